@@ -1,0 +1,243 @@
+package password
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// occupy takes a permit until free is called, which returns when it has been given back.
+func occupy(t *testing.T, p *Pool) (free func()) {
+	t.Helper()
+	release, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := p.Do(context.Background(), func() { <-release }); err != nil {
+			t.Errorf("Do = %v", err)
+		}
+	}()
+	synctest.Wait()
+	return func() { close(release); <-done }
+}
+
+func wantLoad(t *testing.T, p *Pool, running, waiting int) {
+	t.Helper()
+	if r, w := p.Load(); r != running || w != waiting {
+		t.Errorf("Load = %d running, %d waiting; want %d, %d", r, w, running, waiting)
+	}
+}
+
+func TestPoolServesInOrderAndShedsTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPool(1, 3)
+		free := occupy(t, p)
+		var order []int
+		var all sync.WaitGroup
+		for i := range 3 {
+			all.Go(func() {
+				if err := p.Do(t.Context(), func() { order = append(order, i) }); err != nil {
+					t.Errorf("Do %d = %v", i, err)
+				}
+			})
+			synctest.Wait()
+		}
+		wantLoad(t, p, 1, 3)
+		if err := p.Do(t.Context(), func() { t.Error("ran past the queue") }); err != ErrBusy {
+			t.Errorf("Do past the queue = %v, want ErrBusy", err)
+		}
+		free()
+		all.Wait()
+		if diff := cmp.Diff([]int{0, 1, 2}, order); diff != "" {
+			t.Errorf("order (-want +got):\n%s", diff)
+		}
+		wantLoad(t, p, 0, 0)
+	})
+}
+
+func TestPoolRunsAsManyAsItHasWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPool(2, 0)
+		free1, free2 := occupy(t, p), occupy(t, p)
+		wantLoad(t, p, 2, 0)
+		if err := p.Do(t.Context(), func() {}); err != ErrBusy {
+			t.Errorf("third Do = %v, want ErrBusy", err)
+		}
+		free1()
+		if err := p.Do(t.Context(), func() {}); err != nil {
+			t.Errorf("Do with a free permit = %v", err)
+		}
+		free2()
+	})
+}
+
+func TestPoolContextEndsTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPool(1, 2)
+		free := occupy(t, p)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var next sync.WaitGroup
+		served := false
+		go func() {
+			if err := p.Do(ctx, func() { t.Error("ran after its context ended") }); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Do = %v, want DeadlineExceeded", err)
+			}
+		}()
+		synctest.Wait()
+		next.Go(func() {
+			if err := p.Do(t.Context(), func() { served = true }); err != nil {
+				t.Errorf("Do of the next = %v", err)
+			}
+		})
+		synctest.Wait()
+		wantLoad(t, p, 1, 2)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		wantLoad(t, p, 1, 1)
+		free()
+		next.Wait()
+		if !served {
+			t.Error("the next in the queue was not served")
+		}
+	})
+}
+
+// Security 3: the permit for a hash is not released by a client that hangs up.
+func TestPoolKeepsThePermitOfACancelledCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPool(1, 0)
+		ctx, hangUp := context.WithCancel(t.Context())
+		err := p.Do(ctx, func() {
+			hangUp()
+			synctest.Wait()
+			wantLoad(t, p, 1, 0)
+			if err := p.Do(t.Context(), func() {}); err != ErrBusy {
+				t.Errorf("Do beside it = %v, want ErrBusy", err)
+			}
+		})
+		if err != nil {
+			t.Errorf("Do = %v, though fn ran", err)
+		}
+		wantLoad(t, p, 0, 0)
+	})
+}
+
+func TestPoolNeverRunsForAnEndedContext(t *testing.T) {
+	p := NewPool(1, 1)
+	cause := errors.New("client hung up")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	if err := p.Do(ctx, func() { t.Error("ran") }); !errors.Is(err, cause) {
+		t.Errorf("Do = %v, want %v", err, cause)
+	}
+	wantLoad(t, p, 0, 0)
+}
+
+func TestPoolPanicGivesThePermitBack(t *testing.T) {
+	p := NewPool(1, 0)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		_ = p.Do(t.Context(), func() { panic("out of memory") })
+	}()
+	wantLoad(t, p, 0, 0)
+}
+
+// The permit and the end of the context may come in the same moment; then the permit goes on.
+func TestPoolPermitThatCameTooLateGoesOn(t *testing.T) {
+	p := NewPool(1, 2)
+	if err := p.acquire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	late, place, err := p.enqueue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, _, err := p.enqueue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.release() // late has the permit and does not know it yet
+	p.leave(late, place)
+	select {
+	case <-next:
+	default:
+		t.Error("the permit did not go on to the next")
+	}
+	wantLoad(t, p, 1, 0)
+	p.release()
+	wantLoad(t, p, 0, 0)
+}
+
+func TestPoolTakesSenselessSizes(t *testing.T) {
+	p := NewPool(0, -5)
+	ran := false
+	if err := p.Do(t.Context(), func() {
+		ran = true
+		if err := p.Do(t.Context(), func() {}); err != ErrBusy {
+			t.Errorf("second Do = %v, want ErrBusy", err)
+		}
+	}); err != nil || !ran {
+		t.Errorf("Do = %v, ran %v", err, ran)
+	}
+}
+
+// Security I15: never more at once than there are permits, and none is lost, whoever gives up when.
+func TestPoolUnderFlood(t *testing.T) {
+	const workers, queue, callers, rounds = 3, 8, 32, 200
+	p := NewPool(workers, queue)
+	var now, ran, busy, gaveUp atomic.Int64
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for range rounds {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(200))*time.Microsecond)
+				err := p.Do(ctx, func() {
+					if n := now.Add(1); n > workers {
+						t.Errorf("%d at once", n)
+					}
+					time.Sleep(time.Duration(rand.IntN(50)) * time.Microsecond)
+					now.Add(-1)
+					ran.Add(1)
+				})
+				cancel()
+				switch {
+				case err == ErrBusy:
+					busy.Add(1)
+				case errors.Is(err, context.DeadlineExceeded):
+					gaveUp.Add(1)
+				case err != nil:
+					t.Errorf("Do = %v", err)
+				}
+				if _, waiting := p.Load(); waiting > queue {
+					t.Errorf("%d wait", waiting)
+				}
+			}
+		})
+	}
+	all.Wait()
+	wantLoad(t, p, 0, 0)
+	if sum := ran.Load() + busy.Load() + gaveUp.Load(); sum != callers*rounds || ran.Load() == 0 {
+		t.Errorf("%d ran, %d shed, %d gave up of %d", ran.Load(), busy.Load(), gaveUp.Load(), callers*rounds)
+	}
+}
+
+func BenchmarkPoolUncontended(b *testing.B) {
+	p := NewPool(1, 0)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.Do(b.Context(), func() {}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
