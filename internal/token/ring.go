@@ -1,0 +1,100 @@
+package token
+
+// The ring of signing keys: which of them signs now, and which are published for those who verify.
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// KeyRing is an unchanging set of signing keys; a newer set is a new ring.
+type KeyRing struct {
+	redacted
+	keys []*ringKey // the last to be put to use first
+}
+
+// ringKey is a key with what its tokens have in common, made once for all of them.
+type ringKey struct {
+	SigningKey
+	public jose.JSONWebKey
+	signer jose.Signer
+	head   string // the first part of every token of this key
+}
+
+// NewKeyRing returns the ring of those keys. It leaves out a key that does not fit its algorithm, or has no private
+// half: NewSigningKey and ParseSigningKey return none.
+func NewKeyRing(keys []SigningKey) *KeyRing {
+	r := &KeyRing{keys: make([]*ringKey, 0, len(keys))}
+	for _, key := range keys {
+		if k, ok := newRingKey(key); ok {
+			r.keys = append(r.keys, k)
+		}
+	}
+	// The same order on every node, even for keys of one moment.
+	slices.SortFunc(r.keys, func(a, b *ringKey) int {
+		return cmp.Or(b.UseFrom.Compare(a.UseFrom), b.CreatedAt.Compare(a.CreatedAt), strings.Compare(b.ID, a.ID))
+	})
+	return r
+}
+
+func newRingKey(key SigningKey) (*ringKey, bool) {
+	if !fits(key.Alg, key.Private) {
+		return nil, false
+	}
+	signer, err := jose.NewSigner(
+		jose.SigningKey{
+			Algorithm: jose.SignatureAlgorithm(key.Alg),
+			Key:       jose.JSONWebKey{Key: key.Private, KeyID: key.ID},
+		},
+		(&jose.SignerOptions{}).WithType(accessType),
+	)
+	if err != nil {
+		return nil, false
+	}
+	return &ringKey{
+		SigningKey: key,
+		public:     jose.JSONWebKey{Key: key.Private.Public(), KeyID: key.ID, Algorithm: key.Alg, Use: "sig"},
+		signer:     signer,
+		head:       encoding.EncodeToString(fmt.Appendf(nil, `{"alg":%q,"kid":%q,"typ":%q}`, key.Alg, key.ID, accessType)),
+	}, true
+}
+
+// JWKS returns the JWK set (RFC 7517 §5) of the public halves of all keys not retired at now, those not yet in use too:
+// verifiers must know a key before it signs.
+func (r *KeyRing) JWKS(now time.Time) ([]byte, error) {
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
+	for _, key := range r.keys {
+		if !key.retired(now) {
+			set.Keys = append(set.Keys, key.public)
+		}
+	}
+	text, err := json.Marshal(set)
+	if err != nil {
+		return nil, fmt.Errorf("encode jwks: %w", err)
+	}
+	return text, nil
+}
+
+// Active returns the key that signs at now: of those in use and not retired, the one put to use last. There may be none.
+func (r *KeyRing) Active(now time.Time) (SigningKey, bool) {
+	key := r.active(now)
+	if key == nil {
+		return SigningKey{}, false
+	}
+	return key.SigningKey, true
+}
+
+func (r *KeyRing) active(now time.Time) *ringKey {
+	for _, key := range r.keys {
+		if !key.UseFrom.After(now) && !key.retired(now) {
+			return key
+		}
+	}
+	return nil
+}
