@@ -1,0 +1,195 @@
+package mail
+
+// One SMTP dialogue for one letter (RFC 5321), with TLS before anything worth reading (RFC 8314).
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/textproto"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wneessen/go-mail/smtp"
+)
+
+// Timeout bounds a whole dialogue, from the look-up of the server's name to its last answer. A
+// lease on an outbox row must be longer.
+const Timeout = 30 * time.Second
+
+// farewell is how long a server that has taken a letter may keep us for its answer to QUIT.
+const farewell = time.Second
+
+// SMTP sends through one submission server. It is safe for concurrent use once it is set up.
+type SMTP struct {
+	RootCAs *x509.CertPool // whom to believe about the server's name; nil: the system's
+
+	server  server
+	timeout time.Duration
+}
+
+// NewSMTP reads LATCHKEY_SMTP_URL (see parseServer for its forms); it opens no connection. An error
+// never echoes the URL, which may hold a password.
+func NewSMTP(url string) (*SMTP, error) {
+	server, err := parseServer(url)
+	if err != nil {
+		return nil, err
+	}
+	return &SMTP{server: server, timeout: Timeout}, nil
+}
+
+// String keeps the password out of logs.
+func (s SMTP) String() string { return "SMTP by " + s.server.addr() }
+
+// GoString keeps the password out of %#v.
+func (s SMTP) GoString() string { return s.String() }
+
+// LogValue keeps the password out of slog.
+func (s SMTP) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// Send returns nil once the server has taken the letter (its 250 to the final dot), whatever
+// happens to the connection after that: a letter is repeated only when that 250 was not seen.
+func (s *SMTP) Send(ctx context.Context, m Message) error {
+	l, err := compose(m)
+	if err != nil {
+		return fmt.Errorf("send mail: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	if err := s.deliver(ctx, l); err != nil {
+		if ctx.Err() != nil && !answered(err) {
+			err = fmt.Errorf("%w (%v)", ctx.Err(), err)
+		}
+		return fmt.Errorf("send mail by %s: %w", s.server.addr(), err)
+	}
+	return nil
+}
+
+func (s *SMTP) deliver(ctx context.Context, l letter) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.server.addr())
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer func() { _ = conn.Close() }() // whatever was to be said has been said
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+
+	_, domain, _ := strings.Cut(l.from, "@")
+	c, err := s.greet(conn, domain)
+	if err != nil {
+		// Not wrapped: nothing the server says before it was shown the letter is about the letter.
+		return errors.New(aloud(err, l.to))
+	}
+	if err := transfer(c, l); err != nil {
+		return err
+	}
+	_ = conn.SetDeadline(time.Now().Add(farewell))
+	_ = c.Quit()
+	return nil
+}
+
+// greet brings a fresh connection to where a letter may be sent: encrypted and signed in, as far as
+// the URL asks for it. helo is the sender's domain, which relays that check it expect.
+func (s *SMTP) greet(conn net.Conn, helo string) (*smtp.Client, error) {
+	config := &tls.Config{ServerName: s.server.host, RootCAs: s.RootCAs, MinVersion: tls.VersionTLS12}
+	if s.server.tls == tlsImplicit {
+		conn = tls.Client(conn, config)
+	}
+	c, err := smtp.NewClient(conn, s.server.host)
+	if err != nil {
+		return nil, fmt.Errorf("greet: %w", err)
+	}
+	c.SkipSMTPUTF8(true) // addresses are ASCII; asking for it would only lose servers
+	if err := c.Hello(helo); err != nil {
+		return nil, fmt.Errorf("EHLO: %w", err)
+	}
+	if s.server.tls == tlsStart {
+		if ok, _ := c.Extension("STARTTLS"); !ok {
+			return nil, errors.New("the server offers no STARTTLS, and TLS is required: " +
+				"use smtps://, or add ?tls=none if the way to it is safe without")
+		}
+		if err := c.StartTLS(config); err != nil {
+			return nil, fmt.Errorf("STARTTLS: %w", err)
+		}
+	}
+	if s.server.user == "" {
+		return c, nil
+	}
+	auth, err := s.authentication(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Auth(auth); err != nil {
+		return nil, fmt.Errorf("AUTH: %w", err)
+	}
+	return c, nil
+}
+
+// authentication chooses among what the server offers. By now the connection is encrypted, or the
+// URL says that it need not be: PLAIN (RFC 4616) is enough, and LOGIN is for servers without it.
+func (s *SMTP) authentication(c *smtp.Client) (smtp.Auth, error) {
+	_, offer := c.Extension("AUTH")
+	offered := strings.Fields(strings.ToUpper(offer))
+	user, pass, host := s.server.user, s.server.pass, s.server.host
+	switch {
+	case slices.Contains(offered, "PLAIN"):
+		return smtp.PlainAuth("", user, pass, host, true), nil
+	case slices.Contains(offered, "LOGIN"):
+		return smtp.LoginAuth(user, pass, host, true), nil
+	}
+	return nil, fmt.Errorf("the server offers no AUTH we speak (PLAIN, LOGIN), only %q", offer)
+}
+
+// transfer hands the letter over; an answer of the server is in the error as *textproto.Error.
+func transfer(c *smtp.Client, l letter) error {
+	if err := c.Mail("<" + l.from + ">"); err != nil {
+		return refusal("MAIL", err, l.to)
+	}
+	if err := c.Rcpt("<" + l.to + ">"); err != nil {
+		return refusal("RCPT", err, l.to)
+	}
+	w, err := c.Data()
+	if err != nil {
+		return refusal("DATA", err, l.to)
+	}
+	if _, err := w.Write(l.raw); err != nil {
+		return fmt.Errorf("write letter: %w", err) // not closed: the dot would make half a letter whole
+	}
+	if err := w.Close(); err != nil {
+		return refusal("end of letter", err, l.to)
+	}
+	return nil
+}
+
+func refusal(step string, err error, to string) error {
+	if answer, ok := errors.AsType[*textproto.Error](err); ok {
+		err = &textproto.Error{Code: answer.Code, Msg: aloud(errors.New(answer.Msg), to)}
+	}
+	return fmt.Errorf("%s: %w", step, err)
+}
+
+func answered(err error) bool {
+	_, ok := errors.AsType[*textproto.Error](err)
+	return ok
+}
+
+// aloud is what a server said, fit for a log and for the outbox: one line, not too long, and
+// without the address, which is wiped from the outbox when the mail has reached its end.
+func aloud(err error, to string) string {
+	s := regexp.MustCompile("(?i)"+regexp.QuoteMeta(to)).ReplaceAllString(err.Error(), "(recipient)")
+	s = strings.Map(func(r rune) rune {
+		if isUnprintable(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if runes := []rune(singleSpaced(s)); len(runes) > 300 {
+		return string(runes[:300]) + "..."
+	}
+	return singleSpaced(s)
+}

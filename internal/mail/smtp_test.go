@@ -1,0 +1,302 @@
+package mail
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	netmail "net/mail"
+	"net/textproto"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+func testMessage() Message {
+	return Message{
+		ID: "0199c0de-0000-7000-8000-000000000001", From: "Åcme <no-reply@acme.example>", To: "ada@example.com",
+		Subject: "Grüße - Åcme", Text: "Hello\n.dot\nhttps://acme.example/?code=abc\n", HTML: "<p>Hello</p>",
+		Date: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
+	}
+}
+
+func TestSendDelivers(t *testing.T) {
+	p := (&post{}).start(t)
+	s := p.sender(t, "smtp", "")
+	for range 2 {
+		if err := s.Send(t.Context(), testMessage()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.awaitClosed(t, 2)
+	got := p.letters()
+	if len(got) != 2 {
+		t.Fatalf("server has %d letters, want 2", len(got))
+	}
+	if got[0].from != "no-reply@acme.example" || got[0].to != "ada@example.com" || got[0].helo != "acme.example" {
+		t.Errorf("envelope: %+v", got[0])
+	}
+	var ids []string
+	for _, l := range got {
+		parsed, err := netmail.ReadMessage(strings.NewReader(l.data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, parsed.Header.Get("Message-ID"))
+	}
+	if want := "<0199c0de-0000-7000-8000-000000000001@acme.example>"; ids[0] != want || ids[1] != want {
+		t.Errorf("Message-IDs %q, want %s in both", ids, want)
+	}
+}
+
+func TestSendRefused(t *testing.T) {
+	answer := func(code int) error {
+		return &smtp.SMTPError{Code: code, EnhancedCode: smtp.NoEnhancedCode, Message: "no <ADA@example.com>\r\nhere"}
+	}
+	tests := []struct {
+		name      string
+		post      *post
+		step      string
+		code      int
+		permanent bool
+	}{
+		{"MAIL 451", &post{mailErr: answer(451)}, "MAIL", 451, false},
+		{"MAIL 550", &post{mailErr: answer(550)}, "MAIL", 550, true},
+		{"MAIL 530, credentials missing", &post{mailErr: answer(530)}, "MAIL", 530, false},
+		{"RCPT 450", &post{rcptErr: answer(450)}, "RCPT", 450, false},
+		{"RCPT 550", &post{rcptErr: answer(550)}, "RCPT", 550, true},
+		{"letter 452", &post{dataErr: answer(452)}, "end of letter", 452, false},
+		{"letter 554", &post{dataErr: answer(554)}, "end of letter", 554, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := tt.post.start(t)
+			err := p.sender(t, "smtp", "").Send(t.Context(), testMessage())
+			answer, ok := errors.AsType[*textproto.Error](err)
+			if !ok || answer.Code != tt.code || !strings.Contains(err.Error(), tt.step+": ") {
+				t.Fatalf("error %v, want %d at %s", err, tt.code, tt.step)
+			}
+			if Permanent(err) != tt.permanent {
+				t.Errorf("Permanent(%v) = %t", err, !tt.permanent)
+			}
+			if text := strings.ToLower(err.Error()); strings.Contains(text, "ada@") || strings.ContainsAny(text, "\r\n") {
+				t.Errorf("error names the recipient or has several lines: %q", err)
+			}
+			if len(p.letters()) != 0 {
+				t.Error("the letter was taken all the same")
+			}
+			p.awaitClosed(t, 1)
+		})
+	}
+}
+
+func TestSendIsBounded(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		timeout time.Duration // of the dialogue
+		give    func(context.Context) (context.Context, context.CancelFunc)
+		want    error
+	}{
+		{"by its own time", 50 * time.Millisecond, context.WithCancel, context.DeadlineExceeded},
+		{"by the caller", Timeout, func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 50*time.Millisecond)
+		}, context.DeadlineExceeded},
+		{"by the caller, who left before", Timeout, func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			return ctx, cancel
+		}, context.Canceled},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := (&post{hang: true}).start(t)
+			s := p.sender(t, "smtp", "")
+			s.timeout = tt.timeout
+			ctx, cancel := tt.give(t.Context())
+			defer cancel()
+			began := time.Now()
+			err := s.Send(ctx, testMessage())
+			if !errors.Is(err, tt.want) || Permanent(err) {
+				t.Errorf("error %v, want %v, not permanent", err, tt.want)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+func TestSendSilentServer(t *testing.T) {
+	for step, answers := range map[string]map[string]string{
+		"greeting": nil,
+		"EHLO":     {"EHLO": ""},
+	} {
+		greeting := "220 post.test"
+		if step == "greeting" {
+			greeting = "220-post.test" // a line that promises another
+		}
+		s, err := NewSMTP("smtp://" + scripted(t, greeting, answers))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.timeout = 50 * time.Millisecond
+		if err := s.Send(t.Context(), testMessage()); !errors.Is(err, context.DeadlineExceeded) || Permanent(err) {
+			t.Errorf("%s: error %v, want a deadline", step, err)
+		}
+	}
+}
+
+// Security 3: "a repeat only when the server's 250 was not seen", then with the same Message-ID.
+func TestSendDroppedAfterTheDot(t *testing.T) {
+	p := (&post{drop: true}).start(t)
+	err := p.sender(t, "smtp", "").Send(t.Context(), testMessage())
+	if err == nil || Permanent(err) {
+		t.Errorf("error %v, want one that is worth another try", err)
+	}
+}
+
+func TestSendTakenWhateverComesAfter(t *testing.T) {
+	for name, quit := range map[string]string{"refuses QUIT": "500 what?", "ignores QUIT": "", "hangs up at QUIT": "hangup"} {
+		t.Run(name, func(t *testing.T) {
+			s, err := NewSMTP("smtp://" + scripted(t, "220 post.test", map[string]string{
+				"EHLO": "250 post.test", "MAIL": "250 ok", "RCPT": "250 ok", "DATA": "354 go", ".": "250 taken", "QUIT": quit,
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := testMessage()
+			m.Text = "no dots"
+			if err := s.Send(t.Context(), m); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What a server says before it was shown a letter is about us: every letter would be lost to it.
+func TestSendRefusedBeforeTheLetter(t *testing.T) {
+	for name, server := range map[string][2]string{
+		"greeting 554": {"554 go away", ""},
+		"EHLO 550":     {"220 post.test", "550 go away"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr := scripted(t, server[0], map[string]string{"EHLO": server[1], "HELO": server[1]})
+			s, err := NewSMTP("smtp://" + addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = s.Send(t.Context(), testMessage())
+			if err == nil || Permanent(err) || !strings.Contains(err.Error(), "go away") {
+				t.Errorf("error %v, want the server's words, not permanent", err)
+			}
+		})
+	}
+}
+
+func TestSendNobodyListens(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	s, err := NewSMTP("smtp://" + l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(t.Context(), testMessage()); err == nil || Permanent(err) {
+		t.Errorf("error %v, want one that is worth another try", err)
+	}
+}
+
+// Security 3: "TLS required off loopback". On loopback the tests ask for it.
+func TestSendTLS(t *testing.T) {
+	nobody := x509.NewCertPool()
+	for _, tt := range []struct {
+		name          string
+		post          *post
+		scheme, query string
+		roots         *x509.CertPool // nil: the server's own
+		refused       string
+	}{
+		{"STARTTLS", &post{starttls: true}, "smtp", "?tls=required", nil, ""},
+		{"STARTTLS missing", &post{}, "smtp", "?tls=required", nil, "no STARTTLS"},
+		{"STARTTLS, certificate of a stranger", &post{starttls: true}, "smtp", "?tls=required", nobody, "certificate"},
+		{"implicit", &post{implicit: true}, "smtps", "", nil, ""},
+		{"implicit, certificate of a stranger", &post{implicit: true}, "smtps", "", nobody, "certificate"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.post.mechanisms, tt.post.user, tt.post.pass = []string{"PLAIN"}, "ada", "right"
+			p := tt.post.start(t)
+			s := p.sender(t, tt.scheme, tt.query)
+			if tt.roots != nil {
+				s.RootCAs = tt.roots
+			}
+			err := s.Send(t.Context(), testMessage())
+			if tt.refused == "" {
+				if got := p.letters(); err != nil || len(got) != 1 || !got[0].tls || got[0].user != "ada" {
+					t.Errorf("error %v, server has %+v; want one letter inside TLS", err, got)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.refused) || Permanent(err) {
+				t.Errorf("error %v, want one about %q, not permanent", err, tt.refused)
+			}
+			if len(p.letters()) != 0 {
+				t.Error("the letter went out without TLS")
+			}
+		})
+	}
+}
+
+func TestSendTLSOtherName(t *testing.T) {
+	p := (&post{implicit: true}).start(t)
+	p.addr = strings.Replace(p.addr, "127.0.0.1", "localhost", 1) // the certificate names the address only
+	if err := p.sender(t, "smtps", "").Send(t.Context(), testMessage()); err == nil || len(p.letters()) != 0 {
+		t.Errorf("error %v, want a refusal of a certificate for another name", err)
+	}
+}
+
+func TestSendAuth(t *testing.T) {
+	for _, tt := range []struct {
+		mechanism, pass string
+		refused         string
+	}{
+		{"PLAIN", "right", ""},
+		{"LOGIN", "right", ""},
+		{"PLAIN", "wrong-pass", "AUTH: 535"},
+		{"LOGIN", "wrong-pass", "AUTH: 535"},
+		{"GSSAPI", "right", "offers no AUTH we speak"},
+	} {
+		t.Run(tt.mechanism+" "+tt.pass, func(t *testing.T) {
+			p := (&post{mechanisms: []string{tt.mechanism}, user: "ada", pass: tt.pass}).start(t)
+			err := p.sender(t, "smtp", "").Send(t.Context(), testMessage())
+			if tt.refused == "" {
+				if got := p.letters(); err != nil || len(got) != 1 || got[0].user != "ada" {
+					t.Errorf("error %v, server has %+v", err, got)
+				}
+				return
+			}
+			// An expired password of ours must not cost anybody's letter.
+			if err == nil || Permanent(err) || !strings.Contains(err.Error(), tt.refused) {
+				t.Errorf("error %v, want %q, not permanent", err, tt.refused)
+			}
+			if strings.Contains(fmt.Sprint(err), tt.pass) {
+				t.Errorf("error holds the password: %v", err)
+			}
+		})
+	}
+}
+
+func TestSendRefusesMalformed(t *testing.T) {
+	p := (&post{}).start(t)
+	m := testMessage()
+	m.To = "ada@example.com>\r\nRCPT TO:<eve@example.com"
+	if err := p.sender(t, "smtp", "").Send(t.Context(), m); !Permanent(err) || !errors.Is(err, ErrMalformed) {
+		t.Errorf("error %v, want ErrMalformed", err)
+	}
+	if len(p.letters()) != 0 {
+		t.Error("something was sent")
+	}
+}
