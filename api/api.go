@@ -1,0 +1,63 @@
+// Package api is what goes over the wire: the JSON of every request and answer, and the OpenAPI
+// document that describes them. It knows no rule and imports nothing of Latchkey.
+package api
+
+// The structs here and openapi.yaml say the same thing twice, once for programs and once for
+// people; the server's tests compare every answer with the document.
+
+import (
+	_ "embed"
+	"time"
+)
+
+// OpenAPI is the OpenAPI 3.1 document of the public listener.
+//
+//go:embed openapi.yaml
+var OpenAPI []byte
+
+// Response wraps every success that is not a bare document.
+type Response[T any] struct {
+	StatusCode int    `json:"statusCode"`
+	Message    string `json:"message"`
+	Data       T      `json:"data,omitzero"`
+}
+
+// Error is every refusal and failure outside /oauth.
+type Error struct {
+	StatusCode int     `json:"statusCode"`
+	Error      string  `json:"error"`   // the status in words
+	Message    string  `json:"message"` // one sentence for people
+	Code       string  `json:"code"`    // stable, for programs
+	RequestID  string  `json:"requestId"`
+	Errors     []Field `json:"errors,omitempty"`
+}
+
+// Field says what is wrong with one field of a request.
+type Field struct {
+	Field   string `json:"field"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// OAuthError is a refusal under /oauth (RFC 6749 §5.2).
+type OAuthError struct {
+	Error            string `json:"error"`
+	ErrorDescription string `json:"error_description,omitempty"`
+}
+
+// Time is a moment with milliseconds, in UTC.
+type Time struct{ time.Time }
+
+const timeLayout = "2006-01-02T15:04:05.000Z07:00"
+
+// MarshalJSON writes "2026-11-23T08:00:00.000Z".
+func (t Time) MarshalJSON() ([]byte, error) {
+	return t.UTC().AppendFormat(nil, `"`+timeLayout+`"`), nil
+}
+
+// UnmarshalJSON reads any RFC 3339 time.
+func (t *Time) UnmarshalJSON(text []byte) error {
+	parsed, err := time.Parse(`"`+time.RFC3339+`"`, string(text))
+	t.Time = parsed
+	return err
+}

@@ -1,0 +1,143 @@
+// Package client calls a Latchkey server's API from Go. It keeps no tokens and retries nothing:
+// each method is one request. An answer that is not a success comes back as an *Error.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"latchkey/api"
+)
+
+// Client is one server, as one caller sees it. It may be used by many goroutines at once.
+type Client struct {
+	base string
+	http *http.Client
+}
+
+// New returns a client of the server at baseURL ("https://id.example.org"). httpClient may be nil.
+func New(baseURL string, httpClient *http.Client) *Client {
+	if httpClient == nil {
+		httpClient = http.DefaultClient
+	}
+	return &Client{base: strings.TrimRight(baseURL, "/"), http: httpClient}
+}
+
+// Error is a refusal or a failure that the server told us of.
+type Error struct {
+	Status     int
+	Code       string // stable; under /oauth the error of RFC 6749 §5.2
+	Message    string // for people
+	RequestID  string // names the request in the server's log
+	Fields     []api.Field
+	RetryAfter time.Duration // 0: the server did not say
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("%d %s: %s (request %s)", e.Status, e.Code, e.Message, e.RequestID)
+}
+
+// CodeOf returns the code of an *Error in err's chain, else "".
+func CodeOf(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// call is one request.
+type call struct {
+	method, path string
+	bearer       string
+	basic        *url.Userinfo
+	contentType  string
+	body         []byte
+}
+
+func get(path, bearer string) call { return call{method: http.MethodGet, path: path, bearer: bearer} }
+
+func postJSON(path, bearer string, in any) (call, error) {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return call{}, fmt.Errorf("encode request: %w", err)
+	}
+	return call{method: http.MethodPost, path: path, bearer: bearer, contentType: "application/json", body: body}, nil
+}
+
+func postForm(path string, values url.Values) call {
+	return call{method: http.MethodPost, path: path, contentType: "application/x-www-form-urlencoded", body: []byte(values.Encode())}
+}
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 4 << 20
+
+// do sends c and decodes a success into out, unless that is nil.
+func (cl *Client) do(ctx context.Context, c call, out any) error {
+	req, err := http.NewRequestWithContext(ctx, c.method, cl.base+c.path, bytes.NewReader(c.body))
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	if c.contentType != "" {
+		req.Header.Set("Content-Type", c.contentType)
+	}
+	if c.bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+c.bearer)
+	}
+	if c.basic != nil {
+		secret, _ := c.basic.Password()
+		req.SetBasicAuth(url.QueryEscape(c.basic.Username()), url.QueryEscape(secret)) // RFC 6749 §2.3.1
+	}
+	res, err := cl.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("send request: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	if res.StatusCode/100 != 2 {
+		return asError(res, body)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("decode answer: %w", err)
+	}
+	return nil
+}
+
+// asError reads either form of error; of an answer that is neither (a proxy's page) only the status.
+func asError(res *http.Response, body []byte) error {
+	seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
+	e := &Error{
+		Status: res.StatusCode, Code: "unknown", Message: res.Status,
+		RequestID: res.Header.Get("X-Request-Id"), RetryAfter: time.Duration(seconds) * time.Second,
+	}
+	var ours api.Error
+	var oauth api.OAuthError
+	switch {
+	case json.Unmarshal(body, &ours) == nil && ours.Code != "":
+		e.Code, e.Message, e.Fields = ours.Code, ours.Message, ours.Errors
+	case json.Unmarshal(body, &oauth) == nil && oauth.Error != "":
+		e.Code, e.Message = oauth.Error, oauth.ErrorDescription
+	}
+	return e
+}
+
+// data unwraps the envelope.
+func data[T any](ctx context.Context, cl *Client, c call) (T, error) {
+	var out api.Response[T]
+	err := cl.do(ctx, c, &out)
+	return out.Data, err
+}
