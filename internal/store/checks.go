@@ -1,0 +1,101 @@
+package store
+
+// The auditor: what must be true of every database, as statements that find where it is not.
+
+import (
+	"context"
+	"fmt"
+)
+
+// Violation is a row that breaks an invariant (I1 … I20 of internal/auth).
+type Violation struct {
+	Invariant string
+	What      string // a sentence
+	ID        string // of the row
+}
+
+// checks find the rows that break an invariant. Each selects their ids and takes no argument.
+var checks = [...]struct{ invariant, what, sql string }{
+	{"I1", "a live session has no user", `
+		SELECT id FROM sessions
+		WHERE ended_at IS NULL AND user_id NOT IN (SELECT id FROM users)`},
+	{"I1", "a live session belongs to a disabled user", `
+		SELECT id FROM sessions
+		WHERE ended_at IS NULL AND user_id IN (SELECT id FROM users WHERE disabled_at IS NOT NULL)`},
+	{"I17", "a live session belongs to an unverified user", `
+		SELECT id FROM sessions
+		WHERE ended_at IS NULL AND user_id IN (SELECT id FROM users WHERE verified_at IS NULL)`},
+	{"I5", "a live session belongs to a user without a password", `
+		SELECT id FROM sessions
+		WHERE ended_at IS NULL AND user_id IN (SELECT id FROM users WHERE password_hash = '')`},
+	{"I1", "a session has ended without a reason, or has a reason and lives", `
+		SELECT id FROM sessions
+		WHERE (ended_at IS NULL) <> (end_reason = '')`},
+	{"I2", "a session's bookkeeping of refreshes is out of order", `
+		SELECT id FROM sessions
+		WHERE generation < 1 OR burst_from > generation OR prev_from > burst_from OR late_run < 0
+			OR (generation = 1 AND (late_now OR burst_from <> 1))`},
+	{"I16", "a session lives beyond what its sign-in allowed", `
+		SELECT id FROM sessions
+		WHERE overall_expires_at <= created_at OR rotated_at > overall_expires_at`},
+	{"I3", "a session ended by reuse is not in the audit log", `
+		SELECT id FROM sessions
+		WHERE end_reason = 'refresh_reuse'
+			AND id NOT IN (SELECT session_id FROM audit_events WHERE kind = 'refresh_reuse')`},
+	{"I19", "a sign-in is not in the audit log, or more than once", `
+		SELECT id FROM sessions
+		LEFT JOIN (
+			SELECT session_id, count(*) AS times FROM audit_events
+			WHERE kind = 'sign_in' AND outcome = 'ok'
+			GROUP BY session_id) AS told ON told.session_id = sessions.id
+		WHERE created_at >= (SELECT COALESCE(min(at), 0) FROM audit_events)
+			AND COALESCE(told.times, 0) <> 1`},
+	{"I4", "a reset token outlives the password it was asked for", `
+		SELECT email FROM one_time_tokens
+		WHERE purpose = 'reset' AND used_at IS NULL AND EXISTS (
+			SELECT 1 FROM users WHERE users.email = one_time_tokens.email AND users.changed_at >= one_time_tokens.requested_at)`},
+	{"I4", "a reset token belongs to no account, or to a disabled one", `
+		SELECT email FROM one_time_tokens
+		WHERE purpose = 'reset' AND NOT EXISTS (
+			SELECT 1 FROM users WHERE users.email = one_time_tokens.email AND users.disabled_at IS NULL)`},
+	{"I13", "a mail has ended as nothing known, or keeps its payload", `
+		SELECT id FROM outbox
+		WHERE ended_at IS NOT NULL
+			AND (payload IS NOT NULL OR outcome NOT IN ('sent', 'no_account', 'superseded', 'refused', 'expired'))`},
+	{"I13", "a mail waits without a payload, or with an outcome", `
+		SELECT id FROM outbox
+		WHERE ended_at IS NULL AND (payload IS NULL OR outcome <> '')`},
+	{"I12", "an address is not in canonical form", `
+		SELECT id FROM users
+		WHERE email <> lower(email) OR email NOT LIKE '%_@_%._%'`},
+	{"I14", "a password is not stored as a hash", `
+		SELECT id FROM users
+		WHERE password_hash <> '' AND password_hash NOT LIKE '$argon2id$v=19$%'`},
+	{"I20", "a signing key is sealed under a master key that was never given", `
+		SELECT id FROM signing_keys
+		WHERE kid NOT IN (SELECT id FROM master_keys)`},
+}
+
+// Violations runs every check and returns at most ten rows for each. It reads the whole database, so it
+// is bound by no patience.
+func (s *Store) Violations(ctx context.Context) (found []Violation, err error) {
+	err = s.engine.read(ctx, func(q querier) error {
+		found, err = (&Tx{ctx: ctx, q: q}).violations()
+		return err
+	})
+	return found, err
+}
+
+func (tx *Tx) violations() ([]Violation, error) {
+	var found []Violation
+	for _, c := range checks {
+		ids, err := many(tx, column[string], c.sql+` LIMIT 10`)
+		if err != nil {
+			return nil, fmt.Errorf("check that %s: %w", c.what, err)
+		}
+		for _, id := range ids {
+			found = append(found, Violation{c.invariant, c.what, id})
+		}
+	}
+	return found, nil
+}

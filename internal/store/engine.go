@@ -1,0 +1,85 @@
+package store
+
+// All that differs between the two databases, as seen by the rest of this package.
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// runner runs a function with something to query. See Store.Read, Write and Single.
+type runner func(ctx context.Context, fn func(querier) error) error
+
+// engine is a database behind its own driver.
+type engine interface {
+	name() string
+	read(ctx context.Context, fn func(querier) error) error
+	write(ctx context.Context, fn func(querier) error) error
+	single(ctx context.Context, fn func(querier) error) error
+	// migrate is write, with every other migrating process kept out.
+	migrate(ctx context.Context, fn func(querier) error) error
+	clock(ctx context.Context) (time.Time, bool, error)
+	backup(ctx context.Context, file string) error
+	close() error
+}
+
+// querier runs the one SQL text. Arguments are string, int64, bool, []byte (nil: NULL) and time.Time
+// (zero: NULL), destinations are pointers to these.
+type querier interface {
+	exec(ctx context.Context, sql string, args ...any) (changed int64, err error)
+	query(ctx context.Context, row func(scan scanner) error, sql string, args ...any) error
+	// script runs several statements without arguments.
+	script(ctx context.Context, sql string) error
+	hasTable(ctx context.Context, name string) (bool, error)
+}
+
+// scanner copies the columns of the current row.
+type scanner func(dest ...any) error
+
+// exec runs a statement that returns no rows.
+func (tx *Tx) exec(sql string, args ...any) (changed int64, err error) {
+	return tx.q.exec(tx.ctx, sql, args...)
+}
+
+// mustChange runs a conditional change of one row: ErrNotFound when its condition did not hold.
+func (tx *Tx) mustChange(sql string, args ...any) error {
+	n, err := tx.exec(sql, args...)
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}
+
+// many collects all rows.
+func many[T any](tx *Tx, read func(scanner) (T, error), sql string, args ...any) ([]T, error) {
+	var rows []T
+	err := tx.q.query(tx.ctx, func(scan scanner) error {
+		row, err := read(scan)
+		if err != nil {
+			return fmt.Errorf("read row: %w", err)
+		}
+		rows = append(rows, row)
+		return nil
+	}, sql, args...)
+	return rows, err
+}
+
+// one returns the first row, or ErrNotFound.
+func one[T any](tx *Tx, read func(scanner) (T, error), sql string, args ...any) (T, error) {
+	rows, err := many(tx, read, sql, args...)
+	if err == nil && len(rows) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return rows[0], nil
+}
+
+// column reads a row of one column.
+func column[T any](scan scanner) (v T, err error) {
+	err = scan(&v)
+	return v, err
+}

@@ -1,0 +1,148 @@
+package store
+
+// A database that misbehaves on demand, so that rigs can prove what its callers keep when it does. It is
+// made for tests: no configuration reaches it.
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Moment is a point of a call at which a Rig may step in.
+type Moment struct {
+	Call string // read, write, single or clock
+	At   Stage
+}
+
+// Stage is how far a call has come.
+type Stage string
+
+// The stages of a call, in their order.
+const (
+	Calling   Stage = "calling"   // nothing has happened
+	Running   Stage = "running"   // its next statement is about to run
+	Answering Stage = "answering" // it has taken effect, and its caller has not been told
+)
+
+// Rig says how a database is to misbehave. What is nil leaves it as it is.
+type Rig struct {
+	Fail     func(Moment) error // an error is the call's; one at Running rolls it back
+	Rehearse func() bool        // true: the call is undone, and answered as if it had not been
+	Clock    func() time.Time   // in the place of the time that nodes share
+}
+
+// Rigged returns the same database, misbehaving. Either may be closed, for both.
+func (s *Store) Rigged(r Rig) *Store { return &Store{engine: rigged{s.engine, r}} }
+
+type rigged struct {
+	engine
+	rig Rig
+}
+
+func (e rigged) read(ctx context.Context, fn func(querier) error) error {
+	return e.call(ctx, "read", e.engine.read, fn)
+}
+
+func (e rigged) write(ctx context.Context, fn func(querier) error) error {
+	return e.call(ctx, "write", e.engine.write, fn)
+}
+
+func (e rigged) single(ctx context.Context, fn func(querier) error) error {
+	if e.rehearsing() {
+		return e.call(ctx, "single", e.engine.write, fn) // outside a transaction nothing can be undone
+	}
+	return e.call(ctx, "single", e.engine.single, fn)
+}
+
+func (e rigged) clock(ctx context.Context) (now time.Time, shared bool, err error) {
+	if err := e.fail("clock", Calling); err != nil {
+		return time.Time{}, false, err
+	}
+	now, shared, err = e.engine.clock(ctx)
+	if shared && e.rig.Clock != nil {
+		now = e.rig.Clock()
+	}
+	return now, shared, err
+}
+
+// errUndone rolls a rehearsed call back.
+var errUndone = errors.New("rehearsed")
+
+func (e rigged) call(ctx context.Context, name string, how runner, fn func(querier) error) error {
+	if err := e.fail(name, Calling); err != nil {
+		return err
+	}
+	rehearsed := e.rehearsing()
+	err := how(ctx, func(q querier) error {
+		err := fn(riggedQuerier{q, e, name})
+		if err == nil && rehearsed {
+			return errUndone
+		}
+		return err
+	})
+	if err != nil && err != errUndone {
+		return err
+	}
+	return e.fail(name, Answering)
+}
+
+func (e rigged) rehearsing() bool { return e.rig.Rehearse != nil && e.rig.Rehearse() }
+
+func (e rigged) fail(call string, at Stage) error {
+	if e.rig.Fail == nil {
+		return nil
+	}
+	return e.rig.Fail(Moment{call, at})
+}
+
+type riggedQuerier struct {
+	querier
+	on   rigged
+	call string
+}
+
+func (q riggedQuerier) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	if err := q.on.fail(q.call, Running); err != nil {
+		return 0, err
+	}
+	return q.querier.exec(ctx, sql, args...)
+}
+
+func (q riggedQuerier) query(ctx context.Context, row func(scanner) error, sql string, args ...any) error {
+	if err := q.on.fail(q.call, Running); err != nil {
+		return err
+	}
+	return q.querier.query(ctx, row, sql, args...)
+}
+
+// Tally counts what the database holds, by kind and state, in words that no id and no clock changes: a
+// rig tells by it whether an operation took effect whole, in part or not at all.
+func (tx *Tx) Tally() (map[string]int64, error) {
+	counts := map[string]int64{}
+	err := tx.q.query(tx.ctx, func(scan scanner) error {
+		var what string
+		var n int64
+		err := scan(&what, &n)
+		counts[what] = n
+		return err
+	}, `
+		SELECT 'users', count(*) FROM users
+		UNION ALL SELECT 'users: verified', count(*) FROM users WHERE verified_at IS NOT NULL
+		UNION ALL SELECT 'users: disabled', count(*) FROM users WHERE disabled_at IS NOT NULL
+		UNION ALL SELECT 'users: epochs', CAST(COALESCE(sum(epoch), 0) AS BIGINT) FROM users
+		UNION ALL SELECT 'sessions: ' || COALESCE(NULLIF(end_reason, ''), 'live'), count(*) FROM sessions GROUP BY end_reason
+		UNION ALL SELECT 'sessions: generations', CAST(COALESCE(sum(generation), 0) AS BIGINT) FROM sessions
+		UNION ALL SELECT 'sessions: late', CAST(COALESCE(sum(late_run), 0) AS BIGINT) FROM sessions
+		UNION ALL SELECT 'links: ' || purpose, count(*) FROM one_time_tokens GROUP BY purpose
+		UNION ALL SELECT 'links: used', count(*) FROM one_time_tokens WHERE used_at IS NOT NULL
+		UNION ALL SELECT 'links: verified', count(*) FROM one_time_tokens WHERE verified_at IS NOT NULL
+		UNION ALL SELECT 'mail: ' || kind || ' ' || outcome, count(*) FROM outbox GROUP BY kind, outcome
+		UNION ALL SELECT 'mail budgets', count(*) FROM mail_budgets
+		UNION ALL SELECT 'wrong passwords', CAST(COALESCE(sum(failures), 0) AS BIGINT) FROM attempts
+		UNION ALL SELECT 'rates', count(*) FROM rates
+		UNION ALL SELECT 'signing keys', count(*) FROM signing_keys
+		UNION ALL SELECT 'master keys', count(*) FROM master_keys WHERE id <> ''
+		UNION ALL SELECT 'audit: ' || kind || ' ' || outcome, count(*) FROM audit_events GROUP BY kind, outcome`)
+	return counts, err
+}

@@ -1,0 +1,271 @@
+package store
+
+// PostgreSQL through pgx's own API: the pool, the statements, and the retry of transactions that the
+// server could not order.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// maxRetries bounds how often a transaction is run again after a deadlock or serialization failure.
+const maxRetries = 5
+
+// defaultMaxConns is the pool's size where the URL has no pool_max_conns.
+const defaultMaxConns = 16
+
+// migrationLock is the advisory lock that migrating processes take ("latchkey" in hex digits).
+const migrationLock = 0x6c617463686b6579
+
+type postgres struct {
+	pool *pgxpool.Pool
+}
+
+func openPostgres(ctx context.Context, url string) (*postgres, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.Contains(url, "pool_max_conns=") {
+		config.MaxConns = defaultMaxConns
+	}
+	config.ConnConfig.ConnectTimeout = patience / time.Duration(hosts(config.ConnConfig))
+	if config.ConnConfig.ValidateConnect == nil {
+		// A standby may lag, and would let a session in that has ended.
+		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	params := config.ConnConfig.RuntimeParams
+	params["application_name"] = "latchkey"
+	params["timezone"] = "UTC"
+	params["default_transaction_isolation"] = "read committed" // what every rule is made for, whatever the server's default
+	params["lock_timeout"] = "4s"
+	params["statement_timeout"] = "30s"
+	params["idle_in_transaction_session_timeout"] = "10s"
+	config.AfterConnect = assertDurable
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	e := &postgres{pool: pool}
+	pingCtx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := pool.Ping(pingCtx); err != nil {
+		pool.Close()
+		return nil, postgresError(err)
+	}
+	return e, nil
+}
+
+// hosts counts the servers that a URL names. Each gets its part of a caller's patience: one that is
+// silent must not use up the time to try the next.
+func hosts(c *pgx.ConnConfig) int {
+	named := map[string]bool{net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))): true}
+	for _, f := range c.Fallbacks { // the same host without TLS, too
+		named[net.JoinHostPort(f.Host, strconv.Itoa(int(f.Port)))] = true
+	}
+	return len(named)
+}
+
+// assertDurable sees to it that COMMIT waits for the disk on this connection: acknowledged means
+// durable. A stricter setting of the server's (remote_apply) stays.
+func assertDurable(ctx context.Context, conn *pgx.Conn) error {
+	var commit, fsync string
+	err := conn.QueryRow(ctx, "SELECT current_setting('synchronous_commit'), current_setting('fsync')").Scan(&commit, &fsync)
+	if err != nil {
+		return err
+	}
+	if fsync != "on" {
+		return errors.New("the PostgreSQL server runs with fsync=off and would lose what it acknowledged: set fsync=on")
+	}
+	if commit == "on" || commit == "remote_apply" {
+		return nil
+	}
+	_, err = conn.Exec(ctx, "SET synchronous_commit = on")
+	return err
+}
+
+func (e *postgres) name() string { return "postgres" }
+
+func (e *postgres) close() error {
+	e.pool.Close()
+	return nil
+}
+
+func (e *postgres) read(ctx context.Context, fn func(querier) error) error {
+	return e.single(ctx, fn)
+}
+
+func (e *postgres) single(ctx context.Context, fn func(querier) error) error {
+	conn, err := e.pool.Acquire(ctx)
+	if err != nil {
+		return postgresError(fmt.Errorf("connect: %w", err))
+	}
+	defer conn.Release()
+	return fn(pgQuerier{conn})
+}
+
+func (e *postgres) write(ctx context.Context, fn func(querier) error) error {
+	var err error
+	for try := range maxRetries {
+		if err = e.attempt(ctx, fn); !mayRetry(err) {
+			break
+		}
+		select {
+		case <-time.After(rand.N(time.Duration(try+1) * 10 * time.Millisecond)):
+		case <-ctx.Done():
+		}
+	}
+	return err
+}
+
+func (e *postgres) attempt(ctx context.Context, fn func(querier) error) error {
+	tx, err := e.pool.Begin(ctx)
+	if err != nil {
+		return postgresError(fmt.Errorf("begin: %w", err))
+	}
+	defer func() { _ = tx.Rollback(ctx) }() // after a commit, nothing
+	if err := guarded(fn, pgQuerier{tx}); err != nil {
+		return err
+	}
+	return postgresError(tx.Commit(ctx))
+}
+
+func (e *postgres) migrate(ctx context.Context, fn func(querier) error) error {
+	return e.write(ctx, func(q querier) error {
+		err := q.script(ctx, "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
+		if err != nil {
+			return err
+		}
+		if _, err := q.exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
+			return err
+		}
+		return fn(q)
+	})
+}
+
+func (e *postgres) clock(ctx context.Context) (now time.Time, ok bool, err error) {
+	err = e.pool.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now)
+	return now, true, postgresError(err)
+}
+
+func (e *postgres) backup(context.Context, string) error {
+	return errors.New("this copies the SQLite database; back PostgreSQL up with pg_dump or pg_basebackup")
+}
+
+// pgQuerier runs statements on a connection or in a transaction; pgx prepares each text once per
+// connection.
+type pgQuerier struct {
+	on interface {
+		Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+		Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	}
+}
+
+func (q pgQuerier) script(ctx context.Context, sql string) error {
+	_, err := q.on.Exec(ctx, sql)
+	return postgresError(err)
+}
+
+// hasTable reads the catalogue as a table. to_regclass may answer from a cache that does not know what
+// was committed while the transaction waited for its lock.
+func (q pgQuerier) hasTable(ctx context.Context, name string) (found bool, err error) {
+	err = q.query(ctx, func(scan scanner) error { return scan(&found) }, `
+		SELECT count(*) > 0
+		FROM pg_catalog.pg_class
+		WHERE relname = $1 AND relkind = 'r' AND pg_table_is_visible(oid)`, name)
+	return found, err
+}
+
+func (q pgQuerier) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	tag, err := q.on.Exec(ctx, sql, pgArgs(args)...)
+	return tag.RowsAffected(), postgresError(err)
+}
+
+func (q pgQuerier) query(ctx context.Context, row func(scanner) error, sql string, args ...any) error {
+	rows, err := q.on.Query(ctx, sql, pgArgs(args)...)
+	if err != nil {
+		return postgresError(err)
+	}
+	defer rows.Close()
+	scan := func(dest ...any) error { return rows.Scan(pgDest(dest)...) }
+	for rows.Next() {
+		if err := row(scan); err != nil {
+			return err
+		}
+	}
+	return postgresError(rows.Err())
+}
+
+// pgArgs writes times as Unix microseconds and the zero time as NULL.
+func pgArgs(args []any) []any {
+	for i, arg := range args {
+		if t, ok := arg.(time.Time); ok {
+			args[i] = nil
+			if !t.IsZero() {
+				args[i] = t.UnixMicro()
+			}
+		}
+	}
+	return args
+}
+
+func pgDest(dest []any) []any {
+	for i, d := range dest {
+		if t, ok := d.(*time.Time); ok {
+			dest[i] = (*pgTime)(t)
+		}
+	}
+	return dest
+}
+
+// pgTime reads a BIGINT of Unix microseconds.
+type pgTime time.Time
+
+// ScanInt64 implements pgtype.Int64Scanner.
+func (t *pgTime) ScanInt64(v pgtype.Int8) error {
+	*t = pgTime{}
+	if v.Valid {
+		*t = pgTime(time.UnixMicro(v.Int64).UTC())
+	}
+	return nil
+}
+
+// SQLSTATE classes and codes, PostgreSQL manual appendix A.
+const (
+	uniqueViolation      = "23505"
+	serializationFailure = "40001"
+	deadlockDetected     = "40P01"
+)
+
+func mayRetry(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pg.Code == serializationFailure || pg.Code == deadlockDetected)
+}
+
+// postgresError gives a driver's error its meaning. What is neither a conflict nor a defect of ours
+// (data, constraint, syntax) is the database's trouble: gone, starting, full, too slow.
+func postgresError(err error) error {
+	if err == nil {
+		return nil
+	}
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case ok && pg.Code == uniqueViolation:
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	case ok && slices.Contains([]string{"22", "23", "42"}, pg.Code[:2]):
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}

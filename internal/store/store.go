@@ -1,0 +1,109 @@
+// Package store keeps what Latchkey remembers: accounts, sessions, one-time tokens, the outbox, keys
+// and the audit log, in SQLite or PostgreSQL.
+//
+// It promises: what [Store.Write] or [Store.Single] acknowledged is durable; a transaction takes
+// effect whole or not at all; [Store.Read] sees every commit acknowledged before it began. It never
+// decides a rule and never reads the clock: the time of an operation is passed in. Only
+// internal/auth and the commands call it, and only this package knows a driver.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+var (
+	// ErrNotFound: no row fits. Conditional changes answer it too, when their condition does not hold.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: a unique value is taken.
+	ErrConflict = errors.New("already exists")
+	// ErrUnavailable: the database cannot serve now (locked, full, gone, too slow). What was asked
+	// may or may not have happened if it was a write; nothing was acknowledged.
+	ErrUnavailable = errors.New("database unavailable")
+)
+
+// patience bounds one operation, waiting included. A caller who hangs up does not shorten it: a
+// statement that runs is never cut off half-way for that.
+const patience = 5 * time.Second
+
+// Options say where the database is.
+type Options struct {
+	URL  string // postgres://…; empty: SQLite
+	Path string // the SQLite file
+}
+
+// Store is a database, ready for use by any number of goroutines.
+type Store struct {
+	engine engine
+}
+
+// Tx is one operation under way. It must not be kept after the function that was given it returns.
+type Tx struct {
+	ctx context.Context
+	q   querier
+}
+
+// Open connects to the database and checks that it answers. It creates an empty SQLite file where
+// there is none, and no schema: see Migrate.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	switch {
+	case strings.HasPrefix(o.URL, "postgres://"), strings.HasPrefix(o.URL, "postgresql://"):
+		e, err := openPostgres(ctx, o.URL)
+		if err != nil {
+			return nil, fmt.Errorf("open PostgreSQL: %w", err)
+		}
+		return &Store{engine: e}, nil
+	case o.URL == "":
+		e, err := openSQLite(o.Path)
+		if err != nil {
+			return nil, fmt.Errorf("open %s: %w", o.Path, err)
+		}
+		return &Store{engine: e}, nil
+	}
+	return nil, errors.New("database URL must begin with postgres:// (leave it empty for SQLite in the data folder)")
+}
+
+// Close waits for what runs and lets the database go. What comes later is ErrUnavailable; closing
+// again does nothing.
+func (s *Store) Close() error { return s.engine.close() }
+
+// Engine names the database: "sqlite" or "postgres".
+func (s *Store) Engine() string { return s.engine.name() }
+
+// Read runs fn, which changes nothing.
+func (s *Store) Read(ctx context.Context, fn func(*Tx) error) error {
+	return s.run(ctx, s.engine.read, fn)
+}
+
+// Write runs fn as one transaction: durable when Write returns nil, undone when fn or Write returns
+// an error. A refusal that must leave traces is therefore a value fn sets, never an error. fn may
+// run more than once, so it sets what it reports afresh each time and touches nothing outside the
+// database; it neither hashes, waits nor talks to a network.
+func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
+	return s.run(ctx, s.engine.write, fn)
+}
+
+// Single is Write for an fn of exactly one statement: one round trip where the engine has those.
+func (s *Store) Single(ctx context.Context, fn func(*Tx) error) error {
+	return s.run(ctx, s.engine.single, fn)
+}
+
+func (s *Store) run(ctx context.Context, how runner, fn func(*Tx) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	return how(ctx, func(q querier) error { return fn(&Tx{ctx: ctx, q: q}) })
+}
+
+// Clock returns the database's own time, where nodes share one; ok is false for SQLite.
+func (s *Store) Clock(ctx context.Context) (now time.Time, ok bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s.engine.clock(ctx)
+}
+
+// Backup writes a consistent copy of a SQLite database to file, which must not exist, while the
+// database is in use. The copy is on the disk when Backup returns.
+func (s *Store) Backup(ctx context.Context, file string) error { return s.engine.backup(ctx, file) }
