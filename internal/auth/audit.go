@@ -1,0 +1,112 @@
+package auth
+
+// The audit log: what happened to whose account, written in the transaction of what it tells (I19).
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"latchkey/internal/store"
+)
+
+// What an audit event tells. The words are kept in the database: they never change.
+const (
+	eventSignIn          = "sign_in"
+	eventSignUp          = "sign_up"
+	eventEmailVerified   = "email_verified"
+	eventPasswordChanged = "password_changed"
+	eventPasswordReset   = "password_reset"
+	eventSessionEnded    = "session_ended"
+	eventRefreshReuse    = "refresh_reuse"
+	eventRefreshLate     = "refresh_late"
+	eventRefreshAhead    = "refresh_ahead"
+	eventUserAdded       = "user_added"
+	eventUserDisabled    = "user_disabled"
+	eventUserEnabled     = "user_enabled"
+	eventUserDeleted     = "user_deleted"
+	eventEmailChanged    = "email_changed"
+	eventKeyRotated      = "key_rotated"
+	eventThrottled       = "throttled"
+
+	outcomeOK         = "ok"
+	outcomeRefused    = "refused"
+	outcomeUnverified = "email_not_verified"
+)
+
+// event is what a rule has to say; who and when are added by audit.
+type event struct {
+	Kind, Outcome, UserID, SessionID string
+}
+
+func (s *Service) audit(tx *store.Tx, now time.Time, e event, peer Peer) error {
+	if e.Outcome == "" {
+		e.Outcome = outcomeOK
+	}
+	d := describeDevice(peer)
+	return tx.InsertAudit(store.AuditEvent{
+		ID:        newID(),
+		At:        now,
+		Kind:      e.Kind,
+		Outcome:   e.Outcome,
+		UserID:    e.UserID,
+		SessionID: e.SessionID,
+		Addr:      d.Addr,
+		UserAgent: d.UserAgent,
+		RequestID: peer.RequestID,
+	})
+}
+
+// auditThrottled counts refusals, one row a counter and minute: a row each would be a flood's weapon.
+func (s *Service) auditThrottled(tx *store.Tx, key []byte, times int64, now time.Time) error {
+	minute := now.Truncate(time.Minute)
+	return tx.CountAudit(store.AuditEvent{
+		ID:      uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, hex.EncodeToString(key), minute.Unix())).String(),
+		At:      now,
+		Kind:    eventThrottled,
+		Outcome: outcomeRefused,
+		Times:   times,
+	})
+}
+
+// AuditEvents pages through the audit log, oldest first, from q on. The last event is where the next
+// page goes on: AuditQuery{Since: last.At, After: last.ID}.
+func (s *Service) AuditEvents(ctx context.Context, q AuditQuery) ([]AuditEvent, error) {
+	userID := ""
+	if q.Email != "" {
+		u, err := s.namedUser(ctx, q.Email)
+		if err != nil {
+			return nil, err
+		}
+		userID = u.ID
+	}
+	if q.Since.IsZero() {
+		q.Since = time.Unix(0, 0)
+	}
+	var rows []store.AuditEvent
+	err := s.read(ctx, func(tx *store.Tx) (err error) {
+		rows, err = tx.AuditEvents(q.Since, q.After, userID, int64(q.Limit))
+		return err
+	})
+	list := make([]AuditEvent, len(rows))
+	for i, row := range rows {
+		list[i] = AuditEvent(row)
+	}
+	return list, err
+}
+
+// Violations reads the whole database and returns every row that breaks an invariant it can see.
+func (s *Service) Violations(ctx context.Context) ([]Violation, error) {
+	found, err := s.o.Store.Violations(ctx)
+	list := make([]Violation, len(found))
+	for i, v := range found {
+		list[i] = Violation(v)
+	}
+	return list, fault(err)
+}
+
+// operator is the peer of a command.
+var operator = Peer{UserAgent: "latchkey command"}

@@ -1,0 +1,238 @@
+package auth
+
+// The registered clients: the applications people sign in to. They come from the operator's file,
+// are checked once at the start and never change while the process runs. Everything a request says
+// about where a link should lead is looked up here.
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"latchkey/internal/mail"
+)
+
+// Client is one [[client]] of the clients file.
+type Client struct {
+	Alias             string   `toml:"alias"`
+	Name              string   `toml:"name"`     // of the platform, in mails
+	URL               string   `toml:"url"`      // where links lead
+	URLs              []string `toml:"urls"`     // further places links may lead, and CORS origins
+	LogoURL           string   `toml:"logo_url"` // in mails
+	From              string   `toml:"from"`     // RFC 5322 mailbox; empty: LATCHKEY_MAIL_FROM
+	Secret            string   `toml:"secret"`   // for introspection; empty: a public client
+	Default           bool     `toml:"default"`
+	SignupWithoutCode bool     `toml:"signup_without_code"`
+}
+
+// String keeps the secret out of logs.
+func (c Client) String() string { return c.Alias }
+
+// GoString keeps the secret out of %#v.
+func (c Client) GoString() string { return c.Alias }
+
+// LogValue keeps the secret out of slog's JSON.
+func (c Client) LogValue() slog.Value { return slog.StringValue(c.Alias) }
+
+// Clients is the closed set of them.
+type Clients struct {
+	list    []Client
+	origins map[string][]string // alias -> unique origins of url and urls
+	all     []string            // the same, of every client
+}
+
+// NewClients checks list. The error is a sentence for whoever wrote the file.
+func NewClients(list []Client) (*Clients, error) {
+	c := &Clients{origins: make(map[string][]string, len(list))}
+	for i, client := range list {
+		if err := checkAlias(client.Alias); err != nil {
+			return nil, fmt.Errorf("client %d: %w", i+1, err)
+		}
+		if _, taken := c.origins[client.Alias]; taken {
+			return nil, fmt.Errorf("client %q is there twice: give each client its own alias", client.Alias)
+		}
+		if other, taken := c.Default(); taken && client.Default {
+			return nil, fmt.Errorf("clients %q and %q are both the default: keep default = true on one", other.Alias, client.Alias)
+		}
+		client, origins, err := checkClient(client)
+		if err != nil {
+			return nil, fmt.Errorf("client %q: %w", client.Alias, err)
+		}
+		c.list = append(c.list, client)
+		c.origins[client.Alias] = origins
+		for _, origin := range origins {
+			c.all = appendNew(c.all, origin)
+		}
+	}
+	return c, nil
+}
+
+// List returns the clients in the order of the file.
+func (c *Clients) List() []Client { return slices.Clone(c.list) }
+
+// Lookup returns the client of that alias; case matters.
+func (c *Clients) Lookup(alias string) (Client, bool) {
+	return c.first(func(client Client) bool { return client.Alias == alias })
+}
+
+// Default returns the client marked default = true.
+func (c *Clients) Default() (Client, bool) {
+	return c.first(func(client Client) bool { return client.Default })
+}
+
+// Origins returns the origins of every client's url and urls, each once.
+func (c *Clients) Origins() []string { return slices.Clone(c.all) }
+
+// Endpoint answers forgot-password's endpoint: its origin must be registered for that client, or for
+// any when alias is empty. What a link is appended to is base, never what was sent (security 3:
+// links never lead where a stranger says).
+func (c *Clients) Endpoint(alias, endpoint string) (base string, ok bool) {
+	origin, base, ok := parseBase(endpoint)
+	if !ok || !c.registered(alias, origin) {
+		return "", false
+	}
+	return base, true
+}
+
+// Logo answers brandLogoUrl. It is not ok unless raw is an absolute URL of a public-looking host;
+// url is empty unless its origin is registered, since a mail that shows a stranger's picture
+// is the stranger's mail.
+func (c *Clients) Logo(raw string) (url string, ok bool) {
+	u, ok := parseWebURL(raw)
+	if !ok || !isPublicName(u.Hostname()) {
+		return "", false
+	}
+	if !c.registered("", originOf(u)) {
+		return "", true
+	}
+	return u.String(), true
+}
+
+func (c *Clients) first(match func(Client) bool) (Client, bool) {
+	for _, client := range c.list {
+		if match(client) {
+			return client, true
+		}
+	}
+	return Client{}, false
+}
+
+func (c *Clients) registered(alias, origin string) bool {
+	among := c.all
+	if alias != "" {
+		among = c.origins[alias]
+	}
+	return slices.Contains(among, origin)
+}
+
+// isPublicName: spec 2.1. An address, or a name only one network knows, never has a logo that a mail
+// reader could show.
+func isPublicName(host string) bool {
+	return strings.Contains(host, ".") && !isAddress(host) &&
+		!strings.HasSuffix(host, ".local") && !strings.HasSuffix(host, ".internal")
+}
+
+// checkClient returns client with its URLs in their one spelling, and its origins.
+func checkClient(client Client) (Client, []string, error) {
+	if client.Name != "" && !isShownName(client.Name) {
+		return client, nil, fmt.Errorf("name must be at most %d printable characters", maxPlatformName)
+	}
+	var origins, urls []string
+	for i, raw := range append([]string{client.URL}, client.URLs...) {
+		origin, base, ok := parseBase(raw)
+		if !ok {
+			return client, nil, badURL(i, raw)
+		}
+		origins = appendNew(origins, origin)
+		urls = append(urls, base)
+	}
+	client.URL, client.URLs = urls[0], urls[1:]
+	if client.LogoURL != "" {
+		logo, ok := parseWebURL(client.LogoURL)
+		if !ok {
+			return client, nil, fmt.Errorf("logo_url %q: write an absolute URL such as https://app.example.com/logo.png", client.LogoURL)
+		}
+		client.LogoURL = logo.String()
+	}
+	if client.From != "" {
+		if err := mail.ParseMailbox(client.From); err != nil {
+			return client, nil, fmt.Errorf("from %q: %w", client.From, err)
+		}
+	}
+	return client, origins, nil
+}
+
+// badURL says what to write instead of url (0) or the i-th of urls.
+func badURL(i int, raw string) error {
+	key := "url"
+	if i > 0 {
+		key = fmt.Sprintf("urls[%d]", i-1)
+	}
+	switch {
+	case raw == "":
+		return fmt.Errorf("%s is missing: write the address of the application, such as https://app.example.com", key)
+	case raw == "null" || strings.Contains(raw, "*"):
+		return fmt.Errorf("%s %q would let any site in: list each origin in full, such as https://app.example.com", key, raw)
+	}
+	if u, err := url.Parse(raw); err == nil && strings.ContainsFunc(u.Host, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return fmt.Errorf("%s %q: write the host in its xn-- form", key, raw)
+	}
+	return fmt.Errorf("%s %q: write an absolute URL such as https://app.example.com or http://localhost:3000/app, without user, query or fragment", key, raw)
+}
+
+// checkAlias: an alias is a word of URLs, token claims and HTTP Basic (no colon).
+func checkAlias(alias string) error {
+	if alias == "" {
+		return fmt.Errorf("alias is missing: write a short name such as \"web\"")
+	}
+	if len(alias) > 64 || strings.ContainsFunc(alias, notUnreserved) {
+		return fmt.Errorf("alias %q: use at most 64 letters, digits and - . _ ~", alias)
+	}
+	return nil
+}
+
+const maxPlatformName = 64
+
+// validPlatformName judges the platformName of a request: text from a stranger that goes into our
+// mail, so that it must be unable to carry a link. A dot between letters or digits would be made one by
+// mail readers; between two digits (Web 2.0) it is a number.
+func validPlatformName(s string) bool {
+	if utf8.RuneCountInString(s) > maxPlatformName {
+		return false
+	}
+	runes := []rune(s)
+	for i, r := range runes {
+		if !isNameLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(" .-&'()", r) {
+			return false
+		}
+		if r == '.' && i > 0 && i+1 < len(runes) && joinsWords(runes[i-1], runes[i+1]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isNameLetter counts marks as letters: scripts such as Devanagari write vowels with them.
+func isNameLetter(r rune) bool { return unicode.IsLetter(r) || unicode.IsMark(r) }
+
+func joinsWords(before, after rune) bool {
+	return isNameLetter(before) && (isNameLetter(after) || unicode.IsDigit(after)) ||
+		unicode.IsDigit(before) && isNameLetter(after)
+}
+
+// isShownName judges the operator's own name for the platform, which may well be "acme.example".
+func isShownName(s string) bool {
+	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxPlatformName &&
+		!strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+func appendNew(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}

@@ -1,0 +1,251 @@
+package auth
+
+// Delivering the outbox: claim a row, find out what it means now, send, note the end. At least once:
+// a repeat happens only when the server's acceptance was not seen or not noted, always with the same
+// Message-ID. Every row ends as sent, no_account, superseded, refused or expired (I13).
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"strings"
+	"time"
+
+	"latchkey/internal/mail"
+	"latchkey/internal/store"
+	"latchkey/internal/token"
+)
+
+// How an outbox row ends.
+const (
+	mailSent       = "sent"
+	mailNoAccount  = "no_account"
+	mailSuperseded = "superseded"
+	mailRefused    = "refused"
+	mailExpired    = "expired"
+)
+
+const (
+	mailLease   = 2 * time.Minute // longer than a whole SMTP dialogue may take
+	sendTimeout = 45 * time.Second
+
+	firstBackoff = 5 * time.Second
+	maxBackoff   = 15 * time.Minute
+)
+
+// DeliverNext claims the mail that has been due longest and delivers it; false when none is due. An
+// error is the store's; an SMTP server's trouble postpones the row.
+func (s *Service) DeliverNext(ctx context.Context) (bool, error) {
+	now := s.now()
+	var row store.Mail
+	err := s.single(ctx, func(tx *store.Tx) (err error) {
+		row, err = tx.ClaimMail(now, now.Add(mailLease))
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, s.deliver(ctx, row)
+}
+
+func (s *Service) deliver(ctx context.Context, row store.Mail) error {
+	if !s.now().Before(row.ExpiresAt) {
+		return s.endMail(ctx, row, mailExpired, row.LastError)
+	}
+	message, outcome, err := s.compose(ctx, row)
+	switch {
+	case CodeOf(err) == CodeUnavailable:
+		return s.postpone(ctx, row, err)
+	case err != nil: // no later try can do better
+		s.o.Log.Error("a mail cannot be written", "mail", row.ID, "kind", row.Kind, "cause", err)
+		return s.endMail(ctx, row, mailRefused, err.Error())
+	case outcome != "":
+		return s.endMail(ctx, row, outcome, "")
+	}
+	sendCtx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	err = s.o.Sender.Send(sendCtx, message)
+	switch {
+	case err == nil:
+		return s.endMail(ctx, row, mailSent, "")
+	case mail.Permanent(err):
+		s.o.Log.Warn("a mail was refused for good", "mail", row.ID, "kind", row.Kind, "cause", err)
+		return s.endMail(ctx, row, mailRefused, err.Error())
+	}
+	return s.postpone(ctx, row, err)
+}
+
+// endMail notes the end, unless the lease was lost: then the row is another worker's.
+func (s *Service) endMail(ctx context.Context, row store.Mail, outcome, lastError string) error {
+	return s.leased(ctx, func(tx *store.Tx) error { return tx.EndMail(row, outcome, lastError, s.now()) })
+}
+
+// postpone gives the row back: at once when the process is stopping, else after a while that grows.
+func (s *Service) postpone(ctx context.Context, row store.Mail, cause error) error {
+	wait := backoff(row.Tries)
+	if ctx.Err() != nil {
+		wait = 0
+	}
+	s.o.Log.Warn("a mail could not be delivered and will be tried again", "mail", row.ID, "kind", row.Kind, "in", wait.String(), "cause", cause)
+	return s.leased(ctx, func(tx *store.Tx) error { return tx.PostponeMail(row, s.now().Add(wait), cause.Error()) })
+}
+
+func (s *Service) leased(ctx context.Context, fn func(*store.Tx) error) error {
+	err := s.single(ctx, fn)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// backoff doubles from 5 s to 15 min, and varies by a quarter so that mails do not return in step.
+func backoff(tries int64) time.Duration {
+	wait := maxBackoff
+	if tries < 10 {
+		wait = min(maxBackoff, firstBackoff<<max(0, tries-1))
+	}
+	return wait*3/4 + rand.N(wait/2)
+}
+
+// compose writes the mail of a row, or says how the row ends unsent.
+func (s *Service) compose(ctx context.Context, row store.Mail) (m mail.Message, outcome string, err error) {
+	l, err := s.unseal(row)
+	if errors.Is(err, token.ErrUnknownMasterKey) {
+		return mail.Message{}, "", unavailable(err)
+	}
+	if err != nil {
+		return mail.Message{}, "", err
+	}
+	kind, link := mail.Kind(row.Kind), ""
+	switch kind {
+	case mail.Reset:
+		link, outcome, err = s.resetLink(ctx, row, l)
+	case mail.Verify:
+		kind, link, outcome, err = s.verifyLink(ctx, row, l)
+	default:
+		link, err = s.endLink(row, l)
+	}
+	if err != nil || outcome != "" {
+		return mail.Message{}, outcome, err
+	}
+	m, err = s.render(kind, row, l, link)
+	return m, "", err
+}
+
+func (s *Service) render(kind mail.Kind, row store.Mail, l letter, link string) (mail.Message, error) {
+	d := mail.Data{
+		To:       l.To,
+		From:     s.o.MailFrom,
+		Platform: l.Platform,
+		LogoURL:  l.Logo,
+		Link:     link,
+		NewEmail: l.NewEmail,
+		At:       row.CreatedAt,
+		Browser:  l.Browser,
+		OS:       l.OS,
+		Addr:     l.Addr,
+	}
+	if kind == mail.Reset || kind == mail.Verify {
+		d.ExpiresAt = row.ExpiresAt
+	}
+	if client, err := s.client(l.Alias); err == nil {
+		if d.Platform == "" {
+			d.Platform = client.Name
+		}
+		if d.LogoURL == "" {
+			d.LogoURL = client.LogoURL
+		}
+		if client.From != "" {
+			d.From = client.From
+		}
+	}
+	return mail.Render(kind, row.ID, d)
+}
+
+// resetLink makes the reset token of a request, if it is still the newest and the account can use it.
+func (s *Service) resetLink(ctx context.Context, row store.Mail, l letter) (link, outcome string, err error) {
+	err = s.write(ctx, func(tx *store.Tx) error {
+		user, err := tx.HoldUserByEmail(l.To)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			outcome = mailNoAccount
+			return nil
+		case err != nil:
+			return err
+		case !user.DisabledAt.IsZero():
+			outcome = mailNoAccount
+			return nil
+		case !row.CreatedAt.After(user.ChangedAt):
+			outcome = mailSuperseded
+			return nil
+		}
+		link, outcome, err = s.putLink(tx, row, l, "/reset-password")
+		return err
+	})
+	return link, outcome, err
+}
+
+// verifyLink makes the verification code of a request. The owner of a verified account with a
+// password is told that there is one instead. With sign-up closed only an existing unverified
+// account gets a link.
+func (s *Service) verifyLink(ctx context.Context, row store.Mail, l letter) (kind mail.Kind, link, outcome string, err error) {
+	err = s.write(ctx, func(tx *store.Tx) error {
+		kind, link, outcome = mail.Verify, "", ""
+		user, err := tx.HoldUserByEmail(l.To)
+		known := err == nil
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		switch {
+		case !known && !s.o.SignupOpen, known && !user.DisabledAt.IsZero():
+			outcome = mailNoAccount
+			return nil
+		case known && !row.CreatedAt.After(user.ChangedAt):
+			outcome = mailSuperseded
+			return nil
+		case known && !user.VerifiedAt.IsZero() && user.PasswordHash != "":
+			kind = mail.AlreadyRegistered
+			return nil
+		case known && !user.VerifiedAt.IsZero() && !s.o.SignupOpen:
+			outcome = mailNoAccount
+			return nil
+		}
+		link, outcome, err = s.putLink(tx, row, l, "/verify-email-success")
+		return err
+	})
+	return kind, link, outcome, err
+}
+
+// putLink commits the token's hash before the mail goes out; a newer request supersedes this one.
+func (s *Service) putLink(tx *store.Tx, row store.Mail, l letter, page string) (link, outcome string, err error) {
+	raw, err := s.o.Master.OneTime(row.KeyID, row.Kind, row.ID)
+	if err != nil {
+		return "", "", unavailable(err)
+	}
+	hash, ok := token.OneTimeHash(row.Kind, raw)
+	if !ok {
+		return "", "", fmt.Errorf("hash one-time token of mail %s", row.ID)
+	}
+	err = tx.PutOneTime(store.OneTimeToken{
+		Purpose:     row.Kind,
+		Email:       l.To,
+		Hash:        hash,
+		RequestID:   row.ID,
+		RequestedAt: row.CreatedAt,
+		ExpiresAt:   row.ExpiresAt,
+		Client:      l.Client,
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return "", mailSuperseded, nil
+	}
+	link = strings.TrimSuffix(l.Base, "/") + page + "?verificationCode=" + raw + "&email=" + url.QueryEscape(l.To)
+	if row.Kind == purposeReset && l.Alias != "" {
+		link += "&clientAlias=" + url.QueryEscape(l.Alias)
+	}
+	return link, "", err
+}

@@ -1,0 +1,98 @@
+package auth
+
+// What can go wrong, in words the API, the documentation and the tests share. A Code is stable and
+// public; internal/server holds the one table that gives each its HTTP status.
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Code names a refusal. The set is closed: Codes lists it.
+type Code string
+
+// The refusals of the API. Each has a status, an OpenAPI entry and a line in docs/errors.md.
+const (
+	CodeInvalidRequest          Code = "invalid_request"           // the form is wrong; Fields says where
+	CodeInvalidCredentials      Code = "invalid_credentials"       // unknown account, wrong password, disabled: alike
+	CodeEmailNotVerified        Code = "email_not_verified"        // right password, mailbox not proven yet; at sign-up a code that proves nothing
+	CodeInvalidRefreshToken     Code = "invalid_refresh_token"     // one answer for every dead refresh token
+	CodeRefreshSuperseded       Code = "refresh_superseded"        // a sibling request has just refreshed: use its answer
+	CodeInvalidToken            Code = "invalid_token"             // RFC 6750: missing, malformed, expired or ended Bearer
+	CodeForbidden               Code = "forbidden"                 // another user's
+	CodeInvalidResetToken       Code = "invalid_reset_token"       // unknown, used, expired, another account's: alike
+	CodeInvalidVerificationCode Code = "invalid_verification_code" // likewise
+	CodePasswordNotAccepted     Code = "password_not_accepted"     // Fields says why
+	CodePasswordUnchanged       Code = "password_unchanged"        // new equals old
+	CodeUnknownClient           Code = "unknown_client"            // clientAlias is not registered
+	CodeEndpointNotAllowed      Code = "endpoint_not_allowed"      // endpoint's origin is not registered
+	CodeSignupClosed            Code = "signup_closed"             // only `latchkey user add` makes accounts
+	CodeAlreadyRegistered       Code = "already_registered"        // said only to someone who proved the mailbox
+	CodeInvalidClient           Code = "invalid_client"            // RFC 6749 §5.2, /oauth only
+	CodeTooManyRequests         Code = "too_many_requests"         // RetryAfter says when
+	CodeUnavailable             Code = "unavailable"               // store, keys or hash queue; RetryAfter says when
+	CodeServerError             Code = "server_error"              // a defect; the cause is logged, never sent
+)
+
+// Codes lists every Code once, for the tests that walk them.
+var Codes = [...]Code{
+	CodeInvalidRequest, CodeInvalidCredentials, CodeEmailNotVerified, CodeInvalidRefreshToken,
+	CodeRefreshSuperseded, CodeInvalidToken, CodeForbidden, CodeInvalidResetToken,
+	CodeInvalidVerificationCode, CodePasswordNotAccepted, CodePasswordUnchanged, CodeUnknownClient,
+	CodeEndpointNotAllowed, CodeSignupClosed, CodeAlreadyRegistered, CodeInvalidClient,
+	CodeTooManyRequests, CodeUnavailable, CodeServerError,
+}
+
+// Field says what is wrong with one field of the form, and how to mend it. Code is stable.
+type Field struct {
+	Name    string // as in the request: "email", "newPassword"
+	Code    string // "required", "invalid_format", "too_long", "too_short", "too_common", ...
+	Message string // one sentence for people; never echoes the value
+}
+
+// Limit is a quota of the throttle, as the RateLimit-Policy header tells it.
+type Limit struct {
+	Name   string
+	Quota  int
+	Window time.Duration
+}
+
+// Error is a refusal or a failure. What is returned to a caller of this package is always one of
+// these, or is wrapped into CodeServerError by whoever answers.
+type Error struct {
+	Code       Code
+	Fields     []Field
+	RetryAfter time.Duration // for CodeTooManyRequests and CodeUnavailable
+	Limit      *Limit        // the limit that was met, for CodeTooManyRequests
+	Cause      error         // logged, never sent
+}
+
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return fmt.Sprintf("%s: %v", e.Code, e.Cause)
+	}
+	return string(e.Code)
+}
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+// CodeOf returns err's Code; what has none is CodeServerError.
+func CodeOf(err error) Code {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return CodeServerError
+}
+
+func refuse(code Code) error { return &Error{Code: code} }
+
+func invalid(fields ...Field) error { return &Error{Code: CodeInvalidRequest, Fields: fields} }
+
+// unavailableFor is how long a caller is asked to wait when the store, the keys or the hash queue
+// cannot serve: long enough to spare a struggling server, short enough that nobody gives up.
+const unavailableFor = 2 * time.Second
+
+func unavailable(cause error) error {
+	return &Error{Code: CodeUnavailable, RetryAfter: unavailableFor, Cause: cause}
+}

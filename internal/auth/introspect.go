@@ -1,0 +1,123 @@
+package auth
+
+// What resource servers and clients may ask about a token: RFC 7662, RFC 7009, userinfo.
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+
+	"latchkey/internal/store"
+	"latchkey/internal/token"
+)
+
+// AuthenticateClient checks a confidential client's secret (RFC 6749 §2.3.1): CodeInvalidClient. A wrong
+// one counts against the address.
+func (s *Service) AuthenticateClient(ctx context.Context, alias, secret string, peer Peer) error {
+	client, ok := s.o.Clients.Lookup(alias)
+	given, want := sha256.Sum256([]byte(secret)), sha256.Sum256([]byte(client.Secret))
+	if same := subtle.ConstantTimeCompare(given[:], want[:]) == 1; !same || !ok || client.Secret == "" {
+		return s.wrongToken(ctx, peer, CodeInvalidClient)
+	}
+	return nil
+}
+
+// Clients lists the registered clients.
+func (s *Service) Clients() []Client { return s.o.Clients.List() }
+
+// Introspect says whether a token would be accepted now, and what it says. It changes nothing. An
+// error is never about the token, only about not being able to tell.
+func (s *Service) Introspect(ctx context.Context, raw string) (Introspection, error) {
+	access, session, err := s.readAccess(ctx, raw)
+	if err == nil {
+		return Introspection{
+			Active: true, TokenType: "Bearer", Scope: access.Scope, ClientID: access.Client,
+			Username: access.Email, Subject: access.Subject, Issuer: access.Issuer, Audience: access.Audience,
+			SessionID: session.ID, TokenID: access.TokenID,
+			IssuedAt: access.IssuedAt, NotBefore: access.IssuedAt, ExpiresAt: access.ExpiresAt,
+		}, nil
+	}
+	if CodeOf(err) != CodeInvalidToken {
+		return Introspection{}, err
+	}
+	return s.introspectRefresh(ctx, raw)
+}
+
+func (s *Service) introspectRefresh(ctx context.Context, raw string) (Introspection, error) {
+	presented, err := s.parseRefresh(ctx, raw)
+	if CodeOf(err) == CodeInvalidRefreshToken {
+		return Introspection{}, nil
+	}
+	if err != nil {
+		return Introspection{}, err
+	}
+	session, err := s.session(ctx, presented.SessionID)
+	if errors.Is(err, store.ErrNotFound) {
+		return Introspection{}, nil
+	}
+	if err != nil {
+		return Introspection{}, err
+	}
+	switch judge(session, presented.Generation, s.now(), s.o.RefreshGrace, int64(s.o.RefreshRecoveries)) {
+	case verdictRotate, verdictRepeat, verdictLate, verdictAhead:
+		return Introspection{
+			Active: true, TokenType: "refresh_token", Scope: scope, ClientID: session.Client,
+			Subject: session.UserID, Issuer: s.o.Issuer, SessionID: session.ID,
+			IssuedAt: session.RotatedAt, ExpiresAt: session.ExpiresAt(),
+		}, nil
+	}
+	return Introspection{}, nil
+}
+
+// Revoke ends the session of a refresh token of any generation, or of a valid access token. What is
+// neither is a success too (RFC 7009 §2.2).
+func (s *Service) Revoke(ctx context.Context, raw string, peer Peer) error {
+	sessionID, err := s.sessionOf(ctx, raw)
+	if err != nil || sessionID == "" {
+		return err
+	}
+	session, err := s.session(ctx, sessionID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = s.endOwn(ctx, Caller{UserID: session.UserID, SessionID: session.ID}, []string{session.ID}, peer)
+	if CodeOf(err) == CodeInvalidToken { // its user is gone, and the session with it
+		return nil
+	}
+	return err
+}
+
+func (s *Service) sessionOf(ctx context.Context, raw string) (string, error) {
+	refresh, err := s.parseRefresh(ctx, raw)
+	if err == nil {
+		return refresh.SessionID, nil
+	}
+	if CodeOf(err) != CodeInvalidRefreshToken {
+		return "", err
+	}
+	var access token.Access
+	if access, err = s.parseAccess(ctx, raw); CodeOf(err) == CodeInvalidToken {
+		return "", nil
+	}
+	return access.SessionID, err
+}
+
+// UserInfo says who the caller is, as the account stands now.
+func (s *Service) UserInfo(ctx context.Context, caller Caller) (UserInfo, error) {
+	var u store.User
+	err := s.read(ctx, func(tx *store.Tx) (err error) {
+		u, err = tx.UserByID(caller.UserID)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return UserInfo{}, refuse(CodeInvalidToken)
+	}
+	return UserInfo{
+		Subject: u.ID, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
+		EmailVerified: !u.VerifiedAt.IsZero(),
+	}, err
+}

@@ -1,0 +1,83 @@
+package auth
+
+// Resetting a forgotten password with a mailed token, once.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"latchkey/internal/store"
+	"latchkey/internal/token"
+)
+
+// ResetPassword spends a reset token and sets the password: token first (so that a policy answer is
+// never given to a stranger), then policy, then the hash, then one transaction. It ends every session,
+// drops every other link, verifies the address, and signs nobody in; the device that did it is known
+// from then on. CodeInvalidResetToken is one
+// answer for unknown, used, expired and another account's.
+func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, peer Peer) (device string, err error) {
+	var f form
+	email, pw := f.email("email", in.Email), s.password(&f, "password", in.Password)
+	f.required("token", in.Token, "Use the link as it was mailed to you.")
+	if err := f.err(); err != nil {
+		return "", err
+	}
+	hash, err := s.checkResetToken(ctx, email, in.Token, peer)
+	if err != nil {
+		return "", err
+	}
+	user, err := s.findUser(ctx, email)
+	if err != nil {
+		return "", err
+	}
+	phc, err := s.newPassword(ctx, "password", pw, s.aboutUser(user))
+	if err != nil {
+		return "", err
+	}
+	now := s.now()
+	err = s.write(ctx, func(tx *store.Tx) error {
+		user, err = tx.HoldUserByEmail(email)
+		if err != nil {
+			return err
+		}
+		if !user.DisabledAt.IsZero() {
+			return store.ErrNotFound
+		}
+		if err := tx.SpendOneTime(purposeReset, email, hash, now); err != nil {
+			return err
+		}
+		if err := s.changePassword(tx, user, phc, "", reasonPasswordReset, now); err != nil {
+			return err
+		}
+		if err := tx.ClearAttempts(accountKey(email)); err != nil {
+			return err
+		}
+		if err := tx.MarkVerified(user.ID, now); err != nil {
+			return err
+		}
+		if err := s.audit(tx, now, event{Kind: eventPasswordReset, UserID: user.ID}, peer); err != nil {
+			return err
+		}
+		return s.notifyPasswordChanged(tx, user, peer, now)
+	})
+	if errors.Is(err, store.ErrNotFound) { // spent, replaced or dropped since it was checked
+		return "", refuse(CodeInvalidResetToken)
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.deviceToken(user.ID, "", user.Epoch+1, now)
+}
+
+func (s *Service) checkResetToken(ctx context.Context, email, raw string, peer Peer) (hash []byte, err error) {
+	hash, wellFormed := token.OneTimeHash(purposeReset, raw)
+	row, err := s.oneTime(ctx, purposeReset, email)
+	if err != nil {
+		return nil, err
+	}
+	if !wellFormed || !bytes.Equal(hash, row.Hash) || !row.UsedAt.IsZero() || !s.now().Before(row.ExpiresAt) {
+		return nil, s.wrongToken(ctx, peer, CodeInvalidResetToken)
+	}
+	return hash, nil
+}

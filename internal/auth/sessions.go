@@ -1,0 +1,179 @@
+package auth
+
+// The sessions of a user: listing them, ending them.
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"latchkey/internal/store"
+)
+
+// Why a session ended (spec 2.5). The words are public.
+const (
+	reasonSignedOut       = "signed_out"
+	reasonRevoked         = "revoked"
+	reasonPasswordChanged = "password_changed"
+	reasonPasswordReset   = "password_reset"
+	reasonReuse           = "refresh_reuse"
+	reasonExpiredIdle     = "expired_idle"
+	reasonExpiredOverall  = "expired_overall"
+	reasonEvicted         = "evicted"
+	reasonDisabled        = "user_disabled"
+	reasonDeleted         = "user_deleted"
+	reasonAdmin           = "admin"
+)
+
+// maxListed is how many sessions one sign-out may name.
+const maxListed = 100
+
+// Sessions lists the caller's own live sessions, newest first. CodeForbidden for another user's.
+func (s *Service) Sessions(ctx context.Context, caller Caller, userID string) ([]Session, error) {
+	if !isID(userID) {
+		return nil, invalid(notAnID("userId"))
+	}
+	if userID != caller.UserID {
+		return nil, refuse(CodeForbidden)
+	}
+	var rows []store.Session
+	err := s.read(ctx, func(tx *store.Tx) (err error) {
+		rows, err = tx.LiveSessions(userID, s.now())
+		return err
+	})
+	return describeSessions(rows, caller.SessionID), err
+}
+
+// SignOut ends the caller's session, or the listed ones, or all others. Each listed one must be the
+// caller's own, else nothing ends; one that has ended already is a success.
+func (s *Service) SignOut(ctx context.Context, caller Caller, in SignOut, peer Peer) error {
+	switch {
+	case in.Listed:
+		if err := checkListed(in.Sessions); err != nil {
+			return err
+		}
+		return s.endOwn(ctx, caller, in.Sessions, peer)
+	case in.Others:
+		return s.endOthers(ctx, caller, peer)
+	}
+	return s.endOwn(ctx, caller, []string{caller.SessionID}, peer)
+}
+
+// EndSession ends one of the caller's sessions. CodeForbidden for one that is not the caller's, or
+// nobody's.
+func (s *Service) EndSession(ctx context.Context, caller Caller, id string, peer Peer) error {
+	if !isID(id) {
+		return invalid(notAnID("sessionId"))
+	}
+	return s.endOwn(ctx, caller, []string{id}, peer)
+}
+
+func notAnID(name string) Field {
+	return Field{Name: name, Code: "invalid_format", Message: "Send an id as it was given to you: a UUID in lower case."}
+}
+
+func checkListed(ids []string) error {
+	var f form
+	switch {
+	case len(ids) == 0:
+		f.add("sessions", "required", "Name at least one session, or leave sessions out to end this one.")
+	case len(ids) > maxListed:
+		f.add("sessions", "too_many", "Name at most 100 sessions.")
+	case slices.ContainsFunc(ids, func(id string) bool { return !isID(id) }):
+		f.fields = append(f.fields, notAnID("sessions"))
+	}
+	return f.err()
+}
+
+// endOwn asks "is it the caller's own" in the statement that ends it. The refusal rolls back what
+// ended before it: nothing ends.
+func (s *Service) endOwn(ctx context.Context, caller Caller, ids []string, peer Peer) error {
+	now := s.now()
+	return s.write(ctx, func(tx *store.Tx) error {
+		if err := s.holdCaller(tx, caller); err != nil {
+			return err
+		}
+		for _, id := range ids {
+			reason := reasonRevoked
+			if id == caller.SessionID {
+				reason = reasonSignedOut
+			}
+			err := tx.EndSession(id, caller.UserID, reason, now)
+			if errors.Is(err, store.ErrNotFound) {
+				err = s.endedOwn(tx, id, caller.UserID)
+				if err == nil {
+					continue
+				}
+			}
+			if err != nil {
+				return err
+			}
+			ended := event{Kind: eventSessionEnded, Outcome: reason, UserID: caller.UserID, SessionID: id}
+			if err := s.audit(tx, now, ended, peer); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// endedOwn is nil for a session of the user's own that has ended, else CodeForbidden.
+func (s *Service) endedOwn(tx *store.Tx, id, userID string) error {
+	session, err := tx.SessionByID(id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && session.UserID != userID {
+		return refuse(CodeForbidden)
+	}
+	return err
+}
+
+func (s *Service) endOthers(ctx context.Context, caller Caller, peer Peer) error {
+	now := s.now()
+	return s.write(ctx, func(tx *store.Tx) error {
+		if err := s.holdCaller(tx, caller); err != nil {
+			return err
+		}
+		if _, err := tx.EndSessions(caller.UserID, caller.SessionID, reasonRevoked, now); err != nil {
+			return err
+		}
+		return s.audit(tx, now, event{Kind: eventSessionEnded, Outcome: "others", UserID: caller.UserID, SessionID: caller.SessionID}, peer)
+	})
+}
+
+// holdCaller locks the caller's row; a user deleted since the token was read holds no session.
+func (s *Service) holdCaller(tx *store.Tx, caller Caller) error {
+	_, err := tx.HoldUser(caller.UserID)
+	if errors.Is(err, store.ErrNotFound) {
+		return refuse(CodeInvalidToken)
+	}
+	return err
+}
+
+func describeSessions(rows []store.Session, current string) []Session {
+	list := make([]Session, len(rows))
+	for i, row := range rows {
+		list[i] = describeSession(row)
+		list[i].Current = row.ID == current
+	}
+	return list
+}
+
+func describeSession(row store.Session) Session {
+	return Session{
+		ID:         row.ID,
+		UserID:     row.UserID,
+		Client:     row.Client,
+		CreatedAt:  row.CreatedAt,
+		LastUsedAt: row.RotatedAt,
+		ExpiresAt:  row.ExpiresAt(),
+		EndedAt:    row.EndedAt,
+		EndReason:  row.EndReason,
+		Device: Device{
+			Browser:        row.Browser,
+			BrowserVersion: row.BrowserVersion,
+			OS:             row.OS,
+			DeviceType:     row.DeviceType,
+			UserAgent:      row.UserAgent,
+			Addr:           row.Addr,
+		},
+	}
+}

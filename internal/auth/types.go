@@ -1,0 +1,236 @@
+package auth
+
+// What goes in and out of the rules: the vocabulary of this package. internal/server translates it
+// to and from the wire, internal/store keeps it in rows.
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Peer is who is asking, as far as the transport can tell. Nothing in it is a credential.
+type Peer struct {
+	Addr      netip.Addr // the client's address; the zero Addr for a command
+	UserAgent string     // as sent; cut before it is stored
+	RequestID string
+	Devices   []string // device tokens shown; each names a budget of the throttle, nothing more
+}
+
+// Caller is a user whose Bearer token was accepted and whose session was alive a moment ago.
+type Caller struct {
+	UserID    string
+	SessionID string
+	Client    string
+	Scope     string
+	ExpiresAt time.Time
+}
+
+// Tokens are what sign-in and refresh hand out.
+type Tokens struct {
+	AccessToken      string
+	ExpiresIn        time.Duration // of the access token, whole seconds
+	RefreshToken     string
+	RefreshExpiresIn time.Duration
+	SessionID        string
+	UserID           string // for the request log; not on the wire
+	Device           string // a device token, set by sign-in: see device.go
+	Scope            string
+}
+
+// Password is a password as it came in. Plain is set when the caller says it is not encrypted for
+// transport (isPasswordEncrypted: false).
+type Password struct {
+	Value string
+	Plain bool
+}
+
+// String keeps the value out of logs.
+func (Password) String() string { return "[redacted]" }
+
+// GoString keeps the value out of %#v.
+func (Password) GoString() string { return "[redacted]" }
+
+type (
+	SignIn struct {
+		Email       string
+		Password    Password
+		ClientAlias string
+	}
+	SignOut struct {
+		Sessions []string // nil: the current one
+		Listed   bool     // a list was sent, perhaps an empty one
+		Others   bool     // all but the current
+	}
+	ForgotPassword struct {
+		Email, BrandLogoURL, PlatformName, Endpoint, ClientAlias string
+	}
+	ResetPassword struct {
+		Email    string
+		Password Password
+		Token    string
+	}
+	ChangePassword struct {
+		Email                    string
+		OldPassword, NewPassword Password
+	}
+	VerificationMail struct {
+		Email, BrandLogoURL, PlatformName, ClientAlias string
+	}
+	SignUp struct {
+		Email            string
+		Password         Password
+		FirstName        string
+		LastName         string
+		VerificationCode string
+		ClientAlias      string
+	}
+)
+
+// Requested is the answer to forgot-password: it names nothing that can be asked about.
+type Requested struct {
+	ID    string
+	Email string // as submitted
+}
+
+// Device is what a User-Agent header and an address say about where a session was made.
+type Device struct {
+	Browser        string
+	BrowserVersion string
+	OS             string
+	DeviceType     string // desktop, mobile, tablet, bot, unknown
+	UserAgent      string // at most 512 bytes
+	Addr           string // at most 64 bytes
+}
+
+// Session is a session as its owner and the operator may see it: no token, hash or generation.
+type Session struct {
+	ID         string
+	UserID     string
+	Client     string
+	CreatedAt  time.Time
+	LastUsedAt time.Time // the sign-in or the last refresh
+	ExpiresAt  time.Time // the earlier of inactivity and overall limit
+	EndedAt    time.Time // zero while it lives
+	EndReason  string
+	Current    bool
+	Device     Device
+}
+
+// User is an account as the operator may see it.
+type User struct {
+	ID          string
+	Email       string
+	FirstName   string
+	LastName    string
+	HasPassword bool
+	CreatedAt   time.Time
+	VerifiedAt  time.Time // zero: mailbox not proven
+	DisabledAt  time.Time // zero: enabled
+}
+
+// NewUser is what `latchkey user add` takes.
+type NewUser struct {
+	Email, FirstName, LastName string
+	Unverified                 bool
+	Password                   *string // nil: none yet
+}
+
+// UserInfo is what GET /auth/userinfo says of the caller (OpenID Connect Core §5.3).
+type UserInfo struct {
+	Subject, Email, FirstName, LastName string
+	EmailVerified                       bool
+}
+
+// Introspection is RFC 7662's answer. Only Active is meaningful when it is false.
+type Introspection struct {
+	Active              bool
+	TokenType           string // "Bearer" for access tokens, "refresh_token" otherwise
+	Scope, ClientID     string
+	Username, Subject   string
+	Issuer, Audience    string
+	SessionID, TokenID  string
+	IssuedAt, ExpiresAt time.Time
+	NotBefore           time.Time
+}
+
+// Explanation says why a session is as it is.
+type Explanation struct {
+	Session Session
+	Alive   bool
+	Reason  string // of the end; also computed for one that has expired and is not swept yet
+	Words   string // one or two sentences for an operator
+}
+
+// SigningKey is a signing key as `latchkey key list` shows it.
+type SigningKey struct {
+	ID        string
+	Alg       string
+	State     string // next, active, retiring
+	CreatedAt time.Time
+	UseFrom   time.Time
+	RetireAt  time.Time // zero: not retiring
+}
+
+// MasterKey counts what still needs one master key; at 0 it may be dropped from the configuration.
+type MasterKey struct {
+	ID          string
+	Given       bool // this process has it
+	Sessions    int64
+	Mails       int64
+	SigningKeys int64
+}
+
+// KeyReport is what `latchkey key list` shows.
+type KeyReport struct {
+	Signing []SigningKey
+	Master  []MasterKey
+}
+
+// Mail is an outbox row as the operator may see it. To is the address while it is still needed.
+type Mail struct {
+	ID        string
+	Kind      string
+	To        string
+	CreatedAt time.Time
+	NextTryAt time.Time
+	ExpiresAt time.Time
+	Tries     int64
+	EndedAt   time.Time
+	Outcome   string // sent, no_account, superseded, refused, expired; empty while it waits
+	LastError string
+}
+
+// AuditEvent is a line of the audit log. It holds no secret.
+type AuditEvent struct {
+	ID        string
+	At        time.Time
+	Kind      string
+	Outcome   string
+	UserID    string
+	SessionID string
+	Addr      string
+	UserAgent string
+	RequestID string
+	Times     int64 // how often, where one line stands for many
+}
+
+// AuditQuery says which part of the audit log to read.
+type AuditQuery struct {
+	Since time.Time
+	After string // the id of the last event of the page before, whose time is Since
+	Email string // empty: everybody
+	Limit int
+}
+
+// Violation is a row of the database that breaks an invariant of this package.
+type Violation struct {
+	Invariant string
+	What      string
+	ID        string
+}
+
+// Stats feed the metrics.
+type Stats struct {
+	OutboxDepth     int64
+	OutboxOldestAge time.Duration
+}
