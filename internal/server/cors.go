@@ -1,0 +1,48 @@
+package server
+
+// Which web pages may call the API from a browser: those of registered origins, with credentials and
+// whatever request headers they like (existing clients send odd ones). All others get no CORS
+// header at all. No cookie authenticates the API, so this guards nothing but the browser's own rule.
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+const (
+	corsMethods = "GET, POST, DELETE"
+	corsMaxAge  = "7200" // seconds; the most that Chrome keeps
+	corsExposed = "Retry-After, RateLimit, RateLimit-Policy, X-Latchkey-Device, WWW-Authenticate, X-Request-Id"
+)
+
+// cors holds the registered origins, as browsers spell them.
+type cors []string
+
+// newCORS takes exact origins. The wildcard and null are refused at the start by cmd; a second
+// lock here costs nothing: with credentials either would open the API to every page.
+func newCORS(origins []string) cors {
+	return slices.DeleteFunc(slices.Clone(origins), func(o string) bool { return o == "*" || o == "null" })
+}
+
+// apply sets the headers for r's origin and says whether r is a preflight that is answered with them.
+func (c cors) apply(h http.Header, r *http.Request) (preflight bool) {
+	h.Add("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	if !slices.Contains(c, origin) || len(r.Header["Origin"]) != 1 {
+		return false
+	}
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		h.Set("Access-Control-Expose-Headers", corsExposed)
+		return false
+	}
+	h.Add("Vary", "Access-Control-Request-Headers")
+	h.Set("Access-Control-Allow-Methods", corsMethods)
+	h.Set("Access-Control-Max-Age", corsMaxAge)
+	if asked := r.Header.Values("Access-Control-Request-Headers"); len(asked) > 0 {
+		h.Set("Access-Control-Allow-Headers", strings.Join(asked, ", "))
+	}
+	return true
+}

@@ -1,0 +1,190 @@
+package server
+
+// What a refusal looks like from outside: the one table from codes to statuses and sentences, and
+// the only code that writes an error.
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"latchkey/api"
+	"latchkey/internal/auth"
+)
+
+// Refusals that HTTP knows and the rules do not.
+const (
+	codeNotFound         auth.Code = "not_found"
+	codeMethodNotAllowed auth.Code = "method_not_allowed"
+	codeBodyTooLarge     auth.Code = "body_too_large"
+	codeUnsupportedMedia auth.Code = "unsupported_media_type"
+)
+
+// verdict is what one code means over HTTP.
+type verdict struct {
+	code     auth.Code
+	route    string // empty: wherever no other line names the route
+	status   int
+	sentence string // for people: existing clients show it as it is
+}
+
+// verdicts is walked from the top; the first line that fits holds. docs/errors.md and
+// api/openapi.yaml say the same, and tests compare them.
+var verdicts = [...]verdict{
+	{auth.CodeInvalidRequest, "", 400, "The request is not well-formed."},
+	{auth.CodeInvalidCredentials, "", 401, "Invalid Credentials"}, // existing clients compare this sentence
+	{auth.CodeEmailNotVerified, "POST /auth/signup", 400, "This address is not verified yet: open the link in the mail sent to it."},
+	{auth.CodeEmailNotVerified, "", 401, "This address is not verified yet: open the link in the mail sent to it."},
+	{auth.CodeInvalidRefreshToken, "", 401, "Refresh token has expired"}, // this one too
+	{auth.CodeRefreshSuperseded, "", 409, "Another request has just refreshed this session: use its answer."},
+	{auth.CodeInvalidToken, "", 401, "Please sign in again: the access token is missing or no longer valid."},
+	{auth.CodeForbidden, "", 403, "This is not yours to see or to change."},
+	{auth.CodeInvalidResetToken, "", 400, "This link is no longer valid: ask for a new one."},
+	{auth.CodeInvalidVerificationCode, "", 400, "This link is no longer valid: ask for a new one."},
+	{auth.CodePasswordNotAccepted, "", 400, "This password cannot be used: choose another one."},
+	{auth.CodePasswordUnchanged, "", 400, "The new password is the old one: choose another one."},
+	{auth.CodeUnknownClient, "", 400, "This clientAlias is not registered."},
+	{auth.CodeEndpointNotAllowed, "", 400, "This endpoint is not registered."},
+	{auth.CodeSignupClosed, "", 403, "Sign-up is closed: ask the operator for an account."},
+	{auth.CodeAlreadyRegistered, "", 409, "This address already has an account: sign in."},
+	{auth.CodeInvalidClient, "", 401, "Client authentication failed."},
+	{codeNotFound, "", 404, "There is nothing here."},
+	{codeMethodNotAllowed, "", 405, "This method is not allowed here: the Allow header says which are."},
+	{codeBodyTooLarge, "", 413, "The request body is larger than 16 KiB."},
+	{codeUnsupportedMedia, "", 415, "The Content-Type of the body is not the one this endpoint takes."},
+	{auth.CodeTooManyRequests, "", 429, "Too many attempts: wait a little and try again."},
+	{auth.CodeServerError, "", 500, "Something went wrong on our side."},
+	{auth.CodeUnavailable, "", 503, "The service is busy: try again in a moment."},
+}
+
+func verdictOf(code auth.Code, route string) verdict {
+	for _, v := range verdicts {
+		if v.code == code && (v.route == "" || v.route == route) {
+			return v
+		}
+	}
+	return verdictOf(auth.CodeServerError, route)
+}
+
+// refuse is what this package itself says no with.
+func refuse(code auth.Code, fields ...auth.Field) error {
+	return &auth.Error{Code: code, Fields: fields}
+}
+
+// fail answers with err. It is called at most once for an exchange that has not been answered.
+func (x *exchange) fail(err error) {
+	e := x.asError(err)
+	v := verdictOf(e.Code, x.route)
+	x.code = v.code
+	x.logCause(v, e)
+	if x.status != 0 {
+		return // the answer had begun: nothing can be taken back
+	}
+	h := x.Header()
+	if v.status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", x.challenge(v.code))
+	}
+	if v.status == http.StatusTooManyRequests || v.status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", retryAfter(e.RetryAfter))
+	}
+	if l := e.Limit; l != nil { // draft-ietf-httpapi-ratelimit-headers-10
+		h.Set("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", l.Name, l.Quota, int(l.Window.Seconds())))
+		h.Set("RateLimit", fmt.Sprintf("%q;r=0;t=%s", l.Name, retryAfter(e.RetryAfter)))
+	}
+	switch x.speaks {
+	case inHTML:
+		x.failPage(v.status, sentence(v, e))
+	case inOAuth:
+		x.sendJSON(v.status, api.OAuthError{Error: oauthWord(v), ErrorDescription: sentence(v, e)})
+	default:
+		x.sendJSON(v.status, api.Error{
+			StatusCode: v.status, Error: http.StatusText(v.status), Message: sentence(v, e),
+			Code: string(v.code), RequestID: x.peer.RequestID, Errors: fieldErrors(e.Fields),
+		})
+	}
+}
+
+// asError gives what has no code one: a defect, unless it is only that the client hung up.
+func (x *exchange) asError(err error) *auth.Error {
+	if e, ok := errors.AsType[*auth.Error](err); ok {
+		return e
+	}
+	if x.r.Context().Err() != nil {
+		return &auth.Error{Code: auth.CodeUnavailable, Cause: err}
+	}
+	return &auth.Error{Code: auth.CodeServerError, Cause: err}
+}
+
+// logCause logs, once, what the answer does not say.
+func (x *exchange) logCause(v verdict, e *auth.Error) {
+	if v.status < 500 {
+		return
+	}
+	level := slog.LevelError
+	if v.status == http.StatusServiceUnavailable {
+		level = slog.LevelWarn
+	}
+	x.s.log.LogAttrs(x.r.Context(), level, "request failed",
+		slog.String("route", x.route), slog.String("code", string(v.code)),
+		slog.String("request_id", x.peer.RequestID), slog.Any("cause", e.Cause))
+}
+
+// challenge is RFC 6750 §3: a request without credentials is not told of an error.
+func (x *exchange) challenge(code auth.Code) string {
+	switch {
+	case code == auth.CodeInvalidClient:
+		return `Basic realm="latchkey", charset="UTF-8"`
+	case code == auth.CodeInvalidToken && len(x.r.Header["Authorization"]) > 0:
+		return `Bearer realm="latchkey", error="invalid_token"`
+	default:
+		return `Bearer realm="latchkey"`
+	}
+}
+
+// retryAfter is in whole seconds, rounded up, and at least one.
+func retryAfter(wait time.Duration) string {
+	return strconv.Itoa(int(math.Max(1, math.Ceil(wait.Seconds()))))
+}
+
+// sentence is what people read: what the fields say, where they say something.
+func sentence(v verdict, e *auth.Error) string {
+	said := make([]string, 0, len(e.Fields))
+	for _, f := range e.Fields {
+		if f.Message != "" {
+			said = append(said, f.Message)
+		}
+	}
+	if len(said) == 0 {
+		return v.sentence
+	}
+	return strings.Join(said, " ")
+}
+
+func fieldErrors(fields []auth.Field) []api.Field {
+	out := make([]api.Field, 0, len(fields))
+	for _, f := range fields {
+		if f.Name != "" { // else it is said of the whole request, in the message
+			out = append(out, api.Field{Field: f.Name, Code: f.Code, Message: f.Message})
+		}
+	}
+	return out
+}
+
+// oauthWord is the error of RFC 6749 §5.2 (and §4.1.2.1 for what is not the caller's fault).
+func oauthWord(v verdict) string {
+	switch {
+	case v.code == auth.CodeInvalidClient:
+		return "invalid_client"
+	case v.status == http.StatusServiceUnavailable, v.status == http.StatusTooManyRequests:
+		return "temporarily_unavailable"
+	case v.status >= 500:
+		return "server_error"
+	default:
+		return "invalid_request"
+	}
+}

@@ -1,0 +1,113 @@
+package server
+
+// One request on its way through: what is known of the caller, and what was answered.
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"latchkey/internal/auth"
+)
+
+// exchange is the http.ResponseWriter of one request and what the log line will say about it.
+type exchange struct {
+	http.ResponseWriter
+	s      *server
+	r      *http.Request
+	began  time.Time
+	peer   auth.Peer
+	caller *auth.Caller // whose Bearer was accepted; nil: nobody's
+
+	route  string // the pattern that matched
+	speaks dialect
+	probe  bool  // a health check: logged at debug level
+	again  *page // the form a refused page shows once more
+
+	status            int // 0: nothing is written yet
+	code              auth.Code
+	userID, sessionID string
+}
+
+func (s *server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
+	from, viaProxy := s.proxies.clientAddr(r)
+	return &exchange{
+		ResponseWriter: w, s: s, r: r, began: s.now(), route: "unmatched",
+		peer: auth.Peer{Addr: from, UserAgent: r.UserAgent(), RequestID: requestID(r, viaProxy), Devices: s.device.devices(r)},
+	}
+}
+
+// requestIDForm is what a proxy's own request id may look like; anything else could forge log lines.
+var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
+
+// requestID is the trusted proxy's X-Request-Id, so that its log and ours can be read together, else
+// a new one.
+func requestID(r *http.Request, viaProxy bool) string {
+	if id := r.Header.Get("X-Request-Id"); viaProxy && requestIDForm.MatchString(id) {
+		return id
+	}
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	return hex.EncodeToString(b[:])
+}
+
+func (x *exchange) WriteHeader(status int) {
+	if x.status == 0 {
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+func (x *exchange) Write(b []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	return x.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// identify notes for the log whose request this is.
+func (x *exchange) identify(c *auth.Caller) {
+	x.caller, x.userID, x.sessionID = c, c.UserID, c.SessionID
+}
+
+// authenticate asks for a Bearer token; missing ones are refused like bad ones.
+func (x *exchange) authenticate() error {
+	token, err := bearer(x.r)
+	if err != nil {
+		return err
+	}
+	c, err := x.s.auth.Authenticate(x.r.Context(), token)
+	if err != nil {
+		return err
+	}
+	x.identify(&c)
+	return nil
+}
+
+// authenticateIfAsked accepts a request without an Authorization header as nobody's. One that has
+// the header must be right: a client that believes it is signed in must hear that it is not.
+func (x *exchange) authenticateIfAsked() error {
+	if len(x.r.Header["Authorization"]) == 0 {
+		return nil
+	}
+	return x.authenticate()
+}
+
+// bearer reads RFC 6750 §2.1's header. The other two ways, body and query, are not accepted.
+func bearer(r *http.Request) (string, error) {
+	values := r.Header["Authorization"]
+	if len(values) != 1 {
+		return "", refuse(auth.CodeInvalidToken)
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", refuse(auth.CodeInvalidToken)
+	}
+	return strings.Trim(token, " "), nil
+}

@@ -1,0 +1,110 @@
+package server
+
+// /dev/inbox shows the mails of a server without SMTP. Whoever reads it can take over any account,
+// so it exists only between one machine and itself: every condition must hold, and where one does
+// not the answer is the one for a path that does not exist.
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"latchkey/internal/mail"
+)
+
+// inboxGuard is what can be known at the start, and the mails.
+type inboxGuard struct {
+	mails *mail.Inbox // nil: SMTP is configured, or the server may be reached from elsewhere
+}
+
+func newInboxGuard(o Options) inboxGuard {
+	public, err := url.Parse(o.PublicURL)
+	host, _, splitErr := net.SplitHostPort(o.ListenAddr)
+	if err != nil || splitErr != nil || !loopbackName(public.Hostname()) || !loopbackName(host) {
+		return inboxGuard{}
+	}
+	return inboxGuard{mails: o.Inbox}
+}
+
+// allows says whether r comes straight from this machine. The Host check is against DNS rebinding:
+// a page elsewhere whose name suddenly means 127.0.0.1.
+func (g inboxGuard) allows(r *http.Request) bool {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	return g.mails != nil && err == nil && at.Addr().Unmap().IsLoopback() && localHost(r.Host) && !proxied(r.Header)
+}
+
+// loopbackName is for the configuration: localhost or an address of the loopback network.
+func loopbackName(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.Unmap().IsLoopback()
+}
+
+// localHost is for the Host header: the three names of spec section 3, with or without a port.
+func localHost(host string) bool {
+	if name, port, err := net.SplitHostPort(host); err == nil && port != "" {
+		return name == "localhost" || name == "127.0.0.1" || name == "::1"
+	}
+	return host == "localhost" || host == "127.0.0.1" || host == "[::1]"
+}
+
+// proxied says whether the request came through something that says so.
+func proxied(h http.Header) bool {
+	for name := range h {
+		if name == "Forwarded" || name == "Via" || strings.HasPrefix(name, "X-Forwarded-") {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *server) devInbox(x *exchange) (reply, error) {
+	if !s.inbox.allows(x.r) {
+		x.speaks = inJSON
+		return nil, refuse(codeNotFound)
+	}
+	x.Header().Add("Vary", "Accept")
+	mails := s.inbox.mails.Messages()
+	if !strings.Contains(x.r.Header.Get("Accept"), "text/html") {
+		return func(x *exchange) { x.send(http.StatusOK, "text/plain; charset=utf-8", plainInbox(mails)) }, nil
+	}
+	shown := make([]shownMail, 0, len(mails))
+	for _, m := range mails {
+		shown = append(shown, shownMail{Message: m, Parts: linkParts(m.Text)})
+	}
+	return html("inbox.html", shown), nil
+}
+
+// plainInbox is the inbox for a terminal: curl -s localhost:8080/dev/inbox.
+func plainInbox(mails []mail.Message) []byte {
+	var b bytes.Buffer
+	for _, m := range mails {
+		fmt.Fprintf(&b, "To: %s\nSubject: %s\nDate: %s\n\n%s\n\n", m.To, m.Subject, m.Date.UTC().Format(http.TimeFormat), strings.TrimSpace(m.Text))
+	}
+	return b.Bytes()
+}
+
+// shownMail is a mail whose text is cut where links begin and end.
+type shownMail struct {
+	mail.Message
+	Parts []mailPart
+}
+
+// mailPart is a link or the text between two.
+type mailPart struct{ Text, Link string }
+
+var webLink = regexp.MustCompile(`https?://[^\s<>"]+`)
+
+func linkParts(text string) []mailPart {
+	var parts []mailPart
+	at := 0
+	for _, span := range webLink.FindAllStringIndex(text, -1) {
+		parts = append(parts, mailPart{Text: text[at:span[0]]}, mailPart{Link: text[span[0]:span[1]]})
+		at = span[1]
+	}
+	return append(parts, mailPart{Text: text[at:]})
+}

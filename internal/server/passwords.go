@@ -1,0 +1,52 @@
+package server
+
+// A password forgotten, reset, changed.
+
+import (
+	"strings"
+
+	"latchkey/api"
+	"latchkey/internal/auth"
+)
+
+func (s *server) forgotPassword(x *exchange, in api.ForgotPasswordRequest) (reply, error) {
+	got, err := s.auth.ForgotPassword(x.r.Context(), auth.ForgotPassword{
+		Email:        strings.TrimSpace(in.Email),
+		BrandLogoURL: strings.TrimSpace(in.BrandLogoURL),
+		PlatformName: strings.TrimSpace(in.PlatformName),
+		Endpoint:     strings.TrimSpace(in.Endpoint),
+		ClientAlias:  strings.TrimSpace(in.ClientAlias),
+	}, x.peer)
+	if err != nil {
+		return nil, err
+	}
+	return ok("If there is an account with this address, a mail with a link is on its way to it.",
+		api.Requested{ID: got.ID, Email: got.Email}), nil
+}
+
+// resetPassword takes the address from the path, where ServeMux has percent-decoded it exactly once.
+func (s *server) resetPassword(x *exchange, in api.PasswordResetRequest) (reply, error) {
+	device, err := s.auth.ResetPassword(x.r.Context(), auth.ResetPassword{
+		Email:    strings.TrimSpace(x.r.PathValue("email")),
+		Password: password(in.Password, in.IsPasswordEncrypted),
+		Token:    in.Token,
+	}, x.peer)
+	if err != nil {
+		return nil, err
+	}
+	x.rememberDevice(device)
+	return ok("Your password is changed. Please sign in with it.", nil), nil
+}
+
+func (s *server) changePassword(x *exchange, in api.ChangePasswordRequest) (reply, error) {
+	device, err := s.auth.ChangePassword(x.r.Context(), x.caller, auth.ChangePassword{
+		Email:       in.Email,
+		OldPassword: password(in.OldPassword, in.IsPasswordEncrypted),
+		NewPassword: password(in.NewPassword, in.IsPasswordEncrypted),
+	}, x.peer)
+	if err != nil {
+		return nil, err
+	}
+	x.rememberDevice(device)
+	return ok("Your password is changed.", nil), nil
+}

@@ -1,0 +1,141 @@
+package server
+
+// Every route there is: method, path, who may call, what an error looks like there, and the handler.
+// To add one: a line here, its structs in api, its paragraph in api/openapi.yaml, its handler.
+
+import (
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+)
+
+func (s *server) routes() []route {
+	return []route{
+		{"POST", "/auth/signin", anyone, inJSON, form(s.signIn)},
+		{"POST", "/auth/refresh-token", anyone, inJSON, form(s.refresh)},
+		{"POST", "/auth/signout", user, inJSON, formOrNothing(s.signOut)},
+		{"GET", "/auth/{id}/sessions", user, inJSON, s.sessions},      // {id} is the user's
+		{"DELETE", "/auth/{id}/sessions", user, inJSON, s.endSession}, // {id} is the session's
+		{"POST", "/auth/forgot-password", anyone, inJSON, form(s.forgotPassword)},
+		{"POST", "/auth/password-reset/{email}", anyone, inJSON, form(s.resetPassword)},
+		{"POST", "/auth/reset-password", userOrAnyone, inJSON, form(s.changePassword)},
+		{"POST", "/auth/verification-mail", anyone, inJSON, form(s.verificationMail)},
+		{"GET", "/auth/verify", anyone, inJSON, s.verify},
+		{"POST", "/auth/signup", anyone, inJSON, form(s.signUp)},
+		{"GET", "/auth/clientAliases", anyone, inJSON, s.clientAliases},
+		{"GET", "/auth/userinfo", user, inJSON, s.userInfo},
+		{"POST", "/oauth/introspect", client, inOAuth, s.introspect},
+		{"POST", "/oauth/revoke", clientOrAnyone, inOAuth, s.revoke},
+		{"GET", "/.well-known/jwks.json", anyone, inJSON, s.jwks},
+		{"GET", "/.well-known/openid-configuration", anyone, inJSON, s.discovery},
+		{"GET", "/healthz", anyone, inJSON, s.healthz},
+		{"GET", "/readyz", anyone, inJSON, s.readyz},
+
+		{"GET", "/reset-password", anyone, inHTML, s.resetPage},
+		{"POST", "/reset-password", anyone, inHTML, s.resetPagePost},
+		{"GET", "/verify-email-success", anyone, inHTML, s.verifyPage},
+		{"POST", "/verify-email-success", anyone, inHTML, s.verifyPagePost},
+		{"GET", "/end-session", anyone, inHTML, s.endSessionPage},
+		{"POST", "/end-session", anyone, inHTML, s.endSessionPagePost},
+		{"GET", "/page.css", anyone, inHTML, s.pageCSS},
+		{"GET", "/dev/inbox", anyone, inHTML, s.devInbox},
+	}
+}
+
+type route struct {
+	method, path string
+	who          access
+	speaks       dialect
+	handle       handler
+}
+
+// handler does what a route is for. It answers by returning: errors.go writes what is refused.
+type handler func(x *exchange) (reply, error)
+
+// access says who may call a route; it is checked before the form is looked at.
+type access func(x *exchange) error
+
+func anyone(*exchange) error         { return nil }
+func user(x *exchange) error         { return x.authenticate() }
+func userOrAnyone(x *exchange) error { return x.authenticateIfAsked() }
+func client(x *exchange) error       { return x.authenticateClient() }
+
+// clientOrAnyone: RFC 7009 §2.1, public clients need no secret.
+func clientOrAnyone(x *exchange) error { return x.authenticateClientIfAsked() }
+
+// dialect is the form that errors take on a route.
+type dialect int
+
+const (
+	inJSON  dialect = iota // api.Error
+	inOAuth                // RFC 6749 §5.2
+	inHTML                 // a page for people; no CORS, no /v1, not in the OpenAPI document
+)
+
+func (t route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := w.(*exchange) // ServeMux hands on what server.ServeHTTP gave it
+	x.r, x.route, x.speaks = r, t.method+" "+t.path, t.speaks
+	if err := t.who(x); err != nil {
+		x.fail(err)
+		return
+	}
+	answer, err := t.handle(x)
+	if err != nil {
+		x.fail(err)
+		return
+	}
+	answer(x)
+}
+
+// routeTable registers every route, the API under /v1 too, and returns the paths of the pages.
+func (s *server) routeTable() (mux *http.ServeMux, pages map[string]bool) {
+	mux, pages = http.NewServeMux(), map[string]bool{}
+	for _, t := range s.routes() {
+		mux.Handle(t.method+" "+t.path, t)
+		if t.speaks == inHTML {
+			pages[t.path] = true
+			continue
+		}
+		mux.Handle(t.method+" /v1"+t.path, t)
+	}
+	mux.HandleFunc("/", s.noRoute)
+	return mux, pages
+}
+
+// noRoute answers what no route matched: 404, or 405 with the methods that would.
+func (s *server) noRoute(w http.ResponseWriter, r *http.Request) {
+	x := w.(*exchange)
+	var allowed []string
+	for _, method := range [...]string{"GET", "HEAD", "POST", "DELETE"} {
+		probe := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+		if _, pattern := s.mux.Handler(probe); pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	switch {
+	case allowed == nil:
+		x.fail(refuse(codeNotFound))
+	case r.Method == http.MethodOptions:
+		w.Header().Set("Allow", strings.Join(append(allowed, "OPTIONS"), ", "))
+		x.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Set("Allow", strings.Join(append(allowed, "OPTIONS"), ", "))
+		x.fail(refuse(codeMethodNotAllowed))
+	}
+}
+
+// cleanPath says whether u's path is already in the form that ServeMux would otherwise redirect to.
+// A redirect made of the caller's own path is an open door (`//elsewhere.example`), and on a POST a
+// browser would carry the password through it.
+func cleanPath(u *url.URL) bool {
+	p := u.EscapedPath()
+	if !strings.HasPrefix(p, "/") {
+		return false
+	}
+	clean := path.Clean(p)
+	if strings.HasSuffix(p, "/") && clean != "/" {
+		clean += "/"
+	}
+	return p == clean
+}

@@ -1,0 +1,167 @@
+// Package server is Latchkey's HTTP: it turns requests into calls of auth and what comes back into
+// answers. It decides nothing about accounts. It promises that every answer of the API is JSON with
+// a stable code, that no secret reaches a log line or an error, and that a client's address is
+// believed only from a trusted proxy. Only cmd calls it.
+package server
+
+// How a request travels: ServeHTTP sets what every answer carries and ends with the log line;
+// routes.go says which handler it meets; errors.go writes every refusal.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"latchkey/internal/auth"
+	"latchkey/internal/mail"
+)
+
+// Options are what both listeners need to know. Service, PublicURL, SigningAlg, ListenAddr, Log and
+// Metrics must be set.
+type Options struct {
+	Service        *auth.Service
+	PublicURL      string         // the issuer, without a trailing slash; never taken from a request
+	TrustedProxies []netip.Prefix // peers whose X-Forwarded-For is believed
+	CORSOrigins    []string       // exact origins
+	SigningAlg     string         // for the discovery document
+	Inbox          *mail.Inbox    // nil: there is no /dev/inbox
+	ListenAddr     string         // of the public listener: /dev/inbox exists on loopback only
+	Log            *slog.Logger
+	Metrics        *Metrics
+	Now            func() time.Time // nil: time.Now
+	Listening      <-chan struct{}  // closed when the public listener accepts: until then not ready; nil: nobody says
+	Stopping       <-chan struct{}  // closed when draining starts: from then on not ready
+}
+
+// New returns the handler of the public listener.
+func New(o Options) http.Handler {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &server{
+		auth: o.Service, log: o.Log, metrics: o.Metrics, now: o.Now,
+		publicURL: o.PublicURL, secure: strings.HasPrefix(o.PublicURL, "https://"), alg: o.SigningAlg, listening: o.Listening, stopping: o.Stopping,
+		proxies: o.TrustedProxies, cors: newCORS(o.CORSOrigins),
+		inbox: newInboxGuard(o), device: newDeviceCookie(o.PublicURL),
+		cross: newCrossOrigin(o.PublicURL), templates: parseTemplates(),
+	}
+	s.mux, s.pages = s.routeTable()
+	return s
+}
+
+type server struct {
+	auth      *auth.Service
+	log       *slog.Logger
+	metrics   *Metrics
+	now       func() time.Time
+	publicURL string
+	secure    bool // the public URL is https
+	alg       string
+	listening <-chan struct{}
+	stopping  <-chan struct{}
+	proxies   proxies
+	cors      cors
+	inbox     inboxGuard
+	device    deviceCookie
+	cross     *http.CrossOriginProtection
+	templates *template.Template
+	mux       *http.ServeMux
+	pages     map[string]bool // paths for people: no CORS
+}
+
+// ServeHTTP answers one request. Whatever happens inside, it is answered, counted and logged once.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := s.newExchange(w, r)
+	defer s.finish(x)
+	defer s.recover(x)
+
+	setStandingHeaders(w.Header())
+	if s.secure {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains") // RFC 6797
+	}
+	w.Header().Set("X-Request-Id", x.peer.RequestID)
+	if !s.pages[r.URL.Path] && s.cors.apply(w.Header(), r) {
+		x.route = "preflight"
+		x.WriteHeader(http.StatusNoContent)
+		return
+	}
+	if !cleanPath(r.URL) {
+		x.fail(refuse(codeNotFound))
+		return
+	}
+	s.mux.ServeHTTP(x, r)
+}
+
+// setStandingHeaders sets what every answer carries; a handler may say otherwise.
+func setStandingHeaders(h http.Header) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+}
+
+// recover turns a panic into a 500 whose cause only the log knows.
+func (s *server) recover(x *exchange) {
+	switch v := recover(); v {
+	case nil:
+	case http.ErrAbortHandler:
+		panic(v)
+	default:
+		x.fail(fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
+	}
+}
+
+// finish counts and logs the request: the route's pattern and never the path, whose e-mail
+// addresses and codes are nobody's business.
+func (s *server) finish(x *exchange) {
+	took := s.now().Sub(x.began)
+	s.metrics.observe(x.route, x.status, took)
+	level := slog.LevelInfo
+	if x.probe {
+		level = slog.LevelDebug
+	}
+	attrs := []slog.Attr{
+		slog.String("route", x.route),
+		slog.Int("status", x.status),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.String("request_id", x.peer.RequestID),
+	}
+	for _, a := range [...]slog.Attr{
+		slog.String("code", string(x.code)), slog.String("user_id", x.userID), slog.String("session_id", x.sessionID),
+	} {
+		if a.Value.String() != "" {
+			attrs = append(attrs, a)
+		}
+	}
+	s.log.LogAttrs(x.r.Context(), level, "request", attrs...)
+}
+
+// ready says whether this process wants traffic.
+func (s *server) ready(ctx context.Context) error {
+	switch {
+	case s.listening != nil && !closed(s.listening):
+		return errors.New("starting")
+	case closed(s.stopping):
+		return errors.New("shutting down")
+	}
+	return s.auth.Ready(ctx)
+}
+
+// closed is false for nil.
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
