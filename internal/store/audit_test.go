@@ -1,0 +1,86 @@
+package store_test
+
+// The audit log: append-only, counted where a row each would be too many, read in pages.
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"latchkey/internal/store"
+)
+
+func newEvent(userID string, at time.Time) store.AuditEvent {
+	return store.AuditEvent{
+		ID: newID(), At: at, Kind: "sign_in", Outcome: "ok", UserID: userID, SessionID: "s",
+		Addr: "::1", UserAgent: "curl", RequestID: "r", Times: 1,
+	}
+}
+
+func TestAuditInPages(t *testing.T) {
+	engines(t, func(t *testing.T, s *store.Store) {
+		third := newEvent("a", now.Add(time.Hour)) // made first, and so with the smallest id: a clock was set
+		early, first, second := newEvent("a", now), newEvent("a", now.Add(time.Second)), newEvent("b", now.Add(time.Second))
+		write(t, s, func(tx *store.Tx) error {
+			for _, e := range []store.AuditEvent{third, second, first, early} {
+				if err := tx.InsertAudit(e); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		wantErr(t, s, store.ErrConflict, func(tx *store.Tx) error { return tx.InsertAudit(first) })
+		page := func(at time.Time, id, userID string, limit int64) []store.AuditEvent {
+			return read(t, s, func(tx *store.Tx) ([]store.AuditEvent, error) { return tx.AuditEvents(at, id, userID, limit) })
+		}
+		for _, c := range []struct {
+			name string
+			got  []store.AuditEvent
+			want []store.AuditEvent
+		}{
+			{"all, oldest first", page(never, "", "", 10), []store.AuditEvent{early, first, second, third}},
+			{"from a time on", page(first.At, "", "", 10), []store.AuditEvent{first, second, third}},
+			{"after an event", page(first.At, first.ID, "", 10), []store.AuditEvent{second, third}},
+			{"one user's", page(never, "", "a", 10), []store.AuditEvent{early, first, third}},
+			{"at most two", page(never, "", "", 2), []store.AuditEvent{early, first}},
+			{"at the end", page(third.At, third.ID, "", 10), nil},
+		} {
+			if diff := cmp.Diff(c.want, c.got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", c.name, diff)
+			}
+		}
+		sweep := func(limit int64) (n int64) {
+			write(t, s, func(tx *store.Tx) (err error) {
+				n, err = tx.SweepAudit(third.At, limit)
+				return err
+			})
+			return n
+		}
+		if a, b, c := sweep(2), sweep(2), sweep(2); a != 2 || b != 1 || c != 0 {
+			t.Errorf("swept %d, %d, %d, want 2, 1, 0", a, b, c)
+		}
+		if diff := cmp.Diff([]store.AuditEvent{third}, page(never, "", "", 10)); diff != "" {
+			t.Errorf("left (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// One row stands for many, and keeps the words of the first.
+func TestCountAudit(t *testing.T) {
+	engines(t, func(t *testing.T, s *store.Store) {
+		first := newEvent("a", now)
+		first.Times = 3
+		again := first
+		again.At, again.Outcome, again.Times = now.Add(time.Second), "another", 4
+		for _, e := range []store.AuditEvent{first, again} {
+			write(t, s, func(tx *store.Tx) error { return tx.CountAudit(e) })
+		}
+		want := first
+		want.Times = 7
+		got := read(t, s, func(tx *store.Tx) ([]store.AuditEvent, error) { return tx.AuditEvents(never, "", "", 10) })
+		if diff := cmp.Diff([]store.AuditEvent{want}, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}

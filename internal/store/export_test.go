@@ -1,0 +1,116 @@
+package store
+
+// What the tests of this package's promises must reach below its surface.
+
+import (
+	"context"
+	"strings"
+)
+
+const (
+	MaxWaiting = maxWaiting
+	MaxGroup   = maxGroup
+)
+
+// Exec runs one statement of the test's own.
+func (tx *Tx) Exec(sql string, args ...any) (int64, error) { return tx.exec(sql, args...) }
+
+// Script runs several statements of the test's own.
+func (tx *Tx) Script(sql string) error { return tx.q.script(tx.ctx, sql) }
+
+// Column reads one column by a statement of the test's own.
+func Column[T any](tx *Tx, sql string, args ...any) ([]T, error) {
+	return many(tx, column[T], sql, args...)
+}
+
+// HasTable says whether there is such a table.
+func (tx *Tx) HasTable(name string) (bool, error) { return tx.q.hasTable(tx.ctx, name) }
+
+// Explain runs fn and returns how the engine answers each of its statements.
+func Explain(tx *Tx, fn func(*Tx) error) (plan string, err error) {
+	e := &explainer{querier: tx.q, prefix: "EXPLAIN "}
+	if _, ok := tx.q.(*sqliteConn); ok {
+		e.prefix, e.detail = "EXPLAIN QUERY PLAN ", 3
+	}
+	err = fn(&Tx{ctx: tx.ctx, q: e})
+	return strings.Join(e.lines, "\n"), err
+}
+
+// explainer explains each statement before it runs it.
+type explainer struct {
+	querier
+	prefix string
+	detail int // the column of the explanation; those before are numbers
+	lines  []string
+}
+
+func (e *explainer) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	if err := e.explain(ctx, sql, args); err != nil {
+		return 0, err
+	}
+	return e.querier.exec(ctx, sql, args...)
+}
+
+func (e *explainer) query(ctx context.Context, row func(scanner) error, sql string, args ...any) error {
+	if err := e.explain(ctx, sql, args); err != nil {
+		return err
+	}
+	return e.querier.query(ctx, row, sql, args...)
+}
+
+func (e *explainer) explain(ctx context.Context, sql string, args []any) error {
+	args = append([]any(nil), args...) // an engine may rewrite them in place
+	return e.querier.query(ctx, func(scan scanner) error {
+		var line string
+		dest := []any{&line}
+		for range e.detail {
+			dest = append([]any{new(int64)}, dest...)
+		}
+		err := scan(dest...)
+		e.lines = append(e.lines, line)
+		return err
+	}, e.prefix+sql, args...)
+}
+
+// ApplyMigration applies one migration of the test's own, as Migrate does.
+func (s *Store) ApplyMigration(ctx context.Context, version int64, name, sql string) error {
+	return s.engine.migrate(ctx, func(q querier) error {
+		return (&Tx{ctx: ctx, q: q}).apply(migration{version, name, sql, "checksum"})
+	})
+}
+
+// EachConn runs fn on every connection of a SQLite store, the writer's first. Nothing else may use
+// the store meanwhile.
+func (s *Store) EachConn(ctx context.Context, fn func(*Tx) error) error {
+	e := s.engine.(*sqlite)
+	if err := fn(&Tx{ctx: ctx, q: e.writer.conn}); err != nil {
+		return err
+	}
+	for range e.opened {
+		conn := <-e.readers
+		err := fn(&Tx{ctx: ctx, q: conn})
+		e.readers <- conn
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Submit is Write without the store's patience: ctx alone ends the wait.
+func (s *Store) Submit(ctx context.Context, fn func(*Tx) error) error {
+	return s.engine.write(ctx, func(q querier) error { return fn(&Tx{ctx: ctx, q: q}) })
+}
+
+// QueueLength says how many transactions wait for a SQLite store's writer.
+func (s *Store) QueueLength() int {
+	w := s.engine.(*sqlite).writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue)
+}
+
+var (
+	SQLiteError   = sqliteError
+	PostgresError = postgresError
+)
