@@ -1,0 +1,204 @@
+package auth_test
+
+// I19: every security event is in the audit log exactly once, with who, from where and in which request;
+// and the auditor finds nothing wrong with a database after it all.
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"latchkey/api"
+	"latchkey/internal/auth"
+	"latchkey/internal/authtest"
+	"latchkey/internal/store"
+)
+
+// told lists kind and outcome of what was audited after q, and where the next look goes on.
+func told(t *testing.T, r *authtest.Rig, q auth.AuditQuery) ([]string, auth.AuditQuery) {
+	t.Helper()
+	q.Limit = 1000
+	events, err := r.Service.AuditEvents(context.Background(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, e := range events {
+		list = append(list, e.Kind+" "+e.Outcome)
+		q.Since, q.After = e.At, e.ID
+	}
+	return list, q
+}
+
+func TestAuditTellsEverythingOnce(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db, func(o *auth.Options) { o.SessionsPerUser = 2 })
+		ctx := context.Background()
+		const ada, next = "ada@example.com", "another fine passphrase"
+		var first, second api.Tokens
+		var q auth.AuditQuery
+		ok := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, step := range []struct {
+			name string
+			do   func()
+			want []string
+		}{
+			{"sign up", func() {
+				ok(r.RequestVerification(ctx, api.VerificationMailRequest{Email: ada}))
+				_, err := r.SignUp(ctx, api.SignUpRequest{
+					Email: ada, Password: authtest.Password, FirstName: "Ada", LastName: "Lovelace", VerificationCode: r.Code(t, ada),
+				})
+				ok(err)
+			}, []string{"sign_up ok"}},
+			{"sign in", func() { first = r.In(t, ada) }, []string{"sign_in ok"}},
+			{"sign in wrongly", func() { _, _ = guess(r, ada, "wrong password", from("203.0.113.1")) }, []string{"sign_in refused"}},
+			{"refresh", func() {
+				var err error
+				first, err = r.Refresh(ctx, first.RefreshToken)
+				ok(err)
+			}, nil},
+			{"sign in beyond the limit", func() { second = r.In(t, ada); r.In(t, ada) },
+				[]string{"sign_in ok", "session_ended evicted", "sign_in ok"}},
+			{"sign out", func() { ok(r.SignOut(ctx, second.AccessToken, api.SignOutRequest{})) }, []string{"session_ended signed_out"}},
+			{"sign out again", func() { _ = r.SignOut(ctx, second.AccessToken, api.SignOutRequest{}) }, nil},
+			{"change the password", func() {
+				first = r.In(t, ada)
+				ok(r.ChangePassword(ctx, first.AccessToken, api.ChangePasswordRequest{Email: ada, OldPassword: authtest.Password, NewPassword: next}))
+			}, []string{"sign_in ok", "password_changed ok"}},
+			{"reset it", func() {
+				ok(r.ResetPassword(ctx, ada, api.PasswordResetRequest{Password: authtest.Password, Token: r.ForgotCode(t, ada)}))
+			}, []string{"password_reset ok"}},
+			{"be noticed by reuse", func() {
+				stolen := r.In(t, ada)
+				tokens := stolen
+				for range 2 {
+					var err error
+					r.Clock.Advance(time.Hour)
+					tokens, err = r.Refresh(ctx, tokens.RefreshToken)
+					ok(err)
+				}
+				r.Clock.Advance(time.Hour)
+				_, _ = r.Refresh(ctx, stolen.RefreshToken)
+				_, _ = r.Refresh(ctx, stolen.RefreshToken)
+			}, []string{"sign_in ok", "refresh_reuse ok"}},
+			{"come back late", func() {
+				tokens := r.In(t, ada)
+				_, err := r.Refresh(ctx, tokens.RefreshToken)
+				ok(err)
+				r.Clock.Advance(time.Hour)
+				for range 2 {
+					_, err = r.Refresh(ctx, tokens.RefreshToken)
+					ok(err)
+				}
+			}, []string{"sign_in ok", "refresh_late ok"}},
+			{"be disabled and enabled", func() {
+				ok(r.Service.DisableUser(ctx, ada))
+				ok(r.Service.EnableUser(ctx, ada))
+			}, []string{"user_disabled ok", "user_enabled ok"}},
+			{"have another address", func() { ok(r.Service.SetEmail(ctx, ada, "countess@example.com")) }, []string{"email_changed ok"}},
+			{"be throttled", func() {
+				for range 9 {
+					_, _ = guess(r, "countess@example.com", "wrong password", from("203.0.113.2"))
+				}
+			}, slices.Concat(slices.Repeat([]string{"sign_in refused"}, 6), []string{"throttled refused"})},
+			{"be deleted", func() { ok(r.Service.DeleteUser(ctx, "countess@example.com")) }, []string{"user_deleted ok"}},
+			{"rotate keys", func() {
+				_, err := r.Service.RotateKeys(ctx)
+				ok(err)
+			}, []string{"key_rotated ok"}},
+		} {
+			t.Run(step.name, func(t *testing.T) {
+				step.do()
+				r.Clock.Advance(time.Second)
+				var got []string
+				got, q = told(t, r, q)
+				if !slices.Equal(got, step.want) {
+					t.Errorf("audited %q, want %q", got, step.want)
+				}
+				r.Clock.Advance(time.Second)
+			})
+		}
+		wantSound(t, r)
+	})
+}
+
+func wantSound(t *testing.T, r *authtest.Rig) {
+	t.Helper()
+	found, err := r.Service.Violations(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range found {
+		t.Errorf("%s: %s: %s", v.Invariant, v.What, v.ID)
+	}
+}
+
+// The auditor sees what it is there to see: a row of each kind is broken behind the rules' back.
+func TestAuditorFindsWhatIsBroken(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		ctx := context.Background()
+		u := r.AddUser(t, "ada@example.com")
+		r.In(t, "ada@example.com")
+		wantSound(t, r)
+		now := time.Now()
+		err := r.Store.Write(ctx, func(tx *store.Tx) error {
+			for i, s := range []store.Session{
+				{UserID: "nobody"},
+				{UserID: u.ID, Rotation: store.Rotation{Generation: 3, BurstFrom: 9}},
+				{UserID: u.ID, OverallExpiresAt: now.Add(-time.Hour)},
+				{UserID: u.ID, EndReason: "refresh_reuse", EndedAt: now},
+				{UserID: u.ID, EndReason: "admin"},
+			} {
+				s.ID, s.CreatedAt, s.RotatedAt = fmt.Sprintf("broken-%d", i), now, now
+				for _, at := range []*time.Time{&s.BurstAt, &s.PrevAt, &s.IdleExpiresAt} {
+					*at = now
+				}
+				if s.OverallExpiresAt.IsZero() {
+					s.OverallExpiresAt = now.Add(time.Hour)
+				}
+				s.Generation = max(1, s.Generation)
+				if s.BurstFrom == 0 {
+					s.BurstFrom = 1
+				}
+				if err := tx.InsertSession(s); err != nil {
+					return err
+				}
+			}
+			for _, broken := range []store.User{
+				{ID: "shouting", Email: "EVE@example.com"},
+				{ID: "bare", Email: "bob@example.com", PasswordHash: "secret"},
+			} {
+				broken.CreatedAt, broken.ChangedAt = now, now
+				if err := tx.InsertUser(broken); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := r.Service.Violations(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, v := range found {
+			got = append(got, v.Invariant+" "+v.ID)
+		}
+		for _, want := range []string{"I1 broken-0", "I2 broken-1", "I16 broken-2", "I3 broken-3", "I1 broken-4", "I19 broken-0", "I12 shouting", "I14 bare"} {
+			if !slices.Contains(got, want) {
+				t.Errorf("%s was not found among %s", want, strings.Join(got, ", "))
+			}
+		}
+	})
+}

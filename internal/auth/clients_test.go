@@ -1,0 +1,264 @@
+package auth
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pelletier/go-toml/v2"
+)
+
+func mustClients(t testing.TB, list ...Client) *Clients {
+	t.Helper()
+	c, err := NewClients(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestNewClientsRefusesMistakes(t *testing.T) {
+	web := Client{Alias: "web", URL: "https://app.example.com"}
+	with := func(change func(*Client)) []Client {
+		c := web
+		change(&c)
+		return []Client{c}
+	}
+	for _, tc := range []struct {
+		name string
+		list []Client
+		want string // in the sentence
+	}{
+		{"no alias", with(func(c *Client) { c.Alias = "" }), "alias is missing"},
+		{"alias with a colon", with(func(c *Client) { c.Alias = "a:b" }), "letters, digits"},
+		{"alias with a space", with(func(c *Client) { c.Alias = "a b" }), "letters, digits"},
+		{"alias too long", with(func(c *Client) { c.Alias = strings.Repeat("a", 65) }), "at most 64"},
+		{"same alias twice", []Client{web, web}, "twice"},
+		{"two defaults", []Client{{Alias: "a", URL: web.URL, Default: true}, {Alias: "b", URL: web.URL, Default: true}}, "both the default"},
+		{"no url", with(func(c *Client) { c.URL = "" }), "url is missing"},
+		{"null", with(func(c *Client) { c.URL = "null" }), "would let any site in"},
+		{"star", with(func(c *Client) { c.URLs = []string{"*"} }), `urls[0] "*" would let any site in`},
+		{"star in host", with(func(c *Client) { c.URLs = []string{web.URL, "https://*.example.com"} }), "urls[1]"},
+		{"IDN", with(func(c *Client) { c.URL = "https://bücher.example" }), "xn--"},
+		{"no scheme", with(func(c *Client) { c.URL = "app.example.com" }), "absolute URL"},
+		{"query", with(func(c *Client) { c.URL = "https://app.example.com/?a=b" }), "without user, query or fragment"},
+		{"user", with(func(c *Client) { c.URL = "https://me@app.example.com" }), "without user"},
+		{"trailing dot", with(func(c *Client) { c.URL = "https://app.example.com./" }), "absolute URL"},
+		{"logo", with(func(c *Client) { c.LogoURL = "/logo.png" }), "logo_url"},
+		{"from", with(func(c *Client) { c.From = "Acme <no-reply>" }), "Name <user@example.com>"},
+		{"from with a newline", with(func(c *Client) { c.From = "Acme <a@b.example>\r\nBcc: eve@evil.example" }), "from"},
+		{"name with a newline", with(func(c *Client) { c.Name = "Acme\r\nBcc: eve@evil.example" }), "name must be"},
+		{"name too long", with(func(c *Client) { c.Name = strings.Repeat("a", 65) }), "name must be"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := NewClients(tc.list)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("NewClients = %v; want a sentence with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestClients(t *testing.T) {
+	c := mustClients(t,
+		Client{Alias: "web", Name: "acme.example", URL: "https://App.Example.com:443/", URLs: []string{"http://localhost:3000", "https://app.example.com/beta/"}},
+		Client{Alias: "wallet", URL: "https://wallet.example.com", URLs: []string{"http://localhost:3000"}, LogoURL: "https://CDN.example.com/l.png?v=1", Default: true},
+	)
+	want := []Client{
+		{Alias: "web", Name: "acme.example", URL: "https://app.example.com", URLs: []string{"http://localhost:3000", "https://app.example.com/beta"}},
+		{Alias: "wallet", URL: "https://wallet.example.com", URLs: []string{"http://localhost:3000"}, LogoURL: "https://cdn.example.com/l.png?v=1", Default: true},
+	}
+	if diff := cmp.Diff(want, c.List()); diff != "" {
+		t.Errorf("List (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"https://app.example.com", "http://localhost:3000", "https://wallet.example.com"}, c.Origins()); diff != "" {
+		t.Errorf("Origins (-want +got):\n%s", diff)
+	}
+	if got, ok := c.Default(); !ok || got.Alias != "wallet" {
+		t.Errorf("Default = %v, %v", got, ok)
+	}
+	if got, ok := c.Lookup("web"); !ok || got.Alias != "web" {
+		t.Errorf("Lookup(web) = %v, %v", got, ok)
+	}
+	for _, alias := range []string{"", "Web", "web ", "nobody"} {
+		if got, ok := c.Lookup(alias); ok {
+			t.Errorf("Lookup(%q) = %v", alias, got)
+		}
+	}
+	c.Origins()[0] = "https://evil.example"
+	if _, ok := c.Endpoint("", "https://evil.example"); ok {
+		t.Error("what Origins returns is the list itself")
+	}
+	none := mustClients(t)
+	if _, ok := none.Default(); ok || len(none.Origins()) != 0 || len(none.List()) != 0 {
+		t.Error("no clients, but something is there")
+	}
+}
+
+func TestEndpoint(t *testing.T) {
+	c := mustClients(t,
+		Client{Alias: "web", URL: "https://app.example.com", URLs: []string{"http://localhost:3000"}},
+		Client{Alias: "wallet", URL: "https://wallet.example.com/app"},
+	)
+	for _, tc := range []struct{ name, alias, endpoint, want string }{
+		{"own url", "web", "https://app.example.com", "https://app.example.com"},
+		{"one of urls", "web", "http://localhost:3000", "http://localhost:3000"},
+		{"any client's without alias", "", "https://wallet.example.com", "https://wallet.example.com"},
+		{"path under the origin", "wallet", "https://wallet.example.com/app/", "https://wallet.example.com/app"},
+		{"another spelling", "web", "HTTPS://APP.example.com:443/", "https://app.example.com"},
+
+		{"another client's", "web", "https://wallet.example.com", ""},
+		{"unknown alias", "nobody", "https://app.example.com", ""},
+		{"unregistered", "", "https://evil.example", ""},
+		{"downgrade", "", "http://app.example.com", ""},
+		{"upgrade", "", "https://localhost:3000", ""},
+		{"port", "", "https://app.example.com:8443", ""},
+		{"no port", "", "http://localhost", ""},
+		{"loopback's other name", "", "http://127.0.0.1:3000", ""},
+		{"subdomain", "", "https://evil.app.example.com", ""},
+		{"parent", "", "https://example.com", ""},
+		{"prefix", "", "https://app.example.com.evil.example", ""},
+		{"prefix without dot", "", "https://app.example.comevil.example", ""},
+		{"suffix", "", "https://evilapp.example.com", ""},
+		{"origin in path", "", "https://evil.example/https://app.example.com", ""},
+		{"origin in query", "", "https://evil.example?https://app.example.com", ""},
+		{"origin in fragment", "", "https://evil.example#https://app.example.com", ""},
+		{"userinfo", "", "https://app.example.com@evil.example", ""},
+		{"userinfo and port", "", "https://app.example.com:443@evil.example/", ""},
+		{"backslash", "", `https://evil.example\@app.example.com`, ""},
+		{"backslash after host", "", `https://app.example.com\@evil.example`, ""},
+		{"tab", "", "https://app.example.com\t.evil.example", ""},
+		{"trailing dot", "", "https://app.example.com.", ""},
+		{"IDN look-alike", "", "https://\u0430pp.example.com", ""},
+		{"fullwidth", "", "https://\uff41pp.example.com", ""},
+		{"redirect", "", "https://app.example.com//evil.example", ""},
+		{"query", "", "https://app.example.com/?u=", ""},
+		{"fragment", "", "https://app.example.com/#", ""},
+		{"scheme relative", "", "//app.example.com", ""},
+		{"javascript", "", "javascript://app.example.com/%0aalert(1)", ""},
+		{"empty", "", "", ""},
+		{"null", "", "null", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, ok := c.Endpoint(tc.alias, tc.endpoint)
+			if got != tc.want || ok != (tc.want != "") {
+				t.Errorf("Endpoint(%q, %q) = %q, %v; want %q", tc.alias, tc.endpoint, got, ok, tc.want)
+			}
+		})
+	}
+}
+
+func TestLogo(t *testing.T) {
+	c := mustClients(t,
+		Client{Alias: "web", URL: "https://app.example.com", LogoURL: "https://cdn.example.com/logo.png"},
+		Client{Alias: "dev", URL: "http://127.0.0.1:3000", URLs: []string{"http://app.internal", "http://localhost:3000"}},
+	)
+	for _, tc := range []struct {
+		name, raw, want string
+		ok              bool
+	}{
+		{"registered", "https://app.example.com/logo.png?v=2", "https://app.example.com/logo.png?v=2", true},
+		{"registered, other spelling", "https://APP.example.com:443/logo.png", "https://app.example.com/logo.png", true},
+		{"quotes leave escaped", `https://app.example.com/"><img>`, "https://app.example.com/%22%3E%3Cimg%3E", true},
+		{"unregistered", "https://evil.example/logo.png", "", true},
+		{"logo_url registers nothing", "https://cdn.example.com/other.png", "", true},
+		{"downgrade", "http://app.example.com/logo.png", "", true},
+
+		{"relative", "/logo.png", "", false},
+		{"no dot", "http://localhost:3000/logo.png", "", false},
+		{"IPv4", "http://127.0.0.1:3000/logo.png", "", false},
+		{"IPv6", "http://[2001:db8::1]/logo.png", "", false},
+		{"decimal IPv4", "http://2130706433/logo.png", "", false},
+		{"octal IPv4", "http://0177.0.0.1/logo.png", "", false},
+		{"local", "http://printer.local/logo.png", "", false},
+		{"local in capitals", "http://printer.LOCAL/logo.png", "", false},
+		{"local with trailing dot", "http://printer.local./logo.png", "", false},
+		{"internal, though registered", "http://app.internal/logo.png", "", false},
+		{"data", "data:image/png;base64,AAAA", "", false},
+		{"javascript", "javascript:alert(1)", "", false},
+		{"userinfo", "https://app.example.com@evil.example/logo.png", "", false},
+		{"header injection", "https://app.example.com/\r\nBcc:", "", false},
+		{"empty", "", "", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, ok := c.Logo(tc.raw)
+			if got != tc.want || ok != tc.ok {
+				t.Errorf("Logo(%q) = %q, %v; want %q, %v", tc.raw, got, ok, tc.want, tc.ok)
+			}
+		})
+	}
+}
+
+func TestValidPlatformName(t *testing.T) {
+	for s, want := range map[string]bool{
+		"":                          true,
+		"Acme":                      true,
+		"St. Mary's (R&D) - Unit 4": true,
+		"Web 2.0":                   true,
+		"J. R. Smith & Co.":         true,
+		"क्रेडेबल":                  true,
+		"Müller":                    true,
+		strings.Repeat("a", 64):     true,
+		strings.Repeat("é", 64):     true,
+		strings.Repeat("a", 65):     false,
+		"evil.example":              false,
+		"evil1.example":             false,
+		"evil.4you":                 false,
+		"go to evil.example now":    false,
+		"evil.\u0301com":            false,
+		"http://evil":               false,
+		"evil/path":                 false,
+		"a@b":                       false,
+		"<b>Acme</b>":               false,
+		"Acme\r\nBcc: eve":          false,
+		"Acme\x00":                  false,
+		"Acme\u202egro":             false,
+		"evil\u3002example":         false,
+		"evil\u2024example":         false,
+		"Acme\u00a0Inc":             false,
+		"Acme\xff":                  false,
+		"Acme, Inc":                 false,
+		"Acme 🎉":                    false,
+		"Pay \"now\"":               false,
+	} {
+		if got := validPlatformName(s); got != want {
+			t.Errorf("validPlatformName(%q) = %v", s, got)
+		}
+	}
+}
+
+// I14
+func TestClientHidesItsSecret(t *testing.T) {
+	c := Client{Alias: "web", Secret: "tiger-tiger"}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("client", "client", c)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("client", "client", c)
+	for _, s := range []string{fmt.Sprint(c), fmt.Sprintf("%+v %#v %s", c, c, []Client{c}), log.String()} {
+		if strings.Contains(s, "tiger") || !strings.Contains(s, "web") {
+			t.Errorf("said %q", s)
+		}
+	}
+}
+
+// The example is what operators start from: it must be accepted as it stands.
+func TestExampleClientsFile(t *testing.T) {
+	f, err := os.Open("../../examples/clients.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var file struct {
+		Client []Client `toml:"client"`
+	}
+	if err := toml.NewDecoder(f).DisallowUnknownFields().Decode(&file); err != nil {
+		t.Fatal(err)
+	}
+	c := mustClients(t, file.Client...)
+	if _, ok := c.Default(); !ok || len(c.List()) < 2 {
+		t.Errorf("the example shows %d clients, default %v", len(c.List()), ok)
+	}
+}

@@ -1,0 +1,287 @@
+package auth_test
+
+// N-th failure (I10, I11): a whole story is told again and again; in each telling every step meets
+// trouble at the database, one moment later than in the telling before: the call fails before its effect,
+// in its middle, or after its commit with the answer lost; or the caller hangs up just then. It ends when
+// no step lasts so long. Each time: no success without its effect, no refusal with a part of it, 503 and
+// nothing else when the database fails, and the step works when repeated.
+//
+// The story is faults_story_test.go.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"latchkey/client"
+	"latchkey/internal/auth"
+	"latchkey/internal/authtest"
+	"latchkey/internal/password"
+	"latchkey/internal/store"
+)
+
+func TestEveryMomentOfTheDatabase(t *testing.T) {
+	for _, kind := range []string{databaseFails, callerHangsUp} {
+		t.Run(kind, func(t *testing.T) {
+			authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+				stride := 1
+				if db.Engine == "postgres" && !longRigs() {
+					stride = 3 // the rest is for the long lane
+				}
+				f := newFaultRig(t, inMemory(t, db))
+				for _, story := range []func() []storyStep{f.lifeOfAnAccount, f.houseKeeping} {
+					f.tell(t, story(), trouble{})
+					last := slices.Max(slices.Collect(maps.Values(f.moments)))
+					for moment := 1; moment <= last; moment += stride {
+						f.forget(t)
+						f.tell(t, story(), trouble{kind, moment})
+					}
+				}
+				t.Logf("%d steps met trouble at %d moments", len(f.whole), f.met)
+				if f.met*stride < 400 {
+					t.Error("the rig meets too little")
+				}
+			})
+		})
+	}
+}
+
+// The kinds of trouble.
+const (
+	databaseFails = "the database fails"
+	callerHangsUp = "the caller hangs up"
+)
+
+// trouble comes at one moment of each step, counted from 1.
+type trouble struct {
+	kind   string
+	moment int
+}
+
+// storyStep is one request, or one thing an operator or a worker does.
+type storyStep struct {
+	name   string
+	do     func(context.Context) error
+	want   string        // the code it is answered with; "": success
+	again  string        // what a repeat hears when the effect is there already, if not want
+	pieces bool          // several transactions, each whole; the repeat does the rest
+	pause  time.Duration // before the repeat: what a lost lease takes
+	calm   bool          // meets no trouble: others like it do
+}
+
+// effect is what a step changes in the database: each line's direction, since a story in trouble has
+// more of some things than the untroubled one.
+type effect map[string]string
+
+type faultRig struct {
+	*authtest.Rig
+	api     *client.Client
+	stories int
+	whole   map[string]effect // by step, as the untroubled story showed it
+	moments map[string]int    // by step, likewise
+	met     int
+
+	trouble // being met
+	armed   bool
+	seen    int // moments of this attempt
+	fired   bool
+	writing bool // at that moment
+	commits int  // of this attempt
+	hangUp  context.CancelFunc
+}
+
+func newFaultRig(t *testing.T, db authtest.Database) *faultRig {
+	t.Helper()
+	f := &faultRig{whole: map[string]effect{}, moments: map[string]int{}}
+	clients, err := auth.NewClients([]auth.Client{{Alias: "shop", Name: "Shop", URL: "https://shop.example.com", Secret: shopSecret}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Rig = authtest.New(t, db, func(o *auth.Options) {
+		o.Store = o.Store.Rigged(store.Rig{Fail: f.meet, Clock: o.Now})
+		o.Hash = password.Params{MemoryKiB: 64, Time: 1}
+		o.Clients = clients
+	})
+	f.api = client.New("http://localhost:8080", &http.Client{Transport: f})
+	return f
+}
+
+// RoundTrip answers a request where it was made: the rig sees the answer to a caller who hung up.
+func (f *faultRig) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.RemoteAddr = fmt.Sprintf("198.18.%d.%d:4711", f.stories/250, f.stories%250)
+	w := httptest.NewRecorder()
+	f.HTTP.Config.Handler.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// meet is asked by the store at every moment.
+func (f *faultRig) meet(m store.Moment) error {
+	if !f.armed {
+		return nil
+	}
+	if m.At == store.Answering && m.Call != "read" {
+		f.commits++
+	}
+	f.seen++
+	if f.seen != f.moment {
+		return nil
+	}
+	f.fired, f.writing = true, m.Call == "write" || m.Call == "single"
+	if f.kind == callerHangsUp {
+		f.hangUp()
+		return nil
+	}
+	return fmt.Errorf("%w: %s while %s", store.ErrUnavailable, m.Call, m.At)
+}
+
+// attempt does a step in trouble.
+func (f *faultRig) attempt(s storyStep, tr trouble) error {
+	ctx, hangUp := context.WithCancel(context.Background())
+	defer hangUp()
+	f.trouble, f.armed, f.seen, f.fired, f.commits, f.hangUp = tr, true, 0, false, 0, hangUp
+	defer func() { f.armed = false }()
+	return s.do(ctx)
+}
+
+// tell tells a story, and every step meets the trouble; none, when its moment is 0.
+func (f *faultRig) tell(t *testing.T, story []storyStep, tr trouble) {
+	t.Helper()
+	for _, s := range story {
+		if n, known := f.moments[s.name]; s.calm || known && n < tr.moment {
+			if err := s.do(context.Background()); outcome(t, err) != s.want {
+				t.Fatalf("%s (moment %d): %v, want %q", s.name, tr.moment, err, s.want)
+			}
+			continue
+		}
+		before := f.tally(t)
+		err := f.attempt(s, tr)
+		got, change := outcome(t, err), changed(before, f.tally(t))
+		what := fmt.Sprintf("%s (%s at moment %d)", s.name, tr.kind, tr.moment)
+		if !f.fired {
+			if got != s.want {
+				t.Fatalf("%s: %v, want %q", what, err, s.want)
+			}
+			if tr.moment == 0 {
+				f.whole[s.name], f.moments[s.name] = change, f.seen
+			}
+			continue
+		}
+		f.met++
+		f.judgeTrouble(t, what, s, got, change)
+		if t.Failed() {
+			t.Fatalf("%s was answered with: %v", what, err)
+		}
+		if got == s.want && !s.pieces {
+			continue
+		}
+		f.Clock.Advance(s.pause)
+		want := s.want
+		if len(change) > 0 && s.again != "" {
+			want = s.again
+		}
+		if err := s.do(context.Background()); outcome(t, err) != want {
+			t.Fatalf("%s, repeated: %v, want %q", what, err, want)
+		}
+	}
+}
+
+// judgeTrouble holds an attempt that met trouble to what is promised.
+func (f *faultRig) judgeTrouble(t *testing.T, what string, s storyStep, got string, change effect) {
+	t.Helper()
+	answered := got == s.want
+	switch whole := f.whole[s.name]; {
+	case s.pieces:
+		for line, direction := range change {
+			if direction == "more" && whole[line] != "more" {
+				t.Errorf("%s: %s is more, which it never is without trouble", what, line)
+			}
+		}
+		if !answered && got != "unavailable" {
+			t.Errorf("%s: answered %q", what, got)
+		}
+		return
+	case f.commits > 0:
+		if diff := cmp.Diff(whole, change); diff != "" {
+			t.Errorf("%s: after its commit the effect is not whole (-whole +found):\n%s", what, diff)
+		}
+	case len(change) > 0:
+		t.Errorf("%s: nothing was committed, and yet: %v", what, change)
+	case f.kind == callerHangsUp && f.writing && len(whole) > 0:
+		t.Errorf("%s: what had begun was cut off", what)
+	case answered && len(whole) > 0:
+		t.Errorf("%s: it was answered %q without its effect", what, got)
+	}
+	if got != "unavailable" && !(f.kind == callerHangsUp && answered) {
+		t.Errorf("%s: answered %q, want unavailable", what, got)
+	}
+}
+
+// outcome is the code of an answer; every 503 counts as unavailable, and has to say when to come back.
+func outcome(t *testing.T, err error) string {
+	t.Helper()
+	answer, ok := errors.AsType[*client.Error](err)
+	switch {
+	case err == nil:
+		return ""
+	case ok && answer.Status == http.StatusServiceUnavailable && answer.RetryAfter > 0:
+		return "unavailable"
+	case ok:
+		return answer.Code
+	case errors.Is(err, auth.ErrNoUser):
+		return "no user"
+	case errors.Is(err, auth.ErrEmailTaken):
+		return "taken"
+	}
+	return string(auth.CodeOf(err))
+}
+
+// forget sweeps what earlier tellings left, so that the tables stay small.
+func (f *faultRig) forget(t *testing.T) {
+	t.Helper()
+	f.Clock.Advance(401 * 24 * time.Hour)
+	s, err := auth.New(context.Background(), f.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for more := true; more; {
+		if more, err = s.Sweep(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (f *faultRig) tally(t *testing.T) (counts map[string]int64) {
+	t.Helper()
+	err := f.Store.Read(context.Background(), func(tx *store.Tx) (err error) {
+		counts, err = tx.Tally()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return counts
+}
+
+func changed(before, after map[string]int64) effect {
+	e := effect{}
+	for _, counts := range []map[string]int64{before, after} {
+		for line := range counts {
+			switch n := after[line] - before[line]; {
+			case n > 0:
+				e[line] = "more"
+			case n < 0:
+				e[line] = "fewer"
+			}
+		}
+	}
+	return e
+}

@@ -1,0 +1,400 @@
+package auth_test
+
+// The steps of the model test: each asks the reference what has to come, does it, and compares. Those
+// about accounts and links are model_accounts_test.go.
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"latchkey/internal/auth"
+	"latchkey/internal/authtest"
+	"latchkey/internal/token"
+)
+
+var passwords = []string{authtest.Password, "another fine passphrase", "a third, finer passphrase"}
+
+const weakPassword = "password1"
+
+// steps are what may happen, each as often as it is listed.
+func (m *machine) steps() (all []func(*rapid.T)) {
+	for _, s := range []struct {
+		weight int
+		do     func(*rapid.T)
+	}{
+		{1, func(*rapid.T) {}}, // what rapid shrinks to
+		{4, m.signInStep},
+		{2, m.signUpStep},
+		{1, m.join},
+		{4, func(t *rapid.T) { m.refreshStep(t, 0) }},
+		{3, func(t *rapid.T) { m.refreshStep(t, 1) }},
+		{2, func(t *rapid.T) { m.refreshStep(t, 2+int64(dice(t, 4, "turns before"))) }},
+		{2, m.burst},
+		{2, m.outOfStep},
+		{1, m.forge},
+		{1, m.ahead},
+		{2, m.signOut},
+		{1, m.revoke},
+		{1, m.endByLink},
+		{1, func(t *rapid.T) { m.forgot(t, m.address(t)) }},
+		{1, func(t *rapid.T) { m.askToVerify(t, m.address(t)) }},
+		{2, m.askAndDeliver},
+		{3, m.deliverStep},
+		{2, m.resetStep},
+		{1, m.forgotAndReset},
+		{2, m.verifyStep},
+		{2, m.change},
+		{4, m.operator},
+		{1, m.suspend},
+		{1, m.restart},
+		{2, func(t *rapid.T) { m.pass(time.Duration(1+dice(t, 90, "s")) * time.Second) }},
+		{2, func(t *rapid.T) { m.pass(time.Duration(1+dice(t, 90, "min")) * time.Minute) }},
+		{1, func(t *rapid.T) { m.pass(time.Duration(1+dice(t, 16, "d")) * 24 * time.Hour) }},
+		{4, m.upToALimit},
+	} {
+		for range s.weight {
+			all = append(all, s.do)
+		}
+	}
+	return all
+}
+
+// step does one that can be done.
+func (m *machine) step(t *rapid.T, steps []func(*rapid.T)) {
+	for range 10 {
+		m.pass(time.Millisecond)
+		if done(t, oneOf(t, steps, "step")) {
+			return
+		}
+	}
+}
+
+// void is the panic of a step that cannot be done now.
+type void string
+
+func done(t *rapid.T, do func(*rapid.T)) (ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			if _, ok := p.(void); !ok {
+				panic(p)
+			}
+		}
+	}()
+	do(t)
+	return true
+}
+
+// dice draws evenly. rapid's own numbers lean to the small ones: good for bounds, bad for histories.
+func dice(t *rapid.T, sides int, what string) int {
+	return rapid.Custom(func(t *rapid.T) int {
+		roll := 0
+		for range 12 {
+			roll *= 2
+			if rapid.Bool().Draw(t, "bit") {
+				roll++
+			}
+		}
+		return roll * sides >> 12
+	}).Draw(t, what)
+}
+
+func oneOf[T any](t *rapid.T, list []T, what string) T { return list[dice(t, len(list), what)] }
+
+func (m *machine) address(t *rapid.T) string  { return oneOf(t, m.addresses, "address") }
+func (m *machine) password(t *rapid.T) string { return oneOf(t, passwords, "password") }
+
+// some draws one of a list, of the newest most often: what people have in their hands.
+func some[T any](t *rapid.T, list []T, what string) T {
+	if len(list) == 0 {
+		panic(void("no " + what))
+	}
+	return list[len(list)-1-rapid.IntRange(0, len(list)-1).Draw(t, what+", so many before the newest")]
+}
+
+// alive draws a session, as a rule one that lives.
+func (m *machine) alive(t *rapid.T) *refSession {
+	live := slices.DeleteFunc(slices.Clone(m.sessions), func(s *refSession) bool { return !m.live(s) })
+	if len(live) == 0 || seldom(t, "a dead one") {
+		return some(t, m.sessions, "session")
+	}
+	return some(t, live, "live session")
+}
+
+// seldom is true once in eight times.
+func seldom(t *rapid.T, but string) bool { return dice(t, 8, but) == 7 }
+
+// mayGuess counts a wrong password: the model stays below the throttle, which has tests of its own.
+func (m *machine) mayGuess(t *rapid.T, key string) {
+	if m.wrong[key] >= 5 {
+		panic(void("the throttle would answer"))
+	}
+	m.wrong[key]++
+}
+
+func (m *machine) signInStep(t *rapid.T) {
+	address := m.address(t)
+	pw := m.password(t)
+	if a := m.accounts[address]; a != nil && a.password != "" && !seldom(t, "any password") {
+		pw = a.password
+	}
+	m.signInAs(t, address, pw)
+}
+
+func (m *machine) signInAs(t *rapid.T, address, pw string) {
+	want := m.reference.signIn(address, pw)
+	if want == auth.CodeInvalidCredentials {
+		m.mayGuess(t, "account "+address)
+	}
+	tokens, err := m.svc.SignIn(t.Context(), auth.SignIn{Email: address, Password: auth.Password{Value: pw}}, auth.Peer{})
+	agree(t, "sign in to "+address, err, want)
+	if want == "" {
+		delete(m.wrong, "account "+address)
+		m.keep(t, m.begin(m.accounts[address], tokens.SessionID), tokens)
+	}
+}
+
+// keep remembers the tokens of a session that was signed in or refreshed.
+func (m *machine) keep(t *rapid.T, s *refSession, tokens auth.Tokens) {
+	old, again := s.tokens[s.current]
+	if again && old != tokens.RefreshToken {
+		t.Fatalf("session %s has two tokens of generation %d", s.id, s.current) // I2
+	}
+	r, err := m.options.Master.ParseRefresh(tokens.RefreshToken)
+	if err != nil || r.SessionID != s.id || r.Generation != s.current || tokens.SessionID != s.id {
+		t.Fatalf("session %s at %d got %+v, %v", s.id, s.current, r, err)
+	}
+	s.tokens[s.current] = tokens.RefreshToken
+	m.access = append(m.access, &heldAccess{s, tokens.AccessToken, m.reference.now.Truncate(time.Second).Add(tokens.ExpiresIn)})
+}
+
+func (m *machine) refreshStep(t *rapid.T, turnsAgo int64) {
+	s := m.alive(t)
+	if s.tokens[s.current-turnsAgo] == "" {
+		panic(void("there is none so old"))
+	}
+	m.present(t, s, s.current-turnsAgo)
+}
+
+func (m *machine) present(t *rapid.T, s *refSession, g int64) {
+	want := m.reference.refresh(s, g)
+	tokens, err := m.svc.Refresh(t.Context(), s.tokens[g], auth.Peer{})
+	m.agreeRefresh(t, s, g, want, tokens, err)
+	if err == nil {
+		m.keep(t, s, tokens)
+	}
+}
+
+// burst is a client with tabs: some refreshes in a row.
+func (m *machine) burst(t *rapid.T) {
+	s := m.alive(t)
+	for range 2 + dice(t, 4, "times") {
+		m.pass(time.Duration(dice(t, 20, "s")) * time.Second)
+		m.present(t, s, s.current)
+	}
+}
+
+// outOfStep is a thief and an owner who take turns, each a while after the other.
+func (m *machine) outOfStep(t *rapid.T) {
+	s := m.alive(t)
+	for range 1 + dice(t, 4, "turns") {
+		m.present(t, s, s.current)
+		m.pass(time.Duration(20+dice(t, 60, "s")) * time.Second)
+		if s.tokens[s.current-1] != "" {
+			m.present(t, s, s.current-1)
+		}
+	}
+}
+
+// forge presents what this server never made; nothing may come of it.
+func (m *machine) forge(t *rapid.T) {
+	s := some(t, m.sessions, "session")
+	raw := s.tokens[s.current]
+	parts := strings.Split(raw, ".")
+	stranger, err := token.ParseMasterKeys(token.NewMasterKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := m.options.Master.ParseRefresh(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims.Generation++
+	theirs := claims
+	theirs.KeyID = stranger.Current()
+	next, err := m.options.Master.SignRefresh(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := stranger.SignRefresh(theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nextParts := strings.Split(next, ".")
+	for what, forged := range map[string]string{
+		"another key's":        foreign,
+		"the old MAC":          nextParts[0] + "." + nextParts[1] + "." + parts[2],
+		"a new MAC":            parts[0] + "." + parts[1] + "." + nextParts[2],
+		"no MAC":               parts[0] + "." + parts[1] + ".",
+		"white space":          raw + "\n",
+		"half of it":           raw[:len(raw)/2],
+		"a foreign MAC":        parts[0] + "." + parts[1] + "." + strings.Split(foreign, ".")[2],
+		"a session id of ours": s.id,
+	} {
+		_, err := m.svc.Refresh(t.Context(), forged, auth.Peer{})
+		agree(t, "forged token, "+what, err, auth.CodeInvalidRefreshToken)
+	}
+}
+
+// ahead presents a token of ours that is newer than the row, as after a restored backup.
+func (m *machine) ahead(t *rapid.T) {
+	s := m.alive(t)
+	claims, err := m.options.Master.ParseRefresh(s.tokens[s.current])
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := s.current + 1 + int64(dice(t, 3, "lost turns"))
+	claims.Generation = g
+	raw, err := m.options.Master.SignRefresh(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.tokens[g] = raw
+	m.present(t, s, g)
+}
+
+// bearer authenticates with one of the access tokens; the step is over when that is refused.
+func (m *machine) bearer(t *rapid.T) (auth.Caller, *refSession) {
+	good := slices.DeleteFunc(slices.Clone(m.access), func(a *heldAccess) bool { return !m.accepts(a) })
+	if len(good) == 0 || seldom(t, "a dead one") {
+		good = m.access
+	}
+	a := some(t, good, "access token")
+	caller, err := m.svc.Authenticate(t.Context(), a.raw)
+	if !m.accepts(a) {
+		agree(t, "a dead Bearer", err, auth.CodeInvalidToken)
+		return auth.Caller{}, nil
+	}
+	agree(t, "a live Bearer", err, "")
+	if caller.UserID != a.session.owner.id || caller.SessionID != a.session.id {
+		t.Fatalf("the Bearer of session %s is taken for %+v", a.session.id, caller)
+	}
+	return caller, a.session
+}
+
+func (m *machine) accepts(a *heldAccess) bool {
+	return m.live(a.session) && m.reference.now.Before(a.expires)
+}
+
+func (m *machine) signOut(t *rapid.T) {
+	caller, own := m.bearer(t)
+	if own == nil {
+		return
+	}
+	switch oneOf(t, []string{"this", "others", "list", "one"}, "which") {
+	case "this":
+		agree(t, "sign out", m.svc.SignOut(t.Context(), caller, auth.SignOut{}, auth.Peer{}), "")
+		own.ended = true
+	case "others":
+		agree(t, "sign the others out", m.svc.SignOut(t.Context(), caller, auth.SignOut{Others: true}, auth.Peer{}), "")
+		for _, s := range m.of(own.owner) {
+			s.ended = s.ended || s != own
+		}
+	case "one":
+		s := some(t, m.young(), "session to end")
+		err := m.svc.EndSession(t.Context(), caller, s.id, auth.Peer{})
+		m.agreeEnded(t, err, own, s)
+	case "list":
+		list := []*refSession{some(t, m.young(), "listed"), some(t, m.young(), "listed")}
+		ids := []string{list[0].id, list[1].id}
+		err := m.svc.SignOut(t.Context(), caller, auth.SignOut{Listed: true, Sessions: ids}, auth.Peer{})
+		m.agreeEnded(t, err, own, list...)
+	}
+}
+
+// young are the sessions that no sweep can have forgotten.
+func (m *machine) young() []*refSession {
+	return slices.DeleteFunc(slices.Clone(m.sessions), func(s *refSession) bool { return m.reference.now.Sub(s.created) > 29*24*time.Hour })
+}
+
+// agreeEnded: all of them are the caller's own and end, or nothing ends (I18).
+func (m *machine) agreeEnded(t *rapid.T, err error, own *refSession, list ...*refSession) {
+	for _, s := range list {
+		if s.owner != own.owner {
+			agree(t, "end a stranger's session", err, auth.CodeForbidden)
+			return
+		}
+	}
+	agree(t, "end own sessions", err, "")
+	for _, s := range list {
+		s.ended = true
+	}
+}
+
+func (m *machine) revoke(t *rapid.T) {
+	s := some(t, m.sessions, "session")
+	raw := s.tokens[s.current]
+	if rapid.Bool().Draw(t, "by an older token") && s.tokens[1] != "" {
+		raw = s.tokens[1]
+	}
+	agree(t, "revoke", m.svc.Revoke(t.Context(), raw, auth.Peer{}), "")
+	s.ended = true
+}
+
+func (m *machine) endByLink(t *rapid.T) {
+	e := some(t, m.endings, "notice's link")
+	err := m.svc.EndByLink(t.Context(), e.raw, auth.Peer{})
+	if m.reference.now.Sub(e.made) > 7*24*time.Hour {
+		agree(t, "an old notice's link", err, auth.CodeInvalidVerificationCode)
+		return
+	}
+	agree(t, "a notice's link", err, "")
+	for _, s := range m.sessions {
+		named := s.id == e.session || e.session == "" && !s.created.After(e.made)
+		s.ended = s.ended || s.owner.id == e.user && named
+	}
+}
+
+// restart starts the server anew, under either master key, and sweeps, which a running server does not
+// do when its clock was set forward.
+func (m *machine) restart(t *rapid.T) {
+	masters := authtest.Master + "," + otherMaster
+	if rapid.Bool().Draw(t, "the other master key") {
+		masters = otherMaster + "," + authtest.Master
+	}
+	if m.options.Master != nil {
+		m.budgets[m.options.Master.Current()] = m.asked
+	}
+	m.start(t, masters)
+	if m.asked = m.budgets[m.options.Master.Current()]; m.asked == nil {
+		m.asked = map[string][]time.Time{}
+	}
+	for more := true; more; {
+		var err error
+		if more, err = m.svc.Sweep(t.Context()); err != nil {
+			t.Fatalf("sweep: %v", err)
+		}
+	}
+}
+
+// upToALimit lets time pass to the last microsecond of something that is good for a while, or to the
+// first after it.
+func (m *machine) upToALimit(t *rapid.T) {
+	s := m.alive(t)
+	now, before := s.bursts()
+	limits := []time.Time{
+		s.used.Add(refGrace), now.at.Add(refGrace), before.at.Add(2 * refGrace), s.used.Add(refIdle), s.created.Add(refOverall),
+		m.access[len(m.access)-1].expires,
+	}
+	for _, l := range m.links[max(0, len(m.links)-2):] {
+		limits = append(limits, l.expires)
+	}
+	limits = slices.DeleteFunc(limits, func(limit time.Time) bool { return !limit.After(m.reference.now) })
+	if len(limits) == 0 {
+		panic(void("no limit ahead"))
+	}
+	limit := oneOf(t, limits, "limit").Add(time.Duration(dice(t, 3, "µs")-1) * time.Microsecond)
+	m.pass(max(0, limit.Sub(m.reference.now)))
+}

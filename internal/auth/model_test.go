@@ -1,0 +1,385 @@
+package auth_test
+
+// The model test: random lives of a few accounts, on a real store, against the reference. After every
+// step every token that was ever issued is offered to the server as what it is, and one as everything it
+// is not; what the server says, or would have said, has to be what the reference says (I1 to I7, I16,
+// I17). Offering a token changes things, so the rig rehearses: the store undoes the call.
+//
+// The steps are model_steps_test.go. Time stands still but for what the steps add.
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"latchkey/internal/auth"
+	"latchkey/internal/authtest"
+	"latchkey/internal/mail"
+	"latchkey/internal/password"
+	"latchkey/internal/store"
+	"latchkey/internal/token"
+)
+
+func TestModel(t *testing.T) {
+	lives, length := map[string]int{"sqlite": 100, "postgres": 10}, 20
+	if longRigs() {
+		lives, length = map[string]int{"sqlite": 500, "postgres": 50}, 50
+	}
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		set(t, "rapid.checks", strconv.Itoa(lives[db.Engine]))
+		w := newWorld(t, inMemory(t, db))
+		rapid.Check(t, func(rt *rapid.T) {
+			m := w.born(rt)
+			steps := m.steps()
+			for range length {
+				m.step(rt, steps)
+				m.check(rt)
+			}
+			m.everything = true
+			m.check(rt)
+			m.checkPasswords(rt)
+		})
+	})
+}
+
+// longRigs says whether this is the long lane.
+func longRigs() bool { return os.Getenv("LATCHKEY_RIG") == "long" }
+
+// inMemory puts a SQLite file where waiting for the disk costs nothing, if the system has such a place:
+// these rigs never lose power.
+func inMemory(t *testing.T, db authtest.Database) authtest.Database {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "latchkey-")
+	if err != nil {
+		return db
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if db.Engine == "sqlite" {
+		db.Options.Path = filepath.Join(dir, "latchkey.db")
+	}
+	return db
+}
+
+// set gives one of rapid's own flags a value for the length of a test.
+func set(t *testing.T, name, value string) {
+	t.Helper()
+	old := flag.Lookup(name).Value.String()
+	t.Cleanup(func() { _ = flag.Set(name, old) })
+	if err := flag.Set(name, value); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// world is one server; every life in it has accounts of its own.
+type world struct {
+	store    *store.Store
+	options  auth.Options
+	svc      *auth.Service
+	now      atomic.Int64 // Unix microseconds
+	rehearse atomic.Bool
+	verdict  string // of the last refresh
+	posted   []mail.Message
+	lives    int
+}
+
+func newWorld(t *testing.T, db authtest.Database) *world {
+	t.Helper()
+	w := &world{}
+	w.now.Store(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC).UnixMicro())
+	// On PostgreSQL a starting node corrects its clock by the database's: the rig's is the database's.
+	w.store = db.Open(t).Rigged(store.Rig{Rehearse: w.rehearse.Load, Clock: w.clock})
+	w.options = authtest.DefaultOptions(t)
+	w.options.Store, w.options.Now, w.options.Sender = w.store, w.clock, w
+	w.options.Hash = password.Params{MemoryKiB: 64, Time: 1}
+	w.options.SessionsPerUser = refLimit
+	w.options.OnRefresh = func(outcome string) { w.verdict = outcome }
+	return w
+}
+
+func (w *world) clock() time.Time { return time.UnixMicro(w.now.Load()).UTC() }
+
+// Send makes the world its own mailbox.
+func (w *world) Send(_ context.Context, m mail.Message) error {
+	w.posted = append(w.posted, m)
+	return nil
+}
+
+// The two master keys of a world: either may be the one that makes, both open (I20).
+const otherMaster = "bGF0Y2hrZXktdGVzdC1vdGhlci1rZXktMzItYnl0ZXM="
+
+// start starts the server anew on the same store.
+func (w *world) start(t rapid.TB, masters string) {
+	t.Helper()
+	keys, err := token.ParseMasterKeys(masters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.options.Master = keys
+	if w.svc, err = auth.New(context.Background(), w.options); err != nil {
+		t.Fatalf("start the service: %v", err)
+	}
+}
+
+// machine is one life: the reference, and what the server handed out in it.
+type machine struct {
+	*world
+	*reference
+	addresses  []string
+	access     []*heldAccess
+	endings    []*heldEnding
+	wrong      map[string]int                    // guesses not yet forgiven; the model stays below the throttle
+	budgets    map[string]map[string][]time.Time // reference.asked under each master key
+	checks     int
+	everything bool // check what died long ago too
+	last       map[string]string
+}
+
+type heldAccess struct {
+	session *refSession
+	raw     string
+	expires time.Time
+}
+
+// heldEnding is the link of a notice: it ends one session, or all that were made by then.
+type heldEnding struct {
+	raw, user, session string
+	made               time.Time
+}
+
+func (w *world) born(t *rapid.T) *machine {
+	w.lives++
+	w.rehearse.Store(false)
+	m := &machine{
+		world:     w,
+		reference: &reference{now: w.clock(), accounts: map[string]*refAccount{}, asked: map[string][]time.Time{}},
+		wrong:     map[string]int{},
+		budgets:   map[string]map[string][]time.Time{},
+		last:      map[string]string{},
+	}
+	for _, name := range []string{"ada", "bob", "eve"} {
+		m.addresses = append(m.addresses, fmt.Sprintf("%s%d@example.com", name, w.lives))
+	}
+	m.restart(t)
+	m.add(t, m.addresses[0], passwords[0], true)
+	m.add(t, m.addresses[1], passwords[1], false)
+	m.signInAs(t, m.addresses[0], passwords[0])
+	return m
+}
+
+// pass lets time go by.
+func (m *machine) pass(d time.Duration) {
+	m.world.now.Add(d.Microseconds())
+	m.reference.now = m.clock()
+}
+
+// agree fails the life when the server's answer is not the reference's.
+func agree(t *rapid.T, what string, err error, want auth.Code) {
+	t.Helper()
+	got := auth.Code("")
+	if err != nil {
+		got = auth.CodeOf(err)
+	}
+	if got != want {
+		t.Fatalf("%s: the server says %q (%v), the reference %q", what, got, err, want)
+	}
+}
+
+// check is the invariant of every step.
+func (m *machine) check(t *rapid.T) {
+	m.rehearse.Store(true)
+	defer m.rehearse.Store(false)
+	m.checks++
+	for i, a := range m.access {
+		want := auth.CodeInvalidToken
+		if m.accepts(a) {
+			want = ""
+		}
+		if m.looks("access "+a.raw, string(want), i) {
+			_, err := m.svc.Authenticate(t.Context(), a.raw)
+			agree(t, fmt.Sprintf("access token %d of session %s", i, a.session.id), err, want)
+		}
+	}
+	for i, s := range m.sessions {
+		for g, raw := range s.tokens {
+			want := m.judge(s, g)
+			if m.looks("refresh "+raw, want, i+int(g)) {
+				tokens, err := m.svc.Refresh(t.Context(), raw, auth.Peer{})
+				m.agreeRefresh(t, s, g, want, tokens, err)
+			}
+		}
+	}
+	for i, l := range m.links {
+		if m.looks("link "+l.token, fmt.Sprint(m.good(l), l.used), i) {
+			m.checkLink(t, fmt.Sprintf("%s link %d", l.purpose, i), l)
+		}
+	}
+	m.checkConfusion(t)
+	m.checkRows(t)
+}
+
+func (m *machine) checkLink(t *rapid.T, what string, l *refLink) {
+	var err error
+	dead := auth.CodeInvalidResetToken
+	if l.purpose == "reset" {
+		_, err = m.reset(t, l.address, l.token, passwords[0])
+	} else {
+		dead = auth.CodeInvalidVerificationCode
+		err = m.svc.VerifyEmail(t.Context(), l.address, l.token, auth.Peer{})
+	}
+	if m.good(l) {
+		dead = ""
+	}
+	agree(t, what, err, dead)
+}
+
+// looks says whether a token is to be offered now: whenever it is good for something or its worth has
+// changed, and of those dead for longer some in each step; all at the end of a life.
+func (m *machine) looks(token, want string, i int) bool {
+	changed := m.last[token] != want
+	m.last[token] = want
+	dead := want == "dead" || want == "reuse" || want == string(auth.CodeInvalidToken) || strings.HasPrefix(want, "false")
+	return changed || !dead || m.everything || longRigs() || (m.checks+i)%16 == 0
+}
+
+// agreeRefresh compares a refresh. I2: a generation's token is one and the same, whenever it is given.
+func (m *machine) agreeRefresh(t *rapid.T, s *refSession, g int64, want string, tokens auth.Tokens, err error) {
+	t.Helper()
+	what := fmt.Sprintf("refresh token %d of session %s, which is at %d", g, s.id, s.current)
+	code := auth.Code("")
+	switch want {
+	case "superseded":
+		code = auth.CodeRefreshSuperseded
+	case "reuse", "dead":
+		code = auth.CodeInvalidRefreshToken
+	}
+	agree(t, what, err, code)
+	if got := m.verdict; got != want && !(want == "dead" && strings.Contains("ended expired unknown", got)) {
+		t.Fatalf("%s: the server's verdict is %q, the reference's %q", what, got, want)
+	}
+	if (want == "repeated" || want == "late") && tokens.RefreshToken != s.tokens[s.current] {
+		t.Fatalf("%s: it got another successor", what)
+	}
+}
+
+// checkConfusion offers one token as everything it is not, and to the other accounts (I7, I18).
+func (m *machine) checkConfusion(t *rapid.T) {
+	type held struct{ kind, raw, address string }
+	var all []held
+	for _, a := range m.access {
+		all = append(all, held{"access", a.raw, ""})
+	}
+	for _, s := range m.sessions {
+		all = append(all, held{"refresh", s.tokens[s.current], ""})
+	}
+	for _, l := range m.links {
+		all = append(all, held{l.purpose, l.token, l.address})
+	}
+	for _, e := range m.endings {
+		all = append(all, held{"ending", e.raw, ""})
+	}
+	one := all[m.checks%len(all)]
+	if one.kind != "access" {
+		_, err := m.svc.Authenticate(t.Context(), one.raw)
+		agree(t, one.kind+" token as a Bearer", err, auth.CodeInvalidToken)
+	}
+	if one.kind != "refresh" {
+		_, err := m.svc.Refresh(t.Context(), one.raw, auth.Peer{})
+		agree(t, one.kind+" token to refresh", err, auth.CodeInvalidRefreshToken)
+	}
+	if one.kind != "ending" {
+		agree(t, one.kind+" token to end sessions", m.svc.EndByLink(t.Context(), one.raw, auth.Peer{}), auth.CodeInvalidVerificationCode)
+	}
+	address := m.addresses[m.checks%len(m.addresses)]
+	if one.kind != "reset" || one.address != address {
+		_, err := m.reset(t, address, one.raw, passwords[1])
+		agree(t, one.kind+" token to reset "+address, err, auth.CodeInvalidResetToken)
+	}
+	if one.kind != "verify" || one.address != address {
+		err := m.svc.VerifyEmail(t.Context(), address, one.raw, auth.Peer{})
+		agree(t, one.kind+" token to verify "+address, err, auth.CodeInvalidVerificationCode)
+	}
+}
+
+// checkRows looks at what the database holds.
+func (m *machine) checkRows(t *rapid.T) {
+	err := m.store.Read(t.Context(), func(tx *store.Tx) error {
+		for _, address := range m.addresses {
+			u, err := tx.UserByEmail(address)
+			if a := m.accounts[address]; (err == nil) != (a != nil) {
+				t.Fatalf("account %s: %v, the reference has %v", address, err, a)
+			} else if a != nil && (u.ID != a.id || u.VerifiedAt.IsZero() == a.verified || u.DisabledAt.IsZero() == a.disabled) {
+				t.Fatalf("account %s is %+v, the reference has %+v", address, u, *a)
+			}
+			rows, err := tx.LiveSessions(u.ID, m.reference.now)
+			if err != nil {
+				return err
+			}
+			for _, row := range rows {
+				if m.session(row.ID) == nil || u.VerifiedAt.IsZero() { // I17
+					t.Fatalf("session %s of %s should not be", row.ID, address)
+				}
+			}
+		}
+		for _, s := range m.sessions {
+			row, err := tx.SessionByID(s.id)
+			if err != nil && !m.live(s) { // swept
+				continue
+			}
+			switch {
+			case err != nil:
+				return err
+			case row.AliveAt(m.reference.now) != m.live(s):
+				t.Fatalf("session %s is alive: %v, the reference says %v", s.id, row.AliveAt(m.reference.now), m.live(s))
+			case row.Generation != s.current: // I2
+				t.Fatalf("session %s is at generation %d, the reference at %d", s.id, row.Generation, s.current)
+			case !row.OverallExpiresAt.Equal(s.created.Add(refOverall)): // I16
+				t.Fatalf("session %s: its overall limit moved to %v", s.id, row.OverallExpiresAt)
+			case !row.IdleExpiresAt.Equal(s.used.Add(refIdle)):
+				t.Fatalf("session %s: inactivity ends at %v, the reference says %v", s.id, row.IdleExpiresAt, s.used.Add(refIdle))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("read rows: %v", err)
+	}
+}
+
+// checkPasswords is I6: of all passwords, an account's own alone signs in.
+func (m *machine) checkPasswords(t *rapid.T) {
+	m.rehearse.Store(true)
+	defer m.rehearse.Store(false)
+	for _, address := range m.addresses {
+		for _, pw := range passwords {
+			if m.wrong["account "+address] > 0 {
+				continue // what the throttle holds back says nothing
+			}
+			_, err := m.svc.SignIn(t.Context(), auth.SignIn{Email: address, Password: auth.Password{Value: pw}}, auth.Peer{})
+			agree(t, "sign in to "+address+" with "+pw, err, m.reference.signIn(address, pw))
+		}
+	}
+}
+
+func (m *machine) session(id string) *refSession {
+	for _, s := range m.sessions {
+		if s.id == id {
+			return s
+		}
+	}
+	return nil
+}
+
+var (
+	linkInMail   = regexp.MustCompile(`/(reset|verify)[a-z-]*\?verificationCode=([\w-]+)`)
+	endingInMail = regexp.MustCompile(`/end-session\?token=(\S+)`)
+)

@@ -1,0 +1,153 @@
+package auth_test
+
+// Notices and their links, on both engines.
+
+import (
+	"context"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"latchkey/api"
+	"latchkey/client"
+	"latchkey/internal/auth"
+	"latchkey/internal/authtest"
+)
+
+const (
+	firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+	safari  = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1"
+)
+
+func at(addr, agent string, devices ...string) auth.Peer {
+	return auth.Peer{Addr: netip.MustParseAddr(addr), UserAgent: agent, Devices: devices}
+}
+
+// A notice goes out only when browser and system and network are all new, no device token is shown, it
+// is not the first sign-in, and none went out in the last hour.
+func TestNewDeviceNotice(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		r.AddUser(t, "ada@example.com")
+		known := ""
+		for _, step := range []struct {
+			name    string
+			peer    auth.Peer
+			after   time.Duration
+			noticed bool
+		}{
+			{"the first sign-in", at("203.0.113.7", firefox), 0, false},
+			{"the same again", at("203.0.113.7", firefox), time.Hour, false},
+			{"another browser at home", at("203.0.113.99", safari), time.Hour, false},
+			{"the same browser elsewhere", at("198.51.100.7", firefox), time.Hour, false},
+			{"nothing familiar", at("192.0.2.7", "curl/8.5.0"), time.Hour, true},
+			{"nothing familiar, within the hour", at("2001:db8::7", "Wget/1.21"), 10 * time.Minute, false},
+			{"nothing familiar, later", at("2001:db8:1::7", "Lynx/2.9"), time.Hour, true},
+		} {
+			t.Run(step.name, func(t *testing.T) {
+				r.Clock.Advance(step.after)
+				before := len(r.Mailbox.Messages())
+				tokens, err := guess(r, "ada@example.com", authtest.Password, step.peer)
+				if err != nil {
+					t.Fatal(err)
+				}
+				known = tokens.Device
+				r.Deliver(t)
+				if got := len(r.Mailbox.Messages()) > before; got != step.noticed {
+					t.Errorf("noticed: %t, want %t", got, step.noticed)
+				}
+			})
+		}
+		r.Clock.Advance(2 * time.Hour)
+		before := len(r.Mailbox.Messages())
+		if _, err := guess(r, "ada@example.com", authtest.Password, at("100.64.0.1", "Dillo/3.1", known)); err != nil {
+			t.Fatal(err)
+		}
+		r.Deliver(t)
+		if len(r.Mailbox.Messages()) > before {
+			t.Error("a known device was noticed")
+		}
+	})
+}
+
+var endLink = regexp.MustCompile(`http://localhost:8080/end-session\?token=(\S+)`)
+
+// The link of a notice ends the session it tells of, and no other; it is good for a week and for
+// nothing else.
+func TestNoticeLinkEndsItsSession(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		ctx := context.Background()
+		r.AddUser(t, "ada@example.com")
+		mine, err := guess(r, "ada@example.com", authtest.Password, at("203.0.113.7", firefox))
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, err := guess(r, "ada@example.com", authtest.Password, at("192.0.2.7", "curl/8.5.0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := endLink.FindStringSubmatch(r.Mail(t, "ada@example.com").Text)
+		if found == nil {
+			t.Fatal("the notice has no link")
+		}
+		raw, err := url.QueryUnescape(found[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, bad := range []string{"", raw + "x", strings.ToUpper(raw), raw[:len(raw)-1], mine.Device, mine.RefreshToken, theirs.AccessToken} {
+			if err := r.Service.EndByLink(ctx, bad, auth.Peer{}); auth.CodeOf(err) != auth.CodeInvalidVerificationCode {
+				t.Errorf("a wrong token: got %v", err)
+			}
+		}
+		for range 2 { // twice ends nothing more
+			if err := r.Service.EndByLink(ctx, raw, auth.Peer{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := r.UserInfo(ctx, theirs.AccessToken); client.CodeOf(err) != "invalid_token" {
+			t.Errorf("the session it told of: got %v, want invalid_token", err)
+		}
+		if _, err := r.UserInfo(ctx, mine.AccessToken); err != nil {
+			t.Errorf("another session: %v", err)
+		}
+		r.Clock.Advance(8 * 24 * time.Hour)
+		if err := r.Service.EndByLink(ctx, raw, auth.Peer{}); auth.CodeOf(err) != auth.CodeInvalidVerificationCode {
+			t.Errorf("after a week: got %v", err)
+		}
+	})
+}
+
+// The link of a notice about the password ends what was made until then, and nothing that came later.
+func TestNoticeLinkSignsOutEverywhere(t *testing.T) {
+	r := authtest.New(t, authtest.SQLite(t))
+	ctx := context.Background()
+	r.AddUser(t, "ada@example.com")
+	before := r.In(t, "ada@example.com")
+	err := r.ChangePassword(ctx, before.AccessToken, api.ChangePasswordRequest{
+		Email: "ada@example.com", OldPassword: authtest.Password, NewPassword: "another fine passphrase",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := url.QueryUnescape(endLink.FindStringSubmatch(r.Mail(t, "ada@example.com").Text)[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := r.SignIn(ctx, api.SignInRequest{Email: "ada@example.com", Password: "another fine passphrase"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Service.EndByLink(ctx, raw, auth.Peer{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.UserInfo(ctx, before.AccessToken); client.CodeOf(err) != "invalid_token" {
+		t.Errorf("a session from before: got %v, want invalid_token", err)
+	}
+	if _, err := r.UserInfo(ctx, after.AccessToken); err != nil {
+		t.Errorf("a session from after: %v", err)
+	}
+}

@@ -1,0 +1,216 @@
+package auth_test
+
+// The reference of the model test: what the specification promises about accounts, sessions and links,
+// as plainly as it can be said, and nothing of how the server keeps it. Sessions remember their whole
+// history instead of the few columns a server can afford.
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"latchkey/internal/auth"
+)
+
+const (
+	refIdle    = 14 * 24 * time.Hour
+	refOverall = 30 * 24 * time.Hour
+	refGrace   = 30 * time.Second
+	refLimit   = 2 // sessions a user, few, so that some are evicted
+)
+
+type reference struct {
+	now      time.Time
+	accounts map[string]*refAccount // by address
+	sessions []*refSession
+	links    []*refLink
+	waiting  []refRequest           // asked for and not yet delivered
+	asked    map[string][]time.Time // by purpose and address
+}
+
+type refAccount struct {
+	id, address, password string // no password: ""
+	verified, disabled    bool
+	changed               time.Time // the last password, e-mail or disable change
+}
+
+type refSession struct {
+	id            string
+	owner         *refAccount
+	created, used time.Time
+	current       int64 // generation
+	turns         []refTurn
+	ended         bool
+	tokens        map[int64]string // by generation
+}
+
+// refTurn is a rotation: by a token of which generation, when, and whether that token came back late.
+type refTurn struct {
+	from int64
+	at   time.Time
+	late bool
+}
+
+type refRequest struct {
+	purpose, address string
+	at, expires      time.Time
+}
+
+type refLink struct {
+	refRequest
+	token      string
+	used, dead bool // dead: replaced or dropped
+}
+
+// live is I1 and I16: not ended, and neither limit reached.
+func (r *reference) live(s *refSession) bool {
+	return !s.ended && r.now.Before(s.used.Add(refIdle)) && r.now.Before(s.created.Add(refOverall))
+}
+
+// judge is spec 2.4, rule by rule.
+func (r *reference) judge(s *refSession, g int64) string {
+	late := func(turnsAgo int) bool { i := len(s.turns) - 1 - turnsAgo; return i >= 0 && s.turns[i].late }
+	now, before := s.bursts()
+	switch {
+	case !r.live(s):
+		return "dead" // 1
+	case g == s.current:
+		return "rotated" // 2
+	case g == s.current-1 && (r.now.Sub(s.used) <= refGrace || late(0)):
+		return "repeated" // 3
+	case g == s.current-1 && late(1) && late(2):
+		return "reuse" // 4: the third in a row
+	case g == s.current-1:
+		return "late" // 4
+	case g > s.current:
+		return "ahead" // 6
+	case now.from <= g && r.now.Sub(now.at) <= refGrace, before.from <= g && g < now.from && r.now.Sub(before.at) <= 2*refGrace:
+		return "superseded" // 5
+	}
+	return "reuse" // 7
+}
+
+// bursts are the last two runs of rotations that began within one window.
+func (s *refSession) bursts() (now, before refTurn) {
+	now, before = refTurn{from: 1}, refTurn{from: 1}
+	for _, t := range s.turns {
+		if t.at.Sub(now.at) > refGrace {
+			before, now = now, t
+		}
+	}
+	return now, before
+}
+
+func (r *reference) refresh(s *refSession, g int64) string {
+	outcome := r.judge(s, g)
+	switch outcome {
+	case "rotated", "ahead":
+		s.turns = append(s.turns, refTurn{from: g, at: r.now})
+		s.current, s.used = g+1, r.now
+	case "late":
+		s.turns[len(s.turns)-1].late = true
+	case "reuse":
+		s.ended = true // I3
+	}
+	return outcome
+}
+
+func (r *reference) signIn(address, password string) auth.Code {
+	a := r.accounts[address]
+	switch {
+	case a == nil || a.password == "" || a.password != password || a.disabled:
+		return auth.CodeInvalidCredentials
+	case !a.verified:
+		return auth.CodeEmailNotVerified // I17
+	}
+	return ""
+}
+
+// begin adds a session; beyond the limit the least recently used ends.
+func (r *reference) begin(a *refAccount, id string) *refSession {
+	others := slices.DeleteFunc(r.of(a), func(s *refSession) bool { return !r.live(s) })
+	slices.SortFunc(others, func(a, b *refSession) int { return cmp.Or(a.used.Compare(b.used), cmp.Compare(a.id, b.id)) })
+	for _, s := range others[:max(0, len(others)-refLimit+1)] {
+		s.ended = true
+	}
+	s := &refSession{id: id, owner: a, created: r.now, used: r.now, current: 1, tokens: map[int64]string{}}
+	r.sessions = append(r.sessions, s)
+	return s
+}
+
+func (r *reference) of(a *refAccount) []*refSession {
+	return slices.DeleteFunc(slices.Clone(r.sessions), func(s *refSession) bool { return s.owner != a })
+}
+
+// end ends a user's sessions but one, and the mailed links of the address: I1, I5.
+func (r *reference) end(a *refAccount, keep string) {
+	for _, s := range r.of(a) {
+		s.ended = s.ended || s.id != keep
+	}
+	r.drop(a.address)
+}
+
+func (r *reference) drop(address string) {
+	for _, l := range r.links {
+		l.dead = l.dead || l.address == address
+	}
+	delete(r.asked, "reset "+address)
+	delete(r.asked, "verify "+address)
+}
+
+func (r *reference) setPassword(a *refAccount, password, keep string) {
+	a.password, a.changed = password, r.now
+	r.end(a, keep)
+}
+
+// ask is a request for a mail: one a minute and five an hour, for each purpose and address.
+func (r *reference) ask(purpose, address string, good time.Duration) {
+	key := purpose + " " + address
+	at := r.asked[key]
+	if n := len(at); n > 0 && r.now.Sub(at[n-1]) < time.Minute || n >= 5 && r.now.Sub(at[n-5]) < time.Hour {
+		return
+	}
+	r.asked[key] = append(at, r.now)
+	r.waiting = append(r.waiting, refRequest{purpose, address, r.now, r.now.Add(good)})
+}
+
+// deliver says which of the requests that wait end as a mailed link; each replaces those before it.
+func (r *reference) deliver() (mailed []*refLink) {
+	for _, q := range r.waiting {
+		a := r.accounts[q.address]
+		switch {
+		case !r.now.Before(q.expires), a == nil && q.purpose == "reset", a != nil && (a.disabled || !q.at.After(a.changed)),
+			a != nil && q.purpose == "verify" && a.verified && a.password != "":
+			continue
+		}
+		for _, l := range r.links {
+			l.dead = l.dead || l.purpose == q.purpose && l.address == q.address // I4
+		}
+		mailed = append(mailed, &refLink{refRequest: q})
+		r.links = append(r.links, mailed[len(mailed)-1])
+	}
+	r.waiting = nil
+	return mailed
+}
+
+// good says whether a link proves its address's mailbox. A reset link also needs an account, once.
+func (r *reference) good(l *refLink) bool {
+	a := r.accounts[l.address]
+	return !l.dead && r.now.Before(l.expires) && (l.purpose == "verify" || !l.used && a != nil && !a.disabled)
+}
+
+func (r *reference) signUp(l *refLink, password string) auth.Code {
+	a := r.accounts[l.address]
+	switch {
+	case l.purpose != "verify" || !r.good(l):
+		return auth.CodeEmailNotVerified
+	case l.used || a != nil && a.password != "":
+		return auth.CodeAlreadyRegistered
+	case a == nil:
+		a = &refAccount{address: l.address}
+		r.accounts[l.address] = a
+	}
+	a.password, a.verified, a.changed, l.used = password, true, r.now, true
+	delete(r.asked, "verify "+l.address)
+	return ""
+}

@@ -1,0 +1,70 @@
+package auth_test
+
+// Refreshing through the whole server: the rules of policy.go with a real row under them.
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"latchkey/api"
+	"latchkey/client"
+	"latchkey/internal/authtest"
+)
+
+// I2: 50 refreshes of one token at once give 50 times the one successor.
+func TestRefreshAtOnce(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		r.AddUser(t, "ada@example.com")
+		first := r.In(t, "ada@example.com")
+		got := make([]api.Tokens, 50)
+		errs := make([]error, len(got))
+		var wg sync.WaitGroup
+		for i := range got {
+			wg.Go(func() { got[i], errs[i] = r.Refresh(context.Background(), first.RefreshToken) })
+		}
+		wg.Wait()
+		for i := range got {
+			if errs[i] != nil {
+				t.Fatalf("refresh %d: %v", i, errs[i])
+			}
+			if got[i].RefreshToken != got[0].RefreshToken {
+				t.Errorf("refresh %d got another successor", i)
+			}
+		}
+		if got[0].RefreshToken == first.RefreshToken {
+			t.Error("the token did not rotate")
+		}
+	})
+}
+
+// I3: reuse outside the windows ends the session, and the refusal does not undo that.
+func TestRefreshReuseEndsTheSession(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		r.AddUser(t, "ada@example.com")
+		stolen := r.In(t, "ada@example.com")
+		current := stolen
+		for range 3 {
+			r.Clock.Advance(5 * time.Minute)
+			var err error
+			if current, err = r.Refresh(context.Background(), current.RefreshToken); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, token := range []string{stolen.RefreshToken, current.RefreshToken} {
+			_, err := r.Refresh(context.Background(), token)
+			if client.CodeOf(err) != "invalid_refresh_token" {
+				t.Errorf("got %v, want invalid_refresh_token", err)
+			}
+		}
+		if _, err := r.UserInfo(context.Background(), current.AccessToken); client.CodeOf(err) != "invalid_token" {
+			t.Errorf("the access token of the ended session: got %v, want invalid_token", err)
+		}
+		if m := r.Mail(t, "ada@example.com"); m.Subject == "" {
+			t.Error("the owner was not told")
+		}
+	})
+}
