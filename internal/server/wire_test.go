@@ -1,0 +1,88 @@
+package server
+
+import (
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"latchkey/internal/auth"
+)
+
+// What existing clients read of a session, to the letter (spec 2.1).
+func TestWireSession(t *testing.T) {
+	at := time.Date(2026, 11, 23, 9, 0, 0, 123_456_000, time.FixedZone("CET", 3600))
+	for _, tt := range []struct {
+		name   string
+		device auth.Device
+		want   string
+	}{
+		{
+			"a browser", auth.Device{Browser: "Chrome", BrowserVersion: "140", OS: "Linux", DeviceType: "desktop", UserAgent: `Mozilla/5.0 "x" <y>`, Addr: "203.0.113.7"},
+			`"clientInfo":"{\"browser\":\"Chrome 140\",\"os\":\"Linux\",\"deviceType\":\"desktop\",\"rawDetail\":\"Mozilla/5.0 \\\"x\\\" <y>\",\"ip\":\"203.0.113.7\"}",` +
+				`"client":{"browser":"Chrome","browserVersion":"140","os":"Linux","deviceType":"desktop","ip":"203.0.113.7"}}`,
+		},
+		{
+			"nothing known", auth.Device{DeviceType: "unknown"},
+			`"clientInfo":"{\"browser\":\"\",\"os\":\"\",\"deviceType\":\"unknown\",\"rawDetail\":\"\",\"ip\":\"\"}",` +
+				`"client":{"browser":"","browserVersion":"","os":"","deviceType":"unknown","ip":""}}`,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := json.Marshal(wireSession(auth.Session{
+				ID: "s", UserID: "u", CreatedAt: at, LastUsedAt: at.Truncate(time.Second), ExpiresAt: at, Current: true, Device: tt.device,
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := `{"id":"s","userId":"u","sessionType":"user-session","createdAt":"2026-11-23T08:00:00.123Z",` +
+				`"lastUsedAt":"2026-11-23T08:00:00.000Z","expiresAt":"2026-11-23T08:00:00.123Z","current":true,` + tt.want
+			if string(got) != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		})
+	}
+}
+
+func TestDiscovery(t *testing.T) {
+	w := newRoom(t, nil).ask("GET", "/v1/.well-known/openid-configuration", "")
+	var doc struct {
+		Issuer  string   `json:"issuer"`
+		JWKS    string   `json:"jwks_uri"`
+		Algs    []string `json:"id_token_signing_alg_values_supported"`
+		Message string   `json:"message"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	if doc.Issuer != publicURL || doc.JWKS != publicURL+"/.well-known/jwks.json" || len(doc.Algs) != 1 || doc.Algs[0] != "ES256" || doc.Message != "" {
+		t.Errorf("%s", w.Body)
+	}
+	if got := w.Header().Get("Cache-Control"); got != "public, max-age=300" {
+		t.Errorf("Cache-Control %q", got)
+	}
+}
+
+// An envelope has data where there is some, an empty list too.
+func TestEnvelope(t *testing.T) {
+	for want, r := range map[string]reply{
+		`{"statusCode":200,"message":"Done."}`:            ok("Done.", nil),
+		`{"statusCode":200,"message":"Done.","data":[]}`:  ok("Done.", []string{}),
+		`{"statusCode":201,"message":"a & <b>","data":1}`: created("a & <b>", 1),
+	} {
+		if got := written(t, r); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func written(t *testing.T, r reply) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	r(newRoom(t, nil).Handler.(*server).newExchange(w, httptest.NewRequest("GET", "/", nil)))
+	if w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("Content-Type %q", w.Header().Get("Content-Type"))
+	}
+	return w.Body.String()
+}
