@@ -1,0 +1,151 @@
+package main
+
+// Parsing of the addresses, URLs and files that configuration values name.
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"latchkey/internal/auth"
+	"latchkey/internal/mail"
+)
+
+// listener parses host:port; an empty value leaves the listener off.
+func listener(into *string) func(string) error {
+	return func(value string) error {
+		_, port, err := net.SplitHostPort(value)
+		if err == nil {
+			_, err = strconv.ParseUint(port, 10, 16)
+		}
+		if err != nil {
+			return errors.New("write host:port, such as 127.0.0.1:8080, or :8080 for every address of this machine")
+		}
+		*into = value
+		return nil
+	}
+}
+
+func databaseURL(into *string) func(string) error {
+	return func(value string) error {
+		u, err := url.Parse(value)
+		if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+			return errors.New("write postgres://user:password@host/database, or leave it out for SQLite in the data folder")
+		}
+		*into = value
+		return nil
+	}
+}
+
+// origin parses scheme://host[:port] and nothing more, in the one spelling that browsers send.
+func origin(into *string) func(string) error {
+	return func(value string) error {
+		text, err := parseOrigin(value)
+		*into = text
+		return err
+	}
+}
+
+func parseOrigin(value string) (string, error) {
+	u, err := url.Parse(strings.TrimSuffix(value, "/"))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return "", errors.New("write scheme and host, such as https://auth.example.com")
+	}
+	bare := (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
+	standard := map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	switch {
+	case bare != u.String() || strings.HasSuffix(value, "//"):
+		return "", fmt.Errorf("write %s, with no path, question mark or user name", bare)
+	case u.Port() == standard || strings.HasSuffix(u.Host, ":"):
+		return "", fmt.Errorf("write %s://%s: browsers leave the standard port out", u.Scheme, strings.ToLower(u.Hostname()))
+	case strings.ToLower(u.Host) != u.Host || strings.HasSuffix(u.Hostname(), "."):
+		return "", fmt.Errorf("write %s://%s", u.Scheme, strings.TrimSuffix(strings.ToLower(u.Host), "."))
+	case strings.ContainsFunc(u.Host, func(r rune) bool { return r > 127 || r <= ' ' || r == '*' || r == '\\' }):
+		return "", errors.New("write the host in ASCII letters (an international name in its xn-- form), without a wildcard")
+	}
+	return bare, nil
+}
+
+func (c *config) setOrigins(value string) error {
+	for part := range strings.SplitSeq(value, ",") {
+		text, err := parseOrigin(strings.TrimSpace(part))
+		if err != nil {
+			return err
+		}
+		c.CORSOrigins = append(c.CORSOrigins, text)
+	}
+	return nil
+}
+
+func (c *config) setProxies(value string) error {
+	for part := range strings.SplitSeq(value, ",") {
+		prefix, err := parsePrefix(strings.TrimSpace(part))
+		if err != nil {
+			return errors.New("write CIDRs with a comma between, such as 10.0.0.0/8,fd00::/8")
+		}
+		c.TrustedProxies = append(c.TrustedProxies, prefix)
+	}
+	return nil
+}
+
+func parsePrefix(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		addr = addr.Unmap()
+		return addr.Prefix(addr.BitLen())
+	}
+	prefix, err := netip.ParsePrefix(text)
+	return prefix.Masked(), err
+}
+
+// setClients reads the clients file, strictly.
+func (c *config) setClients(file string) error {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("read clients: %w", err)
+	}
+	var parsed struct {
+		Client []auth.Client `toml:"client"`
+	}
+	decoder := toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields()
+	if err := decoder.Decode(&parsed); err != nil {
+		return tomlMistake(file, err)
+	}
+	for _, client := range parsed.Client {
+		if client.From == "" {
+			continue
+		}
+		if err := mail.ParseMailbox(client.From); err != nil {
+			return fmt.Errorf("client %q: from: %w", client.Alias, err)
+		}
+	}
+	c.Clients, err = auth.NewClients(parsed.Client)
+	return err
+}
+
+// loopbackHost says whether host (a name or a literal) is this machine for sure.
+func loopbackHost(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// publicLoopback and listensLoopback: nobody but this machine is meant to come in.
+func (c *config) publicLoopback() bool {
+	u, err := url.Parse(c.PublicURL)
+	return err == nil && loopbackHost(u.Hostname())
+}
+
+func listensLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && loopbackHost(host)
+}

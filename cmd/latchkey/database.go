@@ -1,0 +1,80 @@
+package main
+
+// latchkey migrate and backup: the database as a whole.
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// withStorage makes a command of work that needs the database but not the rules: it may be of an
+// older schema.
+func (a *app) withStorage(create bool, work func(context.Context, *config, storage) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		c, err := loadConfig(a.env, a.configFile)
+		if err != nil {
+			return err
+		}
+		s, err := openStorage(cmd.Context(), c, create)
+		if err != nil {
+			return err
+		}
+		return errors.Join(work(cmd.Context(), c, s), s.Close())
+	}
+}
+
+func (a *app) migrateCommand() *cobra.Command {
+	cmd := leaf("migrate", "Upgrade the database's schema; on SQLite after a copy, as serve does by itself", nil)
+	planOnly := cmd.Flags().Bool("plan", false, "only say what would be done")
+	upgrade := a.withStorage(true, func(ctx context.Context, c *config, s storage) error {
+		_, have, want, err := s.Plan(ctx)
+		if err != nil {
+			return err
+		}
+		applied, err := s.migrate(ctx, c, have)
+		if err != nil {
+			return err
+		}
+		return a.sayMigrations("applied", applied, want)
+	})
+	plan := a.withStorage(false, func(ctx context.Context, _ *config, s storage) error {
+		pending, _, want, err := s.Plan(ctx)
+		if err != nil {
+			return err
+		}
+		return a.sayMigrations("to apply:", pending, want)
+	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *planOnly {
+			return plan(cmd, args)
+		}
+		return upgrade(cmd, args)
+	}
+	return cmd
+}
+
+func (a *app) sayMigrations(verb string, list []string, version int) error {
+	if len(list) == 0 {
+		return a.say("the schema is up to date at %d", version)
+	}
+	return a.say("%s %s (schema %d)", verb, strings.Join(list, ", "), version)
+}
+
+func (a *app) backupCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "backup FILE", Short: "Copy the SQLite database to FILE while it is in use", Args: cobra.ExactArgs(1)}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.withStorage(false, func(ctx context.Context, c *config, s storage) error {
+			if c.DatabaseURL != "" {
+				return errors.New("backup copies SQLite databases: use pg_dump or your PostgreSQL's own backup")
+			}
+			if err := s.Backup(ctx, args[0]); err != nil {
+				return err
+			}
+			return a.say("copied to %s; keep the master key too, in another place: without it the copy opens no session", args[0])
+		})(cmd, nil)
+	}
+	return cmd
+}

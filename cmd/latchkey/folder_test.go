@@ -1,0 +1,98 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Several commands may start beside each other on an empty folder: one key comes of it.
+func TestFirstMasterKeyIsMadeOnce(t *testing.T) {
+	d := folder(t.TempDir())
+	var made sync.Map
+	var group sync.WaitGroup
+	for range 16 {
+		group.Go(func() {
+			keys, err := d.masterKeys()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			made.Store(keys.Current(), true)
+		})
+	}
+	group.Wait()
+	count := 0
+	made.Range(func(any, any) bool { count++; return true })
+	if count != 1 {
+		t.Errorf("%d master keys were handed out, want 1", count)
+	}
+	entries, err := os.ReadDir(string(d))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("folder holds %v (%v), want the key alone", entries, err)
+	}
+}
+
+func TestFolderRefusesWhatOthersSee(t *testing.T) {
+	open := t.TempDir()
+	if err := os.Chmod(open, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := folder(open).prepare(); err == nil || !strings.Contains(err.Error(), "chmod 700 "+open) {
+		t.Errorf("error %v, want the command that mends it", err)
+	}
+	file := writeFile(t, "file", "")
+	if err := folder(file).prepare(); err == nil {
+		t.Error("a file was taken for a folder")
+	}
+}
+
+func TestSecondLockIsRefused(t *testing.T) {
+	d := folder(t.TempDir())
+	release, err := d.lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.lock(); err == nil || !strings.Contains(err.Error(), "stop it first") {
+		t.Errorf("second lock: %v", err)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	release, err = d.lock()
+	if err != nil {
+		t.Fatalf("lock after release: %v", err)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPasswordFromStdin(t *testing.T) {
+	for in, want := range map[string]string{
+		"secret":       "secret",
+		"secret\n":     "secret",
+		"secret\r\n":   "secret",
+		"secret\n\n":   "secret\n",
+		" secret \n":   " secret ",
+		"secret\r":     "secret\r",
+		"two\nlines\n": "two\nlines",
+		"":             "",
+	} {
+		a := &app{stdin: strings.NewReader(in)}
+		got, ok, err := a.readPassword(t.Context(), true)
+		if err != nil || !ok {
+			t.Fatalf("%q: %v, %v", in, ok, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", in, diff)
+		}
+	}
+	a := &app{stdin: strings.NewReader("secret\n")}
+	if _, ok, err := a.readPassword(t.Context(), false); ok || err != nil {
+		t.Errorf("without the flag nothing is read: %v, %v", ok, err)
+	}
+}

@@ -1,0 +1,84 @@
+package main
+
+// latchkey key: the signing keys, and what still needs an old master key.
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"latchkey/internal/auth"
+)
+
+func (a *app) keyCommands() *cobra.Command {
+	return group("key", "Signing keys: list, rotate",
+		a.keyCommand("list", "List signing keys, and how much still needs each master key", (*auth.Service).Keys),
+		a.keyCommand("rotate", "Make the next signing key the active one; tokens in use stay good", (*auth.Service).RotateKeys))
+}
+
+// signingKey and masterKey are keys as they are printed: never their secret part.
+type signingKey struct {
+	ID        string     `json:"id"`
+	Alg       string     `json:"alg"`
+	State     string     `json:"state"`
+	CreatedAt time.Time  `json:"createdAt"`
+	UseFrom   *time.Time `json:"useFrom,omitempty"`
+	RetireAt  *time.Time `json:"retireAt,omitempty"`
+}
+
+type masterKey struct {
+	ID          string `json:"id"`
+	Given       bool   `json:"given"`
+	Sessions    int64  `json:"sessions"`
+	Mails       int64  `json:"mails"`
+	SigningKeys int64  `json:"signingKeys"`
+}
+
+func signingKeyOf(k auth.SigningKey) signingKey {
+	return signingKey{k.ID, k.Alg, k.State, k.CreatedAt.UTC(), whenSet(k.UseFrom), whenSet(k.RetireAt)}
+}
+
+func masterKeyOf(k auth.MasterKey) masterKey {
+	return masterKey{k.ID, k.Given, k.Sessions, k.Mails, k.SigningKeys}
+}
+
+func (k signingKey) columns() []string {
+	return []string{k.ID, k.Alg, k.State, stamp(k.CreatedAt), stampOf(k.UseFrom), stampOf(k.RetireAt)}
+}
+
+func (k masterKey) columns() []string {
+	given := "yes"
+	if !k.Given {
+		given = "no"
+	}
+	return []string{k.ID, given, fmt.Sprint(k.Sessions), fmt.Sprint(k.Mails), fmt.Sprint(k.SigningKeys)}
+}
+
+// keyCommand prints the report that ask answers with.
+func (a *app) keyCommand(use, short string, ask func(*auth.Service, context.Context) (auth.KeyReport, error)) *cobra.Command {
+	cmd := leaf(use, short, nil)
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
+		report, err := ask(svc, ctx)
+		if err != nil {
+			return err
+		}
+		signing, master := each(report.Signing, signingKeyOf), each(report.Master, masterKeyOf)
+		if *asJSON {
+			return a.printJSON(struct {
+				Signing []signingKey `json:"signing"`
+				Master  []masterKey  `json:"master"`
+			}{signing, master})
+		}
+		if err := listing(a, false, "SIGNING-KEY ALG STATE CREATED USED-FROM RETIRES", signing); err != nil {
+			return err
+		}
+		if err := a.say(""); err != nil {
+			return err
+		}
+		return listing(a, false, "MASTER-KEY GIVEN SESSIONS MAILS SIGNING-KEYS", master)
+	})
+	return cmd
+}

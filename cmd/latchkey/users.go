@@ -1,0 +1,194 @@
+package main
+
+// latchkey user: accounts, for the operator.
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"latchkey/internal/auth"
+)
+
+func (a *app) userCommands() *cobra.Command {
+	return group("user", "Accounts: make, look at, change, remove",
+		a.userAdd(), a.userList(), a.userShow(), a.userSetPassword(), a.userSetEmail(),
+		a.userChange("disable", "Disable an account and end its sessions", "is disabled; its sessions are ended", (*auth.Service).DisableUser),
+		a.userChange("enable", "Enable a disabled account", "is enabled", (*auth.Service).EnableUser),
+		a.userDelete())
+}
+
+// user is an account as it is printed.
+type user struct {
+	ID          string     `json:"id"`
+	Email       string     `json:"email"`
+	FirstName   string     `json:"firstName"`
+	LastName    string     `json:"lastName"`
+	State       string     `json:"state"`
+	HasPassword bool       `json:"hasPassword"`
+	CreatedAt   time.Time  `json:"createdAt"`
+	VerifiedAt  *time.Time `json:"verifiedAt,omitempty"`
+	DisabledAt  *time.Time `json:"disabledAt,omitempty"`
+}
+
+func userOf(u auth.User) user {
+	state := "active"
+	switch {
+	case !u.DisabledAt.IsZero():
+		state = "disabled"
+	case u.VerifiedAt.IsZero():
+		state = "unverified"
+	case !u.HasPassword:
+		state = "no-password"
+	}
+	return user{u.ID, u.Email, u.FirstName, u.LastName, state, u.HasPassword, u.CreatedAt.UTC(), whenSet(u.VerifiedAt), whenSet(u.DisabledAt)}
+}
+
+func (u user) columns() []string {
+	return []string{u.ID, u.Email, u.State, stamp(u.CreatedAt), u.FirstName + " " + u.LastName}
+}
+
+func (a *app) showUser(asJSON bool, u user) error {
+	return a.details(asJSON, u, "id", u.ID, "e-mail", u.Email, "name", u.FirstName+" "+u.LastName,
+		"state", u.State, "created", stamp(u.CreatedAt))
+}
+
+func emailFlag(cmd *cobra.Command) *string {
+	email := new(string)
+	required(cmd, email, "email", "the account's e-mail address")
+	return email
+}
+
+func (a *app) userAdd() *cobra.Command {
+	var in auth.NewUser
+	var fromStdin bool
+	cmd := leaf("add", "Make an account, verified unless said otherwise", nil)
+	required(cmd, &in.Email, "email", "the account's e-mail address")
+	required(cmd, &in.FirstName, "first-name", "first name")
+	required(cmd, &in.LastName, "last-name", "last name")
+	cmd.Flags().BoolVar(&in.Unverified, "unverified", false, "the mailbox is not proven yet")
+	passwordFlag(cmd, &fromStdin)
+	asJSON := jsonFlag(cmd)
+	cmd.Long = cmd.Short + ".\n\nWithout --password-stdin, and with nobody at a terminal to ask, the account has no password\n" +
+		"until its owner sets one by the forgot-password mail. An empty answer does the same."
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		password, ok, err := a.readPassword(cmd.Context(), fromStdin)
+		if err != nil {
+			return err
+		}
+		if ok && (fromStdin || password != "") {
+			in.Password = &password
+		}
+		return a.withService(mayCreate, func(ctx context.Context, svc *auth.Service) error {
+			u, err := svc.AddUser(ctx, in)
+			if err != nil {
+				return err
+			}
+			return a.showUser(*asJSON, userOf(u))
+		})(cmd, args)
+	}
+	return cmd
+}
+
+// userPage bounds one query of a listing.
+const userPage = 500
+
+func (a *app) userList() *cobra.Command {
+	cmd := leaf("list", "List the accounts by e-mail address", nil)
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
+		var all []user
+		for after := ""; ; {
+			page, err := svc.ListUsers(ctx, after, userPage)
+			if err != nil {
+				return err
+			}
+			for _, u := range page {
+				all = append(all, userOf(u))
+				after = u.Email
+			}
+			if len(page) < userPage {
+				return listing(a, *asJSON, "ID E-MAIL STATE CREATED NAME", all)
+			}
+		}
+	})
+	return cmd
+}
+
+func (a *app) userShow() *cobra.Command {
+	cmd := leaf("show", "Show an account", nil)
+	email, asJSON := emailFlag(cmd), jsonFlag(cmd)
+	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
+		u, err := svc.UserByEmail(ctx, *email)
+		if err != nil {
+			return err
+		}
+		return a.showUser(*asJSON, userOf(u))
+	})
+	return cmd
+}
+
+func (a *app) userSetPassword() *cobra.Command {
+	var fromStdin bool
+	cmd := leaf("set-password", "Set an account's password and end its sessions", nil)
+	email := emailFlag(cmd)
+	passwordFlag(cmd, &fromStdin)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		password, ok, err := a.readPassword(cmd.Context(), fromStdin)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return usageError{errNoPassword}
+		}
+		return a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
+			if err := svc.SetPassword(ctx, *email, password); err != nil {
+				return err
+			}
+			return a.say("%s has a new password; its sessions are ended", *email)
+		})(cmd, args)
+	}
+	return cmd
+}
+
+func (a *app) userSetEmail() *cobra.Command {
+	var next string
+	cmd := leaf("set-email", "Give an account another e-mail address", nil)
+	email := emailFlag(cmd)
+	required(cmd, &next, "new-email", "the new address")
+	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
+		if err := svc.SetEmail(ctx, *email, next); err != nil {
+			return err
+		}
+		return a.say("%s is now %s", *email, next)
+	})
+	return cmd
+}
+
+// userChange is a command that does one thing to one account.
+func (a *app) userChange(use, short, done string, change func(*auth.Service, context.Context, string) error) *cobra.Command {
+	cmd := leaf(use, short, nil)
+	email := emailFlag(cmd)
+	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
+		if err := change(svc, ctx, *email); err != nil {
+			return err
+		}
+		return a.say("%s %s", *email, done)
+	})
+	return cmd
+}
+
+func (a *app) userDelete() *cobra.Command {
+	cmd := a.userChange("delete", "Delete an account with its sessions", "is deleted", (*auth.Service).DeleteUser)
+	yes := cmd.Flags().Bool("yes", false, "do not ask")
+	change := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		email := cmd.Flag("email").Value.String()
+		if err := a.confirm(cmd.Context(), "Delete "+email+" for good?", *yes); err != nil {
+			return err
+		}
+		return change(cmd, args)
+	}
+	return cmd
+}
