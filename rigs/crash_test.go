@@ -1,0 +1,229 @@
+package rigs
+
+// The server is killed at random moments while fifty users work with it, and started again: nothing
+// that it acknowledged is lost or undone (I1-I6, I10, I13, I19).
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"latchkey/client"
+)
+
+const users = 50
+
+func TestCrash(t *testing.T) {
+	for _, engine := range []struct {
+		name   string
+		url    func(testing.TB) string
+		cycles int
+	}{
+		{"sqlite", func(testing.TB) string { return "" }, lane(t, 5, 150, 500)},
+		{"postgres", postgres, lane(t, 3, 30, 100)},
+	} {
+		t.Run(engine.name, func(t *testing.T) { crash(t, engine.url(t), engine.cycles) })
+	}
+}
+
+// crash runs the cycles: work, kill, start, verify.
+func crash(t *testing.T, databaseURL string, cycles int) {
+	p := newPost(t)
+	n := startNode(t, settings{
+		"DATABASE_URL":      databaseURL,
+		"SMTP_URL":          p.URL(),
+		"ACCESS_TTL":        "12h", // an access token that is refused must not be refused for its age
+		"SESSIONS_PER_USER": "10000",
+	})
+	l := newLedger(t)
+	accounts := signUpAll(t, n.client(), p, l)
+	t.Logf("%d users signed up in %.1f s", users, time.Since(l.began).Seconds())
+	for l.cycle < cycles && !t.Failed() {
+		l.nextCycle()
+		interrupt(n, accounts)
+		for rand.IntN(4) == 0 { // a start may be cut short as well
+			n.spawn()
+			time.Sleep(rand.N(150 * time.Millisecond))
+			n.kill()
+		}
+		n.start()
+		each(accounts, func(a *account) { a.verify(l.cycle == cycles) })
+	}
+	began := time.Now()
+	drain(t, n)
+	t.Logf("the outbox was empty after %.1f s", time.Since(began).Seconds())
+	verifyMail(t, p, accounts)
+	if found, said, code := n.command("", "audit", "database"); code != 0 {
+		t.Errorf("the auditor: %s%s", said, found)
+	}
+	verifyAudit(t, n, accounts)
+	t.Log(l)
+}
+
+// signUpAll makes the accounts, through their mailboxes.
+func signUpAll(t *testing.T, cl *client.Client, p *post, l *ledger) []*account {
+	accounts := make([]*account, users)
+	for i := range accounts {
+		accounts[i] = &account{cl: cl, post: p, ledger: l, fail: t.Errorf, email: fmt.Sprintf("user%d@example.com", i), password: fmt.Sprintf("the first password of user %d", i)}
+	}
+	each(accounts, func(a *account) { member(t, cl, p, a.email, a.password) })
+	return accounts
+}
+
+// each does something for all accounts, some at once.
+func each(accounts []*account, do func(*account)) {
+	var all sync.WaitGroup
+	turn := make(chan struct{}, 16)
+	for _, a := range accounts {
+		all.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			do(a)
+		})
+	}
+	all.Wait()
+}
+
+// interrupt lets everybody work, and kills the server in the middle of it.
+func interrupt(n *node, accounts []*account) {
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for _, a := range accounts {
+		a.stop = stop
+		all.Go(a.work)
+	}
+	time.Sleep(50*time.Millisecond + rand.N(lane(n.t, 650*time.Millisecond, 650*time.Millisecond, 1500*time.Millisecond)))
+	n.kill()
+	close(stop)
+	all.Wait()
+}
+
+// drain sees to it that every mail of the outbox reaches its end. What a killed process had under way
+// is leased for two minutes; `mail retry` shortens that.
+func drain(t *testing.T, n *node) {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if waitingMails(t, n) == 0 {
+			return
+		}
+		var list []struct {
+			ID        string    `json:"id"`
+			NextTryAt time.Time `json:"nextTryAt"`
+		}
+		if err := json.Unmarshal([]byte(n.must("", "mail", "list", "--waiting", "--json")), &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range list {
+			if time.Until(m.NextTryAt) > time.Second {
+				n.command("", "mail", "retry", "--id", m.ID) // it may have been sent meanwhile
+			}
+		}
+	}
+	t.Errorf("mails still wait in the outbox:\n%s", n.must("", "mail", "list", "--waiting"))
+}
+
+var outboxGauge = regexp.MustCompile(`(?m)^latchkey_outbox_mails (\d+)$`)
+
+func waitingMails(t *testing.T, n *node) int {
+	t.Helper()
+	found := outboxGauge.FindSubmatch(n.body(n.Admin + "/metrics"))
+	if found == nil {
+		t.Fatal("/metrics does not say how many mails wait")
+	}
+	var waiting int
+	if _, err := fmt.Sscan(string(found[1]), &waiting); err != nil {
+		t.Fatal(err)
+	}
+	return waiting
+}
+
+// verifyMail: each password change that took effect was told of in exactly one letter (I4), however
+// often that was sent; and a letter sent again is the same letter.
+func verifyMail(t *testing.T, p *post, accounts []*account) {
+	told := map[string]map[string]bool{} // address -> Message-IDs of notices
+	first := map[string]envelope{}
+	repeats := 0
+	for _, letter := range p.all() {
+		if old, ok := first[letter.MessageID]; ok {
+			repeats++
+			if bodyOf(old) != bodyOf(letter) {
+				t.Errorf("Message-ID %s stands on two different letters", letter.MessageID)
+			}
+		} else {
+			first[letter.MessageID] = letter
+		}
+		if strings.Contains(letter.Subject, "password was changed") {
+			if told[letter.To] == nil {
+				told[letter.To] = map[string]bool{}
+			}
+			told[letter.To][letter.MessageID] = true
+		}
+	}
+	changes := 0
+	for _, a := range accounts {
+		changes += a.changes
+		if got := len(told[a.email]); got != a.changes {
+			t.Errorf("%s: %d password changes took effect, %d notices were mailed", a.email, a.changes, got)
+		}
+	}
+	t.Logf("%d letters, %d of them repeats; %d password changes, each told of once", len(p.all()), repeats, changes)
+}
+
+var boundary = regexp.MustCompile(`[0-9a-f]{40,}`)
+
+// bodyOf is a letter without what MIME makes up anew each time.
+func bodyOf(e envelope) string { return boundary.ReplaceAllString(e.Raw, "boundary") }
+
+// verifyAudit: what took effect is in the audit log once (I19), and nothing else is: as many sign-ins as
+// sessions, and each password change by its event. The auditor has looked into the rows.
+func verifyAudit(t *testing.T, n *node, accounts []*account) {
+	if code := n.stop(); code != 0 {
+		t.Errorf("exit code %d after SIGTERM", code)
+	}
+	db := openDatabase(t, n)
+	sessions := db.number("SELECT count(*) FROM sessions")
+	if events := db.number("SELECT count(*) FROM audit_events WHERE kind = 'sign_in' AND outcome = 'ok'"); events != sessions {
+		t.Errorf("%d sessions, %d sign-ins in the audit log", sessions, events)
+	}
+	for _, a := range accounts {
+		events := db.number(`SELECT count(*) FROM audit_events JOIN users ON users.id = audit_events.user_id
+			WHERE users.email = $1 AND kind IN ('password_changed', 'password_reset') AND outcome = 'ok'`, a.email)
+		if events != int64(a.changes) {
+			t.Errorf("%s: %d password changes took effect, %d are in the audit log", a.email, a.changes, events)
+		}
+	}
+}
+
+// A first start may be cut short anywhere: the next one finds a folder it can work with, and makes no
+// second key beside what is there.
+func TestKilledWhileStartingFirst(t *testing.T) {
+	t.Parallel()
+	for range lane(t, 4, 40, 200) {
+		n := newNode(t, nil)
+		for range 1 + rand.IntN(3) {
+			n.spawn()
+			time.Sleep(rand.N(250 * time.Millisecond))
+			n.kill()
+		}
+		key, _ := os.ReadFile(n.Data + "/master.key") // there or not
+		n.start()
+		if now, err := os.ReadFile(n.Data + "/master.key"); err != nil || len(key) > 0 && string(now) != string(key) {
+			t.Errorf("the master key was replaced (%v)", err)
+		}
+		if got := n.status(n.URL + "/.well-known/jwks.json"); got != http.StatusOK {
+			t.Errorf("key set: status %d", got)
+		}
+		if err := n.client().Ready(context.Background()); err != nil {
+			t.Error(err)
+		}
+		n.kill()
+	}
+}

@@ -1,0 +1,158 @@
+package rigs
+
+// The data folder's disk is full: what needs to be written is answered 503, never a false 200, reading
+// goes on, and freeing space is all that it takes to recover (I10, I11).
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// smallDisk mounts a file system of a few MiB on a folder, for this test's thread and what it starts. The
+// thread ends with the test and the mount with the last process that sees it, however that ends.
+func smallDisk(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	runtime.LockOSThread() // for good: a thread in a namespace of its own must not serve others
+	err := syscall.Unshare(syscall.CLONE_NEWNS)
+	if err == nil {
+		err = syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "")
+	}
+	if err == nil {
+		err = syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size=32m")
+	}
+	if errors.Is(err, syscall.EPERM) {
+		t.Skipf("this machine does not let the tests mount a file system (run as root, with CAP_SYS_ADMIN): %v", err)
+	}
+	if err != nil {
+		t.Fatalf("mount a small file system: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// fill takes all the space that is left.
+func fill(t *testing.T, file string) {
+	t.Helper()
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for block := make([]byte, 64<<10); err == nil; {
+		_, err = f.Write(block)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("fill the disk: %v", err)
+	}
+}
+
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	n := newNode(t, settings{"SMTP_URL": p.URL(), "ACCESS_TTL": "12h", "SESSIONS_PER_USER": "10000"})
+	smallDisk(t, n.Data)
+	n.start()
+	cl, w := watch(n)
+	o := &ordeal{node: n, ledger: newLedger(t), everybody: w}
+	o.accounts = signUpAll(t, cl, p, o.ledger)
+	o.bystanders = newBystanders(t, p, n.client(), cl, 8)
+	ballast := filepath.Join(n.Data, "ballast")
+	rounds := lane(t, 2, 10, 60)
+	for i := range rounds {
+		o.ledger.nextCycle()
+		db := openDatabase(t, n)
+		db.exec("PRAGMA wal_checkpoint(TRUNCATE)") // a log that has room in its file needs none on the disk
+		db.close()
+		everybody := gather(o.accounts, o.bystanders)
+		time.Sleep(300 * time.Millisecond)
+		fill(t, ballast)
+		full := time.Now()
+		time.Sleep(700 * time.Millisecond)
+		o.stillServes(t)
+		freeing := time.Now()
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+		freed := time.Now()
+		time.Sleep(300 * time.Millisecond)
+		everybody.dismiss()
+		during, after := w.within(full, freeing), w.within(freed, time.Now())
+		// A transaction that fits where a longer one failed before may succeed: the log's file has that
+		// room already. It is as durable as any, and the ledger holds it to that.
+		writing := during.of(writes...)
+		if refused := writing.onlyRefused(t, "writing on a full disk"); 2*refused <= len(writing) {
+			t.Errorf("of %d attempts to write on a full disk only %d were refused", len(writing), refused)
+		}
+		if reading := during.of(reads...); len(reading) == 0 || reading.successes() != len(reading) {
+			t.Errorf("reading on a full disk: %v", reading)
+		}
+		if after.successes() != len(after) || len(after) == 0 {
+			t.Errorf("after space was freed: %v", after)
+		}
+		n.awaitReady()
+		each(o.accounts, func(a *account) { a.verify(i == rounds-1) })
+		if t.Failed() {
+			return
+		}
+	}
+	o.finish(t, p)
+}
+
+// A start on a full disk says so, or serves what can be served; it makes nothing worse.
+func TestStartOnFullDisk(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	n := newNode(t, settings{"SMTP_URL": p.URL()})
+	smallDisk(t, n.Data)
+	n.start()
+	const email, password = "ada@example.com", "correct horse battery staple"
+	member(t, n.client(), p, email, password)
+	tokens := signIn(t, n.client(), email, password)
+	n.kill()
+	ballast := filepath.Join(n.Data, "ballast")
+	fill(t, ballast)
+	n.spawn()
+	select {
+	case <-n.exited:
+		t.Logf("the start ended with %v: %s", n.state, tail(n.log(), 1))
+		if n.state.ExitCode() != 1 || !strings.Contains(tail(n.log(), 1), "disk") {
+			t.Error("want exit code 1 and a sentence that names the disk")
+		}
+	case <-time.After(3 * time.Second):
+		_, err := n.client().Refresh(t.Context(), tokens.RefreshToken)
+		refused(t, err, "unavailable")
+		n.kill()
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	n.start()
+	refresh(t, n.client(), tokens.RefreshToken)
+	signIn(t, n.client(), email, password)
+}
+
+// stillServes: nobody takes a node out of service, or restarts it, for what a restart does not mend.
+func (o *ordeal) stillServes(t *testing.T) {
+	t.Helper()
+	for _, url := range []string{o.node.URL + "/healthz", o.node.URL + "/.well-known/jwks.json"} {
+		if got := o.node.status(url); got != http.StatusOK {
+			t.Errorf("%s: status %d", url, got)
+		}
+	}
+	if !o.node.running() {
+		t.Fatal("the server ended")
+	}
+}

@@ -1,0 +1,163 @@
+package rigs
+
+// Two servers on one PostgreSQL database: whatever one has acknowledged holds on the other at the
+// next request.
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"latchkey/api"
+	"latchkey/client"
+)
+
+// pair starts two nodes that share a database, a master key and a mail server.
+func pair(t *testing.T, p *post) [2]*client.Client {
+	url := postgres(t)
+	var nodes [2]*client.Client
+	for i := range nodes {
+		// One issuer for both, as behind a load balancer.
+		n := startNode(t, settings{"DATABASE_URL": url, "SMTP_URL": p.URL(), "PUBLIC_URL": "http://localhost:8080", "SESSIONS_PER_USER": "10000"})
+		nodes[i] = n.client()
+	}
+	return nodes
+}
+
+func TestTwoNodes(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	nodes := pair(t, p)
+	const email = "ada@example.com"
+	password := "correct horse battery staple"
+	userID := member(t, nodes[0], p, email, password)
+	ctx := context.Background()
+
+	// Each way of ending a session, on either node; the other had just accepted it.
+	ends := map[string]func(on *client.Client, s, other api.Tokens) error{
+		"sign-out": func(on *client.Client, s, _ api.Tokens) error {
+			return on.SignOut(ctx, s.AccessToken, api.SignOutRequest{})
+		},
+		"sign-out of others": func(on *client.Client, _, other api.Tokens) error {
+			return on.SignOut(ctx, other.AccessToken, api.SignOutRequest{Others: true})
+		},
+		"delete": func(on *client.Client, s, other api.Tokens) error {
+			return on.EndSession(ctx, other.AccessToken, s.SessionID)
+		},
+		"revocation": func(on *client.Client, s, _ api.Tokens) error { return on.Revoke(ctx, s.RefreshToken) },
+		"password change": func(on *client.Client, _, other api.Tokens) error {
+			fresh := password + "!"
+			err := on.ChangePassword(ctx, other.AccessToken, api.ChangePasswordRequest{Email: email, OldPassword: password, NewPassword: fresh})
+			password = fresh
+			return err
+		},
+	}
+	for name, end := range ends {
+		for i := range lane(t, 8, 80, 400) {
+			here, there := nodes[i%2], nodes[1-i%2]
+			session, other := signIn(t, there, email, password), signIn(t, here, email, password)
+			if !alive(t, here, session.AccessToken) || !alive(t, there, session.AccessToken) {
+				t.Fatalf("%s: a fresh session is not accepted on both nodes", name)
+			}
+			if err := end(here, session, other); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if alive(t, there, session.AccessToken) {
+				t.Errorf("%s on one node: the access token is accepted on the other", name)
+			}
+			_, err := there.Refresh(ctx, session.RefreshToken)
+			refused(t, err, "invalid_refresh_token")
+			if !alive(t, there, other.AccessToken) {
+				t.Errorf("%s: the session that ended nothing of its own is dead too", name)
+			}
+			if list, err := there.Sessions(ctx, other.AccessToken, userID); err != nil || hasSession(list, session.SessionID) {
+				t.Errorf("%s: the list on the other node still has the session (%v)", name, err)
+			}
+		}
+	}
+}
+
+func hasSession(list []api.Session, id string) bool {
+	for _, s := range list {
+		if s.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// A client whose requests alternate between nodes refreshes as if there were one; both nodes at once
+// give the same successor (I2).
+func TestTwoNodesRefresh(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	nodes := pair(t, p)
+	const email, password = "ada@example.com", "correct horse battery staple"
+	member(t, nodes[0], p, email, password)
+	tokens := signIn(t, nodes[1], email, password)
+	for i := range lane(t, 40, 400, 4000) {
+		before := generationOf(tokens.RefreshToken)
+		presented := tokens.RefreshToken
+		tokens = refresh(t, nodes[i%2], presented)
+		if got := generationOf(tokens.RefreshToken); got != before+1 {
+			t.Fatalf("refresh of generation %d gave %d", before, got)
+		}
+		if !alive(t, nodes[1-i%2], tokens.AccessToken) {
+			t.Fatal("the other node refuses the new access token")
+		}
+		if again := refresh(t, nodes[1-i%2], presented); again.RefreshToken != tokens.RefreshToken {
+			t.Fatal("the other node gives another successor")
+		}
+	}
+	var all sync.WaitGroup
+	var successors [20]string
+	for i := range successors {
+		all.Go(func() {
+			got, err := nodes[i%2].Refresh(context.Background(), tokens.RefreshToken)
+			if err != nil {
+				t.Errorf("refresh on both nodes at once: %v", err)
+			}
+			successors[i] = got.RefreshToken
+		})
+	}
+	all.Wait()
+	for _, s := range successors {
+		if s != successors[0] {
+			t.Errorf("both nodes at once gave successors of generation %d and %d", generationOf(successors[0]), generationOf(s))
+		}
+	}
+}
+
+// However many workers look into the outbox, each letter goes out once.
+func TestTwoNodesMailOnce(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	nodes := pair(t, p)
+	ctx := context.Background()
+	mailboxes := make([]string, lane(t, 40, 400, 2000))
+	var all sync.WaitGroup
+	for i := range mailboxes {
+		mailboxes[i] = fmt.Sprintf("user%d@example.com", i)
+		all.Go(func() { // both nodes are asked at once: the mailbox's budget is shared
+			for _, on := range nodes {
+				if err := on.RequestVerification(ctx, api.VerificationMailRequest{Email: mailboxes[i]}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for _, mailbox := range mailboxes {
+		if p.awaitCode(mailbox, verifyPage, "", 20*time.Second) == "" {
+			t.Errorf("no mail to %s", mailbox)
+		}
+	}
+	time.Sleep(1500 * time.Millisecond) // each node has looked once more
+	for _, mailbox := range mailboxes {
+		if got := p.to(mailbox); len(got) != 1 {
+			t.Errorf("%d mails to %s, want 1", len(got), mailbox)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package rigs
+
+// Users as the rigs make them: through the front door.
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"latchkey/api"
+	"latchkey/client"
+)
+
+const (
+	resetPage  = "reset-password"
+	verifyPage = "verify-email-success"
+)
+
+// member signs an address up through its mailbox.
+func member(t testing.TB, cl *client.Client, p *post, email, password string) (userID string) {
+	t.Helper()
+	ctx := context.Background()
+	known := p.newestCode(email, verifyPage)
+	if err := cl.RequestVerification(ctx, api.VerificationMailRequest{Email: email}); err != nil {
+		t.Fatalf("ask for a verification mail: %v", err)
+	}
+	code := p.awaitCode(email, verifyPage, known, 20*time.Second)
+	if code == "" {
+		t.Fatalf("no verification mail to %s", email)
+	}
+	id, err := cl.SignUp(ctx, api.SignUpRequest{Email: email, Password: password, FirstName: "Ada", LastName: "Lovelace", VerificationCode: code})
+	if err != nil {
+		t.Fatalf("sign up: %v", err)
+	}
+	return id
+}
+
+// signIn signs in where that must work.
+func signIn(t testing.TB, cl *client.Client, email, password string) api.Tokens {
+	t.Helper()
+	tokens, err := cl.SignIn(context.Background(), api.SignInRequest{Email: email, Password: password})
+	if err != nil {
+		t.Fatalf("sign in as %s: %v", email, err)
+	}
+	return tokens
+}
+
+// refresh refreshes where that must work.
+func refresh(t testing.TB, cl *client.Client, token string) api.Tokens {
+	t.Helper()
+	tokens, err := cl.Refresh(context.Background(), token)
+	if err != nil {
+		t.Fatalf("refresh: %v", err)
+	}
+	return tokens
+}
+
+// alive says whether a Bearer is accepted; anything but yes and invalid_token fails the test.
+func alive(t testing.TB, cl *client.Client, access string) bool {
+	t.Helper()
+	_, err := cl.UserInfo(context.Background(), access)
+	if err != nil && client.CodeOf(err) != "invalid_token" {
+		t.Fatalf("ask whether a session lives: %v", err)
+	}
+	return err == nil
+}
+
+// refused fails the test unless err carries the code.
+func refused(t testing.TB, err error, code string) {
+	t.Helper()
+	if err == nil || client.CodeOf(err) != code {
+		t.Fatalf("got %v, want a refusal with %s", err, code)
+	}
+}

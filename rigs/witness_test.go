@@ -1,0 +1,166 @@
+package rigs
+
+// Who stands between the clients and a server, and can say afterwards what was answered, and when.
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"latchkey/client"
+)
+
+// sighting is one request and its answer.
+type sighting struct {
+	what         string // method and path
+	began, ended time.Time
+	status       int // 0: there was none
+	retryAfter   string
+}
+
+func (s sighting) took() time.Duration { return s.ended.Sub(s.began) }
+
+// witness is an http.RoundTripper that remembers.
+type witness struct {
+	next http.RoundTripper
+	mu   sync.Mutex
+	seen []sighting
+}
+
+// watch returns a client of the node's whose requests are witnessed.
+func watch(n *node) (*client.Client, *witness) {
+	w := &witness{next: n.http.Transport}
+	return client.New(n.URL, &http.Client{Timeout: n.http.Timeout, Transport: w}), w
+}
+
+func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {
+	s := sighting{what: r.Method + " " + r.URL.Path, began: time.Now()}
+	res, err := w.next.RoundTrip(r)
+	s.ended = time.Now()
+	if err == nil {
+		s.status, s.retryAfter = res.StatusCode, res.Header.Get("Retry-After")
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen = append(w.seen, s)
+	return res, err
+}
+
+// sightings are what a witness saw.
+type sightings []sighting
+
+// within are the requests that began and ended between two moments.
+func (w *witness) within(from, to time.Time) sightings {
+	return w.filter(func(s sighting) bool { return s.began.After(from) && s.ended.Before(to) })
+}
+
+func (w *witness) filter(which func(sighting) bool) (found sightings) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.seen {
+		if which(s) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// of keeps the requests of some paths.
+func (all sightings) of(paths ...string) (found sightings) {
+	for _, s := range all {
+		_, path, _ := strings.Cut(s.what, " ")
+		if slices.Contains(paths, path) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// slowest is how long the slowest took.
+func (all sightings) slowest() (worst time.Duration) {
+	for _, s := range all {
+		worst = max(worst, s.took())
+	}
+	return worst
+}
+
+// quantile is how long all but a part of them took at most.
+func (all sightings) quantile(q float64) time.Duration {
+	if len(all) == 0 {
+		return 0
+	}
+	times := make([]time.Duration, 0, len(all))
+	for _, s := range all {
+		times = append(times, s.took())
+	}
+	slices.Sort(times)
+	return times[min(len(times)-1, int(q*float64(len(times))))]
+}
+
+func (all sightings) String() string {
+	count := map[int]int{}
+	for _, s := range all {
+		count[s.status]++
+	}
+	var parts []string
+	for _, status := range slices.Sorted(maps.Keys(count)) {
+		parts = append(parts, fmt.Sprintf("%d x %d", count[status], status))
+	}
+	return fmt.Sprintf("%d requests (%s), p50 %v, p99 %v, slowest %v", len(all), strings.Join(parts, ", "),
+		all.quantile(0.5).Round(time.Millisecond), all.quantile(0.99).Round(time.Millisecond), all.slowest().Round(time.Millisecond))
+}
+
+// refusedWithin is how long a refusal may take: 10 s for a permit to hash, which others hold while the
+// database makes them wait, then the store's patience of 5 s; the rest is for a busy machine.
+const refusedWithin = 20 * time.Second
+
+// allRefused: every one of them, and there must be some, got 503 with Retry-After, and soon.
+func (all sightings) allRefused(t *testing.T, when string) {
+	t.Helper()
+	t.Logf("%s: %v", when, all)
+	if len(all) == 0 {
+		t.Errorf("%s: nobody asked for anything, so nothing is proven", when)
+	}
+	for _, s := range all {
+		s.mustBeRefused(t, when)
+	}
+}
+
+func (s sighting) mustBeRefused(t *testing.T, when string) {
+	t.Helper()
+	if seconds, err := strconv.Atoi(s.retryAfter); s.status != http.StatusServiceUnavailable || err != nil || seconds < 1 {
+		t.Errorf("%s: %s: status %d, Retry-After %q, after %v; want 503 and seconds", when, s.what, s.status, s.retryAfter, s.took())
+	}
+	if s.took() > refusedWithin {
+		t.Errorf("%s: %s: refused after %v only", when, s.what, s.took())
+	}
+}
+
+// onlyRefused: what got no 2xx got 503 with Retry-After, and soon. It returns how many did.
+func (all sightings) onlyRefused(t *testing.T, when string) (refused int) {
+	t.Helper()
+	t.Logf("%s: %v", when, all)
+	for _, s := range all {
+		if s.status/100 != 2 {
+			refused++
+			s.mustBeRefused(t, when)
+		}
+	}
+	return refused
+}
+
+// successes counts the 2xx.
+func (all sightings) successes() (n int) {
+	for _, s := range all {
+		if s.status/100 == 2 {
+			n++
+		}
+	}
+	return n
+}
