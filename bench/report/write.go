@@ -1,0 +1,49 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+const resultsFile = "results.json"
+
+// Write writes results.json, report.md and plots into a folder.
+func (r *Results) Write(dir string) error {
+	text, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return fmt.Errorf("encode results: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "plots"), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, resultsFile), append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	return r.render(dir)
+}
+
+// Render writes the report anew from results.json.
+func Render(dir string) error {
+	text, err := os.ReadFile(filepath.Join(dir, resultsFile))
+	if err != nil {
+		return err
+	}
+	r := &Results{}
+	if err := json.Unmarshal(text, r); err != nil {
+		return fmt.Errorf("read %s: %w", resultsFile, err)
+	}
+	return r.render(dir)
+}
+
+func (r *Results) render(dir string) error {
+	plots := r.plots()
+	var err error
+	for _, p := range plots {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, "plots", p.name), []byte(p.text), 0o644))
+	}
+	report := r.markdown(plots)
+	return errors.Join(err, os.WriteFile(filepath.Join(dir, "report.md"), []byte(report), 0o644))
+}

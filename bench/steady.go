@@ -1,0 +1,190 @@
+package main
+
+// What a server does all day, one operation at a time, as fast as it goes: refresh, bearer check, list,
+// sign-in, sign-out, delete; and the ceilings, in the same rounds, so that what disturbs one disturbs
+// the other.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"latchkey/bench/load"
+	"latchkey/bench/report"
+)
+
+// step is a measurement that is repeated in each round.
+type step struct {
+	scenario string
+	run      func(context.Context) error
+}
+
+func (b *bench) steady(ctx context.Context) (err error) {
+	steps, stop, err := b.ceilings(ctx)
+	defer func() { err = errors.Join(err, stop()) }()
+	if err != nil {
+		return err
+	}
+	var once []step
+	if b.wants("refresh", "bearer", "list", "sign-in", "sign-out", "delete", "day", "flood", "growth", "start", "profile") {
+		for _, engine := range b.engines {
+			s, filled, err := b.newSite(ctx, engine, b.plan.users)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, s.close(ctx)) }()
+			s.noteSeeded(filled)
+			steps = append(steps, s.steadySteps()...)
+			once = append(once, s.onceSteps()...)
+		}
+	}
+	for round := range b.plan.rounds {
+		b.say("round %d of %d", round+1, b.plan.rounds)
+		if err := b.runAll(ctx, steps); err != nil {
+			return err
+		}
+	}
+	return b.runAll(ctx, once)
+}
+
+func (b *bench) runAll(ctx context.Context, steps []step) error {
+	for _, st := range steps {
+		if !b.wants(st.scenario) {
+			continue
+		}
+		if err := st.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", st.scenario, err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (s *site) noteSeeded(filled seeded) {
+	k := report.Key{Scenario: "size", Engine: s.engine, Op: "bytes a session, with its index"}
+	s.results.Measure(k, "B", filled.sessionBytes)
+	k.Op = "bytes a user, with its indexes"
+	s.results.Measure(k, "B", filled.userBytes)
+}
+
+func (s *site) steadySteps() []step {
+	return []step{
+		{"refresh", s.refreshing},
+		{"bearer", s.bearer},
+		{"list", s.listing},
+		{"sign-in", s.signingIn},
+		{"sign-out", s.signingOut},
+		{"delete", s.deleting},
+	}
+}
+
+func callersCase(n int) string {
+	if n == 1 {
+		return "1 caller"
+	}
+	return strconv.Itoa(n) + " callers"
+}
+
+// refreshing: each caller has sessions of its own, which it refreshes in turn.
+func (s *site) refreshing(ctx context.Context) error {
+	for _, callers := range []int{1, 16, 64} {
+		acts, err := s.refreshActs(ctx, callers)
+		if err != nil {
+			return err
+		}
+		s.closed(ctx, s.target, report.Key{Scenario: "refresh", Engine: s.engine, Case: callersCase(callers)}, acts)
+	}
+	return nil
+}
+
+func (s *site) refreshActs(ctx context.Context, callers int) ([]load.Act, error) {
+	chains, err := s.warmChains(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return each(chains, callers, "refresh", func(conn *load.Conn, c *chain) error { return c.turn(conn) }), nil
+}
+
+// each makes acts that walk over the chains, each caller its own.
+func each(chains []*chain, callers int, op string, do func(*load.Conn, *chain) error) []load.Act {
+	acts := make([]load.Act, callers)
+	for i := range acts {
+		next := i
+		acts[i] = func(conn *load.Conn) (string, error) {
+			c := chains[next]
+			if next += callers; next >= len(chains) {
+				next = i
+			}
+			return op, do(conn, c)
+		}
+	}
+	return acts
+}
+
+func (s *site) bearer(ctx context.Context) error {
+	chains, err := s.live(ctx)
+	if err != nil {
+		return err
+	}
+	for _, callers := range []int{16, 64} {
+		s.closed(ctx, s.target, report.Key{Scenario: "bearer", Engine: s.engine, Case: callersCase(callers)},
+			each(chains, callers, "bearer", userinfo))
+	}
+	return nil
+}
+
+func userinfo(conn *load.Conn, c *chain) error {
+	a, err := conn.Do(load.Request{Method: http.MethodGet, Path: "/auth/userinfo", Bearer: c.access})
+	if err != nil {
+		return err
+	}
+	return wantStatus(a, http.StatusOK)
+}
+
+func (s *site) listing(ctx context.Context) error {
+	chains, err := s.live(ctx)
+	if err != nil {
+		return err
+	}
+	const callers = 64
+	s.closed(ctx, s.target, report.Key{Scenario: "list", Engine: s.engine, Case: callersCase(callers)},
+		each(chains, callers, "list", s.list))
+	return nil
+}
+
+func (s *site) list(conn *load.Conn, c *chain) error {
+	a, err := conn.Do(load.Request{Method: http.MethodGet, Path: "/auth/" + s.data.userID(c.user) + "/sessions", Bearer: c.access})
+	if err != nil {
+		return err
+	}
+	if n := bytes.Count(a.Body, []byte(`"sessionType"`)); a.Status == http.StatusOK && n != sessionsPerUser {
+		return fmt.Errorf("%d sessions in the list, want %d", n, sessionsPerUser)
+	}
+	return wantStatus(a, http.StatusOK)
+}
+
+func (s *site) signingIn(ctx context.Context) error {
+	const callers = 16
+	s.closed(ctx, s.target, report.Key{Scenario: "sign-in", Engine: s.engine, Case: callersCase(callers)},
+		s.signInActs(callers))
+	return nil
+}
+
+func (s *site) signInActs(callers int) []load.Act {
+	acts := make([]load.Act, callers)
+	for i := range acts {
+		next := i
+		acts[i] = func(conn *load.Conn) (string, error) {
+			email := s.data.email(s.parts.signingIn.at(next))
+			next += callers
+			_, _, err := signIn(conn, email, "")
+			return "sign-in", err
+		}
+	}
+	return acts
+}
