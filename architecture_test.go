@@ -1,0 +1,350 @@
+// Package latchkey_test holds the module to its own rules: the order of the rooms, the list of
+// dependencies, the size of files and functions, and documents that name only what exists.
+package latchkey_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// rooms is the diagram of ARCHITECTURE.md: every package, and the packages of ours that it may
+// import. Imports point down only, and no further than they need.
+var rooms = map[string][]string{
+	"cmd/latchkey":    {"internal/server", "internal/worker", "internal/auth", "internal/store", "internal/password", "internal/token", "internal/mail", "api"},
+	"internal/server": {"internal/auth", "internal/mail", "api"},
+	"internal/worker": {"internal/auth"},
+	"internal/auth":   {"internal/store", "internal/password", "internal/token", "internal/mail"},
+
+	"internal/store":    {},
+	"internal/password": {},
+	"internal/token":    {},
+	"internal/mail":     {},
+	"api":               {},
+	"client":            {"api"},
+}
+
+// rigs are imported by tests alone: they may reach every room, start goroutines and read the
+// environment. Packages below them are rigs too.
+var rigs = []string{"internal/authtest", "rigs", "bench"}
+
+// reserved are packages that only the named room may import.
+var reserved = []struct{ path, room, why string }{
+	{"database/sql", "", "both drivers are used by their own APIs"},
+	{"github.com/jackc/pgx/v5", "internal/store", "only store knows a driver"},
+	{"github.com/ncruces/go-sqlite3", "internal/store", "only store knows a driver"},
+	{"github.com/spf13/cobra", "cmd/latchkey", "only cmd is a command"},
+}
+
+// dependencies are the modules that Latchkey is built of, each with its reason.
+var dependencies = map[string]string{
+	"github.com/FastFilter/xorfilter":     "binary fuse filter: 197,546 common passwords in 450 KB",
+	"github.com/go-jose/go-jose/v4":       "JWS and JWK, with the algorithms accepted named in code",
+	"github.com/go-json-experiment/json":  "strict request bodies: duplicate names, case, UTF-8, trailing data",
+	"github.com/google/uuid":              "UUIDv7 for ids in the order of making",
+	"github.com/jackc/pgx/v5":             "PostgreSQL by its own API: twice the rate of database/sql",
+	"github.com/mileusna/useragent":       "User-Agent into a browser's and a system's name for the session list",
+	"github.com/ncruces/go-sqlite3":       "SQLite without cgo: docs/adr/0001-sqlite-driver.md",
+	"github.com/pelletier/go-toml/v2":     "configuration and clients files, strict, with line numbers",
+	"github.com/prometheus/client_golang": "/metrics",
+	"github.com/spf13/cobra":              "commands, flags and their help",
+	"github.com/wneessen/go-mail":         "MIME messages and the SMTP dialogue",
+	"golang.org/x/crypto":                 "Argon2id and XChaCha20-Poly1305",
+	"golang.org/x/net":                    "IDNA for mail domains, a listener bounded in connections",
+	"golang.org/x/sync":                   "errgroup: the parts of serve start and end together",
+	"golang.org/x/term":                   "passwords typed without echo",
+	"golang.org/x/text":                   "NFC of passwords",
+}
+
+// testDependencies must not be imported outside tests and rigs.
+var testDependencies = map[string]string{
+	"github.com/coreos/go-oidc/v3":    "foreign verifier of access tokens, through discovery",
+	"github.com/emersion/go-sasl":     "the rig's SMTP server asks for a password",
+	"github.com/emersion/go-smtp":     "a real SMTP server to talk to",
+	"github.com/getkin/kin-openapi":   "answers are checked against api/openapi.yaml",
+	"github.com/golang-jwt/jwt/v5":    "foreign verifier of access tokens",
+	"github.com/google/go-cmp":        "readable differences",
+	"github.com/rogpeppe/go-internal": "testscript: commands as an operator types them",
+	"go.uber.org/goleak":              "no goroutine is left behind",
+	"pgregory.net/rapid":              "model tests",
+}
+
+const (
+	maxFileLines     = 500
+	maxFunctionLines = 120
+)
+
+// source is one Go file of ours.
+type source struct {
+	path string // from the root, with slashes
+	room string // the folder
+	test bool
+	file *ast.File
+	set  *token.FileSet
+}
+
+func (s source) rig() bool {
+	return slices.ContainsFunc(rigs, func(r string) bool { return s.room == r || strings.HasPrefix(s.room, r+"/") })
+}
+
+// runs says whether the file is part of the server and its commands.
+func (s source) runs() bool { return !s.test && !s.rig() }
+
+func (s source) at(n ast.Node) string {
+	return fmt.Sprintf("%s:%d", s.path, s.set.Position(n.Pos()).Line)
+}
+
+func (s source) lines() int { return s.set.File(s.file.FileStart).LineCount() }
+
+func (s source) linesOf(n ast.Node) int {
+	return s.set.Position(n.End()).Line - s.set.Position(n.Pos()).Line + 1
+}
+
+// sources parses every Go file of the module, whatever its build tags. Folders with a go.mod of their
+// own are other modules.
+func sources(t *testing.T) []source {
+	t.Helper()
+	set := token.NewFileSet()
+	var all []source
+	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata" || isModule(name)):
+			return filepath.SkipDir
+		case entry.IsDir() || !strings.HasSuffix(name, ".go"):
+			return nil
+		}
+		file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		slashed := filepath.ToSlash(name)
+		all = append(all, source{slashed, path.Dir(slashed), strings.HasSuffix(name, "_test.go"), file, set})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func isModule(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
+}
+
+func (s source) imports() []string {
+	var paths []string
+	for _, spec := range s.file.Imports {
+		p, _ := strconv.Unquote(spec.Path.Value) // the parser has read it
+		paths = append(paths, p)
+	}
+	return paths
+}
+
+func TestImportsPointDown(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range sources(t) {
+		if !s.runs() {
+			continue
+		}
+		below, known := rooms[s.room]
+		seen[s.room] = true
+		if !known {
+			t.Errorf("%s: the package %s has no place in rooms (architecture_test.go)", s.path, s.room)
+		}
+		for _, p := range s.imports() {
+			if ours, ok := strings.CutPrefix(p, "latchkey/"); ok && !slices.Contains(below, ours) {
+				t.Errorf("%s imports %s, which is not below %s", s.path, ours, s.room)
+			}
+		}
+	}
+	for room := range rooms {
+		if !seen[room] {
+			t.Errorf("rooms has %s, where there is no package", room)
+		}
+	}
+}
+
+var (
+	tableRow   = regexp.MustCompile("(?m)^\\| `([\\w/]+)` \\|[^|]*\\|([^|]*)\\|")
+	nameInCell = regexp.MustCompile("`(\\w+)`")
+)
+
+// ARCHITECTURE.md's table is the diagram that the build checks.
+func TestArchitectureShowsTheRooms(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string][]string{}
+	for _, row := range tableRow.FindAllStringSubmatch(string(text), -1) {
+		below := []string{}
+		for _, name := range nameInCell.FindAllStringSubmatch(row[2], -1) {
+			if _, top := rooms[name[1]]; top {
+				below = append(below, name[1])
+			} else {
+				below = append(below, "internal/"+name[1])
+			}
+		}
+		if shown[row[1]] = below; !slices.Contains(rigs, row[1]) && rooms[row[1]] == nil {
+			t.Errorf("ARCHITECTURE.md shows %s, which rooms does not have", row[1])
+		}
+	}
+	for room, below := range rooms {
+		if got, ok := shown[room]; !ok || !slices.Equal(got, below) {
+			t.Errorf("ARCHITECTURE.md says that %s may import %v, rooms says %v", room, got, below)
+		}
+	}
+}
+
+func TestRoomsKeepToThemselves(t *testing.T) {
+	for _, s := range sources(t) {
+		if !s.runs() {
+			continue
+		}
+		for _, p := range s.imports() {
+			if s.room == "internal/auth" && (p == "net/http" || strings.HasPrefix(p, "net/http/")) {
+				t.Errorf("%s imports %s: auth does not know HTTP", s.path, p)
+			}
+			for _, r := range reserved {
+				if (p == r.path || strings.HasPrefix(p, r.path+"/")) && s.room != r.room {
+					t.Errorf("%s imports %s: %s", s.path, p, r.why)
+				}
+			}
+		}
+		if s.room == "cmd/latchkey" {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				t.Errorf("%s: only cmd starts goroutines; write a Run(ctx) error that blocks", s.at(n))
+			case *ast.SelectorExpr:
+				if readsEnvironment(n) {
+					t.Errorf("%s: only cmd reads the environment; take it through Options", s.at(n))
+				}
+			}
+			return true
+		})
+	}
+}
+
+func readsEnvironment(n *ast.SelectorExpr) bool {
+	on, ok := n.X.(*ast.Ident)
+	return ok && (on.Name == "os" || on.Name == "syscall") &&
+		slices.Contains([]string{"Getenv", "LookupEnv", "Environ", "ExpandEnv"}, n.Sel.Name)
+}
+
+// Every module that our code imports is on a list above, and the lists name nothing that is not used.
+func TestEveryDependencyHasAReason(t *testing.T) {
+	direct, all := requirements(t)
+	used := map[string]bool{}
+	for _, s := range sources(t) {
+		for _, p := range s.imports() {
+			module := moduleOf(p, all)
+			used[module] = true
+			switch {
+			case module == "":
+			case dependencies[module] == "" && testDependencies[module] == "":
+				t.Errorf("%s imports %s: give %s a line with its reason in architecture_test.go, or do without", s.path, p, module)
+			case dependencies[module] == "" && s.runs():
+				t.Errorf("%s imports %s, which is for tests", s.path, p)
+			}
+		}
+	}
+	for _, module := range direct {
+		if dependencies[module] == "" && testDependencies[module] == "" {
+			t.Errorf("go.mod requires %s directly, and it has no reason in architecture_test.go", module)
+		}
+	}
+	for module := range dependencies {
+		if !used[module] {
+			t.Errorf("architecture_test.go gives a reason for %s, which nothing imports", module)
+		}
+	}
+	for module := range testDependencies {
+		if !slices.Contains(all, module) {
+			t.Errorf("architecture_test.go gives a reason for %s, which go.mod does not require", module)
+		}
+	}
+}
+
+// requirements reads go.mod: the modules that it requires directly, and all.
+func requirements(t *testing.T) (direct, all []string) {
+	t.Helper()
+	raw, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(raw)) {
+		words := strings.Fields(strings.TrimPrefix(line, "require "))
+		if len(words) < 2 || !strings.Contains(words[0], ".") || !strings.HasPrefix(words[1], "v") {
+			continue
+		}
+		all = append(all, words[0])
+		if !strings.Contains(line, "// indirect") {
+			direct = append(direct, words[0])
+		}
+	}
+	if len(all) == 0 {
+		t.Fatal("go.mod requires nothing: it was not understood")
+	}
+	return direct, all
+}
+
+// moduleOf is the longest module that holds a package; empty for the standard library and our own.
+func moduleOf(pkg string, modules []string) string {
+	longest := ""
+	for _, m := range modules {
+		if (pkg == m || strings.HasPrefix(pkg, m+"/")) && len(m) > len(longest) {
+			longest = m
+		}
+	}
+	return longest
+}
+
+func TestFilesAndFunctionsStaySmall(t *testing.T) {
+	var lengths []int
+	for _, s := range sources(t) {
+		if n := s.lines(); n > maxFileLines {
+			t.Errorf("%s has %d lines, want at most %d", s.path, n, maxFileLines)
+		}
+		for _, decl := range s.file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			if n := s.linesOf(f); n > maxFunctionLines {
+				t.Errorf("%s: %s has %d lines, want at most %d", s.at(f), f.Name.Name, n, maxFunctionLines)
+			}
+			if s.runs() {
+				lengths = append(lengths, s.linesOf(f))
+			}
+		}
+	}
+	slices.Sort(lengths)
+	t.Logf("%d functions outside tests: median %d lines, longest %d", len(lengths), lengths[len(lengths)/2], lengths[len(lengths)-1])
+}
+
+// topLevelFunctions names what a file declares outside any type.
+func topLevelFunctions(s source) []string {
+	var names []string
+	for _, decl := range s.file.Decls {
+		if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
+			names = append(names, f.Name.Name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,231 @@
+package latchkey_test
+
+// Documents that say what is: the tests, files and headings they name exist, and README's first five
+// minutes print what it says they print.
+
+import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"latchkey/internal/authtest"
+	"latchkey/internal/server"
+	"latchkey/internal/worker"
+)
+
+// documents are the Markdown files of the root and of docs, by path.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range found {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[filepath.ToSlash(name)] = string(text)
+		}
+	}
+	return all
+}
+
+var testName = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w+`)
+
+// A promise whose test is gone is no promise.
+func TestDocumentsNameTestsThatExist(t *testing.T) {
+	exists := map[string]bool{}
+	for _, s := range sources(t) {
+		for _, name := range topLevelFunctions(s) {
+			exists[name] = true
+		}
+	}
+	for name, text := range documents(t) {
+		for _, test := range testName.FindAllString(text, -1) {
+			if !exists[test] {
+				t.Errorf("%s names %s, which is no test", name, test)
+			}
+		}
+	}
+}
+
+// Each invariant that auth's package doc numbers has its line and its tests in SECURITY.md.
+func TestEveryPromiseNamesItsTests(t *testing.T) {
+	doc, err := os.ReadFile("internal/auth/auth.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	security := documents(t)["SECURITY.md"]
+	numbered := regexp.MustCompile(`(?m)^//\t(I\d+) `).FindAllStringSubmatch(string(doc), -1)
+	if len(numbered) < 20 {
+		t.Fatalf("auth's package doc numbers %d invariants", len(numbered))
+	}
+	for _, found := range numbered {
+		row := regexp.MustCompile(`(?m)^\| ` + found[1] + ` \|.*$`).FindString(security)
+		if !testName.MatchString(row) {
+			t.Errorf("SECURITY.md names no test of %s", found[1])
+		}
+	}
+}
+
+var (
+	codeBlock = regexp.MustCompile("(?ms)^```.*?^```$")
+	codeSpan  = regexp.MustCompile("`[^`\n]+`")
+	link      = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	ourPath   = regexp.MustCompile("`((?:internal|cmd|api|client|docs|examples|scripts|tools)/[\\w./*-]+)`")
+)
+
+func TestDocumentsNameFilesThatExist(t *testing.T) {
+	all := documents(t)
+	for name, text := range all {
+		prose := codeBlock.ReplaceAllString(text, "")
+		for _, found := range ourPath.FindAllStringSubmatch(prose, -1) {
+			if matches, err := filepath.Glob(found[1]); err != nil || len(matches) == 0 {
+				t.Errorf("%s names %s, which is not there", name, found[1])
+			}
+		}
+		for _, found := range link.FindAllStringSubmatch(codeSpan.ReplaceAllString(prose, ""), -1) {
+			checkLink(t, all, name, found[1])
+		}
+	}
+}
+
+func checkLink(t *testing.T, all map[string]string, from, to string) {
+	t.Helper()
+	if strings.Contains(to, "://") || strings.HasPrefix(to, "mailto:") {
+		return
+	}
+	file, heading, _ := strings.Cut(to, "#")
+	target := from
+	if file != "" {
+		target = filepath.ToSlash(filepath.Join(filepath.Dir(from), file))
+	}
+	if _, err := os.Stat(target); err != nil {
+		t.Errorf("%s links to %s, which is not there", from, to)
+		return
+	}
+	if heading != "" && !hasHeading(all[target], heading) {
+		t.Errorf("%s links to %s, where there is no such heading", from, to)
+	}
+}
+
+var notInAnchor = regexp.MustCompile(`[^\w -]`)
+
+func hasHeading(text, anchor string) bool {
+	for line := range strings.Lines(text) {
+		if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && line[0] == '#' {
+			slug := strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), ""), " ", "-")
+			if slug == anchor {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var goBlock = regexp.MustCompile("(?ms)^ *```go\n(.*?)^ *```$")
+
+// What documents show as Go is a line of the code.
+func TestDocumentsQuoteCode(t *testing.T) {
+	lines := map[string]bool{}
+	for _, s := range sources(t) {
+		text, err := os.ReadFile(s.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			lines[strings.TrimSpace(line)] = true
+		}
+	}
+	for name, text := range documents(t) {
+		for _, block := range goBlock.FindAllStringSubmatch(text, -1) {
+			for line := range strings.Lines(block[1]) {
+				if line = strings.TrimSpace(line); line != "" && !lines[line] {
+					t.Errorf("%s shows a line that no file has: %s", name, line)
+				}
+			}
+		}
+	}
+}
+
+var fencedBlock = regexp.MustCompile("(?ms)^```(sh|text)\n(.*?)^```$")
+
+// README's blocks are pasted into one shell, against a whole server with a fresh database.
+func TestFirstFiveMinutes(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Fatal("README's first five minutes need curl: run `make deps`")
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "\n## The first five minutes\n")
+	section, _, found := strings.Cut(rest, "\n## ")
+	if !found {
+		t.Fatal("README.md has no section with the first five minutes")
+	}
+	const address, mark = "URL=http://localhost:8080\n", "-- end of block --"
+	if !strings.Contains(section, address) {
+		t.Fatalf("no block says %q", address)
+	}
+	section = strings.Replace(section, address, "URL="+inboxServer(t)+"\n", 1)
+	var script strings.Builder
+	var wants []string
+	for _, block := range fencedBlock.FindAllStringSubmatch(section, -1) {
+		if block[1] == "sh" {
+			script.WriteString(block[2] + "echo '" + mark + "'\n")
+			wants = append(wants, "")
+		} else {
+			wants[len(wants)-1] = block[2]
+		}
+	}
+	shell := exec.Command("sh", "-s")
+	shell.Stdin, shell.Stderr = strings.NewReader(script.String()), os.Stderr
+	out, err := shell.Output()
+	if err != nil {
+		t.Fatalf("the blocks failed: %v\n%s", err, out)
+	}
+	printed := strings.Split(string(out), mark+"\n")
+	for i, want := range wants {
+		if !fits(want, printed[i]) {
+			t.Errorf("block %d printed\n%s\nREADME says\n%s", i+1, printed[i], want)
+		}
+	}
+}
+
+// fits compares output with what a document shows, where … stands for anything on one line.
+func fits(shown, printed string) bool {
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimRight(shown, "\n")), "…", "[^\n]*")
+	return regexp.MustCompile("^" + pattern + "$").MatchString(strings.TrimRight(printed, "\n"))
+}
+
+// inboxServer is a server as `make run` starts it: mail goes to /dev/inbox.
+func inboxServer(t *testing.T) (url string) {
+	r := authtest.New(t, authtest.SQLite(t))
+	ctx, cancel := context.WithCancel(context.Background())
+	delivering := make(chan error, 1)
+	go func() { delivering <- worker.Outbox(ctx, r.Service, r.Options.Log) }()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case <-delivering:
+		case <-time.After(10 * time.Second):
+			t.Error("the outbox did not stop")
+		}
+	})
+	o := r.ServerOptions()
+	o.Inbox, o.ListenAddr = r.Mailbox, "127.0.0.1:8080"
+	web := httptest.NewServer(server.New(o))
+	t.Cleanup(web.Close)
+	return web.URL
+}
