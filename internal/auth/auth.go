@@ -112,7 +112,7 @@ func (s *Service) Stats(ctx context.Context) (Stats, error) {
 // HashLoad says how many password hashes run and wait now.
 func (s *Service) HashLoad() (running, waiting int) { return s.o.Pool.Load() }
 
-// read, write and single run fn against the store and give its errors their Code. See store.Write
+// read, write, single and joint run fn against the store and give its errors their Code. See store.Write
 // for what fn must keep to.
 func (s *Service) read(ctx context.Context, fn func(*store.Tx) error) error {
 	return fault(s.o.Store.Read(ctx, fn))
@@ -124,6 +124,10 @@ func (s *Service) write(ctx context.Context, fn func(*store.Tx) error) error {
 
 func (s *Service) single(ctx context.Context, fn func(*store.Tx) error) error {
 	return fault(s.o.Store.Single(ctx, fn))
+}
+
+func (s *Service) joint(ctx context.Context, fn func(*store.Tx) error) error {
+	return fault(s.o.Store.Joint(ctx, fn))
 }
 
 // fault turns a store's trouble into CodeUnavailable; ErrNotFound and refusals pass.

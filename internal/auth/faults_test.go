@@ -135,7 +135,7 @@ func (f *faultRig) meet(m store.Moment) error {
 	if f.seen != f.moment {
 		return nil
 	}
-	f.fired, f.writing = true, m.Call == "write" || m.Call == "single"
+	f.fired, f.writing = true, m.Call == "write" || m.Call == "single" || m.Call == "joint"
 	if f.kind == callerHangsUp {
 		f.hangUp()
 		return nil

@@ -69,7 +69,7 @@ func (s *Service) parseRefresh(ctx context.Context, raw string) (token.Refresh, 
 // turn rotates the session if the token is its current one (rule 2), else judges.
 func (s *Service) turn(ctx context.Context, presented token.Refresh, peer Peer) (session store.Refreshed, v verdict, err error) {
 	now := s.now()
-	err = s.single(ctx, func(tx *store.Tx) error {
+	err = s.joint(ctx, func(tx *store.Tx) error {
 		session, err = tx.Rotate(s.rotation(presented, presented.Generation), now)
 		return err
 	})

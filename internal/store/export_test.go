@@ -104,13 +104,29 @@ func (s *Store) Submit(ctx context.Context, fn func(*Tx) error) error {
 
 // QueueLength says how many transactions wait for a SQLite store's writer.
 func (s *Store) QueueLength() int {
-	w := s.engine.(*sqlite).writer
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.queue)
+	q := s.engine.(*sqlite).writer.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
 }
 
 var (
 	SQLiteError   = sqliteError
 	PostgresError = postgresError
 )
+
+// JointLanes is how many groups of joint changes PostgreSQL works on at once.
+const JointLanes = jointLanes
+
+// JointWaiting says how many joint changes wait for a lane.
+func JointWaiting(s *Store) int { waiting, _ := s.jointLoad(); return waiting }
+
+// JointLeaders says how many lanes are taken.
+func JointLeaders(s *Store) int { _, leaders := s.jointLoad(); return leaders }
+
+func (s *Store) jointLoad() (waiting, leaders int) {
+	q := s.engine.(*postgres).changes
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting), q.leaders
+}

@@ -11,7 +11,7 @@ import (
 
 // Moment is a point of a call at which a Rig may step in.
 type Moment struct {
-	Call string // read, write, single or clock
+	Call string // read, write, single, joint or clock
 	At   Stage
 }
 
@@ -53,6 +53,13 @@ func (e rigged) single(ctx context.Context, fn func(querier) error) error {
 		return e.call(ctx, "single", e.engine.write, fn) // outside a transaction nothing can be undone
 	}
 	return e.call(ctx, "single", e.engine.single, fn)
+}
+
+func (e rigged) joint(ctx context.Context, fn func(querier) error) error {
+	if e.rehearsing() {
+		return e.call(ctx, "joint", e.engine.write, fn)
+	}
+	return e.call(ctx, "joint", e.engine.joint, fn)
 }
 
 func (e rigged) clock(ctx context.Context) (now time.Time, shared bool, err error) {

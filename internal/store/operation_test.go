@@ -55,6 +55,7 @@ func TestHangingUpCutsNothingOff(t *testing.T) {
 		u := newUser()
 		for name, err := range map[string]error{
 			"write":  s.Write(gone, func(tx *store.Tx) error { return tx.InsertUser(u) }),
+			"joint":  s.Joint(gone, func(tx *store.Tx) error { return tx.SetNames(u.ID, "A", "B") }),
 			"single": s.Single(gone, func(tx *store.Tx) error { return tx.SetNames(u.ID, "A", "B") }),
 			"read":   s.Read(gone, func(tx *store.Tx) error { _, err := tx.UserByID(u.ID); return err }),
 		} {

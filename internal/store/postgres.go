@@ -30,7 +30,8 @@ const defaultMaxConns = 16
 const migrationLock = 0x6c617463686b6579
 
 type postgres struct {
-	pool *pgxpool.Pool
+	pool    *pgxpool.Pool
+	changes *queue[*jointStatement]
 }
 
 func openPostgres(ctx context.Context, url string) (*postgres, error) {
@@ -59,6 +60,7 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 		return nil, err
 	}
 	e := &postgres{pool: pool}
+	e.changes = newQueue(jointLanes, e.change)
 	pingCtx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := pool.Ping(pingCtx); err != nil {
@@ -194,10 +196,22 @@ func (q pgQuerier) exec(ctx context.Context, sql string, args ...any) (int64, er
 }
 
 func (q pgQuerier) query(ctx context.Context, row func(scanner) error, sql string, args ...any) error {
+	_, err := q.run(ctx, row, sql, args)
+	return err
+}
+
+// run is query, and says how many rows the statement changed or returned.
+func (q pgQuerier) run(ctx context.Context, row func(scanner) error, sql string, args []any) (int64, error) {
 	rows, err := q.on.Query(ctx, sql, pgArgs(args)...)
 	if err != nil {
-		return postgresError(err)
+		return 0, postgresError(err)
 	}
+	err = eachRow(rows, row)
+	return rows.CommandTag().RowsAffected(), postgresError(err)
+}
+
+// eachRow reads rows to their end.
+func eachRow(rows pgx.Rows, row func(scanner) error) error {
 	defer rows.Close()
 	scan := func(dest ...any) error { return rows.Scan(pgDest(dest)...) }
 	for rows.Next() {
@@ -205,7 +219,7 @@ func (q pgQuerier) query(ctx context.Context, row func(scanner) error, sql strin
 			return err
 		}
 	}
-	return postgresError(rows.Err())
+	return rows.Err()
 }
 
 // pgArgs writes times as Unix microseconds and the zero time as NULL.

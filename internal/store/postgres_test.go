@@ -70,6 +70,7 @@ func TestPostgresSettings(t *testing.T) {
 		},
 		"write":  func() error { return s.Write(ctx, func(tx *store.Tx) error { return tx.SetNames(u.ID, "A", "B") }) },
 		"single": func() error { return s.Single(ctx, func(tx *store.Tx) error { return tx.SetNames(u.ID, "A", "B") }) },
+		"joint":  func() error { return s.Joint(ctx, func(tx *store.Tx) error { return tx.SetNames(u.ID, "A", "B") }) },
 		"clock":  func() error { _, _, err := s.Clock(ctx); return err },
 		"plan":   func() error { _, _, _, err := s.Plan(ctx); return err },
 		"open": func() error {

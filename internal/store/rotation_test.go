@@ -93,7 +93,7 @@ func TestRotateBookkeeping(t *testing.T) {
 				want.RotatedAt, want.KeyID, want.PrevKeyID, want.IdleExpiresAt = now, "k2", "k1", now.Add(14*24*time.Hour)
 
 				var got store.Refreshed
-				err := s.Single(ctx, func(tx *store.Tx) (err error) {
+				err := s.Joint(ctx, func(tx *store.Tx) (err error) {
 					got, err = tx.Rotate(turn(before.ID, before.Generation, presented, now), now)
 					return err
 				})
@@ -166,7 +166,7 @@ func TestRotateHasOneWinner(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
 		session := addSession(t, s, addUser(t, s).ID)
 		won := race(t, 64, func() error {
-			return s.Single(ctx, func(tx *store.Tx) error {
+			return s.Joint(ctx, func(tx *store.Tx) error {
 				_, err := tx.Rotate(turn(session.ID, 1, 1, now), now)
 				return err
 			})

@@ -91,6 +91,10 @@ func (e *sqlite) single(ctx context.Context, fn func(querier) error) error {
 	return e.writer.submit(ctx, fn)
 }
 
+func (e *sqlite) joint(ctx context.Context, fn func(querier) error) error {
+	return e.writer.submit(ctx, fn)
+}
+
 // migrate needs no lock of its own: BEGIN IMMEDIATE keeps other writers out.
 func (e *sqlite) migrate(ctx context.Context, fn func(querier) error) error {
 	return e.writer.submit(ctx, fn)

@@ -91,6 +91,12 @@ func (s *Store) Single(ctx context.Context, fn func(*Tx) error) error {
 	return s.run(ctx, s.engine.single, fn)
 }
 
+// Joint is Single for a statement that changes at most the one row its first argument names: callers who
+// wait together are served together, in one commit. fn may run more than once.
+func (s *Store) Joint(ctx context.Context, fn func(*Tx) error) error {
+	return s.run(ctx, s.engine.joint, fn)
+}
+
 func (s *Store) run(ctx context.Context, how runner, fn func(*Tx) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()

@@ -1,0 +1,132 @@
+package store
+
+// Changes of one row each, of callers who wait together: one round trip and one commit for all of them.
+// A refresh is such a change, and most of what PostgreSQL does for a lone one is not the change itself.
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	// jointLanes is how many groups are under way at once: one is executed while the other's commit
+	// waits for the disk. More make the groups smaller and gain nothing (docs/performance.md).
+	jointLanes = 2
+
+	// jointLockTimeout is how long a group waits for a row that somebody else is changing. Its
+	// neighbours wait along, so that is short; then each goes alone.
+	jointLockTimeout = "50ms"
+)
+
+// errHarmed: a neighbour's statement failed and took the group along. Nothing of it lasts.
+var errHarmed = errors.New("the group was rolled back")
+
+// jointStatement is one caller's statement: the row it changes is named by its first argument.
+type jointStatement struct {
+	sql     string
+	args    []any
+	row     func(scanner) error
+	changed int64
+}
+
+// joint runs fn, whose one statement changes the row that its first argument names, together with those
+// of other callers. fn runs again, alone, when a neighbour's failure undid the group.
+func (e *postgres) joint(ctx context.Context, fn func(querier) error) error {
+	err := fn(jointQuerier{pgQuerier{e.pool}, e.changes})
+	if errors.Is(err, errHarmed) {
+		return e.single(ctx, fn)
+	}
+	return err
+}
+
+// jointQuerier puts statements into the queue.
+type jointQuerier struct {
+	pgQuerier
+	queue *queue[*jointStatement]
+}
+
+func (q jointQuerier) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	s := &jointStatement{sql: sql, args: args, row: func(scanner) error { return nil }}
+	err := q.queue.submit(ctx, s)
+	return s.changed, err
+}
+
+func (q jointQuerier) query(ctx context.Context, row func(scanner) error, sql string, args ...any) error {
+	return q.queue.submit(ctx, &jointStatement{sql: sql, args: args, row: row})
+}
+
+// change carries a group out.
+func (e *postgres) change(group []*waiter[*jointStatement]) {
+	// Two groups that take their rows in the same order never wait for each other in a circle.
+	slices.SortFunc(group, func(a, b *waiter[*jointStatement]) int { return cmp.Compare(a.work.key(), b.work.key()) })
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := e.changeAll(ctx, group); err != nil {
+		for _, t := range group {
+			t.err = err
+		}
+	}
+}
+
+func (s *jointStatement) key() string {
+	key, _ := s.args[0].(string)
+	return key
+}
+
+// changeAll runs the group as one implicit transaction: the statements are sent in one go, and the
+// server commits when it has run the last. What it answers before that is provisional.
+func (e *postgres) changeAll(ctx context.Context, group []*waiter[*jointStatement]) error {
+	conn, err := e.pool.Acquire(ctx)
+	if err != nil {
+		return postgresError(fmt.Errorf("connect: %w", err))
+	}
+	defer conn.Release()
+	if len(group) == 1 {
+		s := group[0].work
+		s.changed, err = pgQuerier{conn}.run(ctx, s.row, s.sql, s.args)
+		return err
+	}
+	batch := &pgx.Batch{}
+	batch.Queue("SELECT set_config('lock_timeout', $1, true)", jointLockTimeout)
+	for _, t := range group {
+		batch.Queue(t.work.sql, pgArgs(t.work.args)...)
+	}
+	results := conn.SendBatch(ctx, batch)
+	err = readAll(results, group)
+	if outcome := results.Close(); err == nil && outcome != nil {
+		return fmt.Errorf("%w: commit: %w", ErrUnavailable, outcome) // nobody knows
+	}
+	return err
+}
+
+// readAll hands each its rows, and is errHarmed where a statement failed: the server undoes them all.
+func readAll(results pgx.BatchResults, group []*waiter[*jointStatement]) error {
+	if _, err := results.Exec(); err != nil {
+		return harmed(err)
+	}
+	for _, t := range group {
+		rows, err := results.Query()
+		if err != nil {
+			return harmed(err)
+		}
+		if err := eachRow(rows, t.work.row); err != nil {
+			return harmed(err)
+		}
+		t.work.changed = rows.CommandTag().RowsAffected()
+	}
+	return nil
+}
+
+// harmed tells a statement that failed from a connection that did: then nobody knows what lasts.
+func harmed(err error) error {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Severity == "ERROR" {
+		return fmt.Errorf("%w: %w", errHarmed, err)
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
