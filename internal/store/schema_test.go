@@ -137,7 +137,13 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 				return nil
 			}},
 			{"end sessions", func(tx *store.Tx) error { _, err := tx.EndSessions(u.ID, "", "revoked", now); return err }},
-			{"sweep sessions", func(tx *store.Tx) error { _, err := tx.SweepSessions(session.ID, 10, now, now); return err }},
+			{"walk sessions", func(tx *store.Tx) error {
+				_, _, err := tx.WalkSessions(session.ID, 10, 10, store.Age{Expired: now, Ended: now})
+				return err
+			}},
+			{"sweep sessions", func(tx *store.Tx) error {
+				return tx.SweepSessions(session.ID, session.ID, store.Age{Expired: now, Ended: now})
+			}},
 			{"put one-time", func(tx *store.Tx) error { return tx.PutOneTime(token) }},
 			{"one-time", func(tx *store.Tx) error { _, err := tx.OneTime("reset", u.Email); return err }},
 			{"note verified", func(tx *store.Tx) error { return tx.NoteVerified("reset", u.Email, token.Hash, "net", now) }},

@@ -146,24 +146,42 @@ func (tx *Tx) EvictSessions(userID, keep string, most int64, reason string, now 
 			LIMIT 1000000 OFFSET $3)`, userID, keep, most-1, reason, now)
 }
 
-// SweepSessions walks the next `limit` sessions after the id `after`: it deletes those that ended
-// before endedBefore, and marks as expired those whose limit passed before expiredBefore. It returns
-// the last id walked, empty at the end of the table.
-func (tx *Tx) SweepSessions(after string, limit int64, expiredBefore, endedBefore time.Time) (last string, err error) {
-	ids, err := many(tx, column[string], `SELECT id FROM sessions WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
-	if err != nil || len(ids) == 0 {
-		return "", err
+// Age says when a session is old enough to be forgotten.
+type Age struct {
+	Expired time.Time // live ones whose limit passed before are marked as expired
+	Ended   time.Time // those that ended before are deleted
+}
+
+// WalkSessions looks at the next `stride` sessions after the id `after`. It returns the last of them,
+// empty at the end of the table, and the first `limit` that are old enough to be swept.
+func (tx *Tx) WalkSessions(after string, stride, limit int64, old Age) (last string, stale []string, err error) {
+	last, err = one(tx, column[string], `
+		SELECT COALESCE(max(id), '')
+		FROM (SELECT id FROM sessions WHERE id > $1 ORDER BY id LIMIT $2) AS next`, after, stride)
+	if err != nil || last == "" {
+		return "", nil, err
 	}
-	last = ids[len(ids)-1]
-	_, err = tx.exec(`DELETE FROM sessions WHERE id > $1 AND id <= $2 AND ended_at < $3`, after, last, endedBefore)
+	stale, err = many(tx, column[string], `
+		SELECT id
+		FROM sessions
+		WHERE id > $1 AND id <= $2
+			AND (ended_at < $3 OR ended_at IS NULL AND (idle_expires_at < $4 OR overall_expires_at < $4))
+		ORDER BY id
+		LIMIT $5`, after, last, old.Ended, old.Expired, limit)
+	return last, stale, err
+}
+
+// SweepSessions deletes or marks what is old enough among the sessions from one id to another.
+func (tx *Tx) SweepSessions(from, to string, old Age) error {
+	_, err := tx.exec(`DELETE FROM sessions WHERE id >= $1 AND id <= $2 AND ended_at < $3`, from, to, old.Ended)
 	if err != nil {
-		return "", err
+		return err
 	}
 	_, err = tx.exec(`
 		UPDATE sessions
 		SET ended_at = CASE WHEN idle_expires_at < overall_expires_at THEN idle_expires_at ELSE overall_expires_at END,
 			end_reason = CASE WHEN idle_expires_at < overall_expires_at THEN 'expired_idle' ELSE 'expired_overall' END
-		WHERE id > $1 AND id <= $2 AND ended_at IS NULL
-			AND (idle_expires_at < $3 OR overall_expires_at < $3)`, after, last, expiredBefore)
-	return last, err
+		WHERE id >= $1 AND id <= $2 AND ended_at IS NULL
+			AND (idle_expires_at < $3 OR overall_expires_at < $3)`, from, to, old.Expired)
+	return err
 }

@@ -248,19 +248,33 @@ func TestSweepSessionsWalks(t *testing.T) {
 		alive := add(func(*store.Session) {})
 		over := add(func(x *store.Session) { x.EndedAt, x.EndReason, x.IdleExpiresAt = now, "admin", early(time.Second) })
 
-		var walked []string
-		for after := ""; ; {
-			write(t, s, func(tx *store.Tx) (err error) {
-				after, err = tx.SweepSessions(after, 2, expiredBefore, endedBefore)
-				return err
-			})
-			if after == "" {
-				break
-			}
-			walked = append(walked, after)
+		old := store.Age{Expired: expiredBefore, Ended: endedBefore}
+		type step struct {
+			Last  string
+			Stale []string
 		}
-		if diff := cmp.Diff([]string{kept, overall, recent, over}, walked); diff != "" {
+		walk := func(stride, limit int64) (steps []step) {
+			for after := ""; ; {
+				next := read(t, s, func(tx *store.Tx) (next step, err error) {
+					next.Last, next.Stale, err = tx.WalkSessions(after, stride, limit, old)
+					return next, err
+				})
+				if next.Last == "" {
+					return steps
+				}
+				steps, after = append(steps, next), next.Last
+			}
+		}
+		want := []step{{kept, []string{gone}}, {overall, []string{idle, overall}}, {recent, []string{both}}, {over, nil}}
+		if diff := cmp.Diff(want, walk(2, 10)); diff != "" {
 			t.Errorf("walked (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]step{{over, []string{gone, idle}}}, walk(10, 2)); diff != "" {
+			t.Errorf("walked in one stride (-want +got):\n%s", diff)
+		}
+		write(t, s, func(tx *store.Tx) error { return tx.SweepSessions(gone, both, old) })
+		if diff := cmp.Diff([]step{{over, nil}}, walk(10, 10)); diff != "" {
+			t.Errorf("after the sweep (-want +got):\n%s", diff)
 		}
 		wantErr(t, s, store.ErrNotFound, func(tx *store.Tx) error { _, err := tx.SessionByID(gone); return err })
 		for id, want := range map[string]struct {
