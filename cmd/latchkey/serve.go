@@ -138,6 +138,9 @@ func runParts(ctx context.Context, c *config, o server.Options) error {
 	for range deliverers {
 		parts.Go(func() error { return named("outbox", worker.Outbox(ctx, o.Service, o.Log)) })
 	}
+	if c.DatabaseURL == "" {
+		parts.Go(func() error { return named("checkpoints", worker.Checkpoints(ctx, o.Service, o.Log)) })
+	}
 	parts.Go(func() error { return named("upkeep", worker.Upkeep(ctx, o.Service, o.Log)) })
 	return parts.Wait()
 }

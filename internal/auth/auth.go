@@ -95,6 +95,9 @@ func (s *Service) Ready(ctx context.Context) error {
 	return nil
 }
 
+// Checkpoint lets the database do what commits leave to later: see store.Checkpoint.
+func (s *Service) Checkpoint() error { return fault(s.o.Store.Checkpoint()) }
+
 // Stats count what the metrics show.
 func (s *Service) Stats(ctx context.Context) (Stats, error) {
 	var out Stats

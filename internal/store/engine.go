@@ -23,6 +23,8 @@ type engine interface {
 	migrate(ctx context.Context, fn func(querier) error) error
 	clock(ctx context.Context) (time.Time, bool, error)
 	backup(ctx context.Context, file string) error
+	// checkpoint does what commits leave to later.
+	checkpoint() error
 	close() error
 }
 

@@ -162,6 +162,9 @@ func (e *postgres) clock(ctx context.Context) (now time.Time, ok bool, err error
 	return now, true, postgresError(err)
 }
 
+// checkpoint is the server's own business.
+func (e *postgres) checkpoint() error { return nil }
+
 func (e *postgres) backup(context.Context, string) error {
 	return errors.New("this copies the SQLite database; back PostgreSQL up with pg_dump or pg_basebackup")
 }

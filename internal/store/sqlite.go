@@ -26,13 +26,14 @@ var pragmas = []struct{ name, set, reads string }{
 	{"journal_mode", "WAL", "wal"},
 	{"synchronous", "FULL", "2"}, // acknowledged means durable
 	{"foreign_keys", "ON", "1"},
-	{"wal_autocheckpoint", "4000", "4000"},
+	{"wal_autocheckpoint", "16000", "16000"}, // the net below sqlite_checkpoint.go
 	{"temp_store", "MEMORY", "2"},
 }
 
 type sqlite struct {
 	path    string
 	writer  *sqliteWriter
+	keeper  *sqliteKeeper
 	readers chan *sqliteConn
 	opened  int          // readers, in use ones included
 	closing func() error // letGo, once
@@ -54,6 +55,9 @@ func openSQLite(path string) (*sqlite, error) {
 	e := &sqlite{path: path, writer: newSQLiteWriter(conn), readers: make(chan *sqliteConn, max(4, 2*runtime.GOMAXPROCS(0)))}
 	e.closing = sync.OnceValue(e.letGo)
 	if err := makePrivate(conn, path); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	if e.keeper, err = newSQLiteKeeper(path, &e.writer.commits); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
 	for range cap(e.readers) {
@@ -115,6 +119,8 @@ func (e *sqlite) read(ctx context.Context, fn func(querier) error) error {
 
 func (e *sqlite) clock(context.Context) (time.Time, bool, error) { return time.Time{}, false, nil }
 
+func (e *sqlite) checkpoint() error { return e.keeper.checkpoint() }
+
 func (e *sqlite) backup(ctx context.Context, file string) error {
 	if _, err := os.Stat(file); err == nil {
 		return fmt.Errorf("%s exists: name a file that does not", file)
@@ -154,6 +160,9 @@ func (e *sqlite) close() error { return e.closing() }
 
 func (e *sqlite) letGo() error {
 	err := e.writer.close()
+	if e.keeper != nil {
+		err = errors.Join(err, e.keeper.close())
+	}
 	for range e.opened {
 		select {
 		case conn := <-e.readers:

@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 )
 
 type sqliteWriter struct {
-	conn  *sqliteConn
-	queue *queue[transaction]
+	conn    *sqliteConn
+	queue   *queue[transaction]
+	commits atomic.Int64
 }
 
 // transaction is one caller's function; it may run more than once.
@@ -64,6 +66,7 @@ func (w *sqliteWriter) attempt(group []*writing) int {
 		}
 		return w.fail(group, fmt.Errorf("commit: %w", err))
 	}
+	w.commits.Add(1)
 	return -1
 }
 

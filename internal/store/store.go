@@ -110,6 +110,10 @@ func (s *Store) Clock(ctx context.Context) (now time.Time, ok bool, err error) {
 	return s.engine.clock(ctx)
 }
 
+// Checkpoint moves what was committed from SQLite's log to its place in the file, in no caller's way; it
+// is cheap where there is nothing to move. It does nothing on PostgreSQL.
+func (s *Store) Checkpoint() error { return s.engine.checkpoint() }
+
 // Backup writes a consistent copy of a SQLite database to file, which must not exist, while the
 // database is in use. The copy is on the disk when Backup returns.
 func (s *Store) Backup(ctx context.Context, file string) error { return s.engine.backup(ctx, file) }

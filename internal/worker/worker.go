@@ -14,6 +14,8 @@ const (
 	pollEvery    = time.Second // another node, or a command, may have put mail into the outbox
 	upkeepEvery  = 30 * time.Second
 	betweenBites = 50 * time.Millisecond // so that no caller notices the sweep
+
+	checkpointEvery = 200 * time.Millisecond // more often copies the same pages again and again
 )
 
 // Outbox delivers mail as it becomes due. Several may run side by side, in one process or many: one
@@ -65,6 +67,17 @@ func sweep(ctx context.Context, svc *auth.Service) error {
 			return err
 		}
 	}
+}
+
+// Checkpoints moves what was committed to its place, all the time, so that no commit has to.
+func Checkpoints(ctx context.Context, svc *auth.Service, log *slog.Logger) error {
+	for pause(ctx, checkpointEvery) {
+		if err := svc.Checkpoint(); err != nil {
+			log.Error("the database's log cannot be copied back and will be tried again", "cause", err)
+			pause(ctx, upkeepEvery)
+		}
+	}
+	return nil
 }
 
 // pause is false when the context ended meanwhile.
