@@ -97,7 +97,10 @@ func (tx *Tx) WaitingMail() (depth int64, oldest time.Time, err error) {
 	w, err := one(tx, func(scan scanner) (w waiting, err error) {
 		err = scan(&w.depth, &w.oldest)
 		return w, err
-	}, `SELECT count(*), min(created_at) FROM outbox WHERE ended_at IS NULL`)
+	}, `
+		SELECT count(*), min(created_at)
+		FROM outbox
+		WHERE ended_at IS NULL AND next_try_at > 0`) // all of them: by the index of those that wait
 	return w.depth, w.oldest, err
 }
 

@@ -1,0 +1,160 @@
+package store_test
+
+// How the engines find their rows: what is done often, or on a large table, walks none.
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"latchkey/internal/store"
+)
+
+// What every request does must find its rows by an index, whatever the tables' size.
+func TestHotStatementsScanNoTable(t *testing.T) {
+	engines(t, func(t *testing.T, s *store.Store) {
+		u, session := fill(t, s)
+		token := store.OneTimeToken{Purpose: "reset", Email: u.Email, Hash: []byte("h"), RequestID: newID(), RequestedAt: now, ExpiresAt: now.Add(time.Hour)}
+		var claimed store.Mail
+		long := now.Add(-40 * 24 * time.Hour)
+		hot := []struct {
+			name string
+			run  func(*store.Tx) error
+		}{
+			{"rotate", func(tx *store.Tx) error {
+				_, err := tx.Rotate(turn(session.ID, 1, 1, now), now)
+				return err
+			}},
+			{"refreshed by id", func(tx *store.Tx) error { _, err := tx.RefreshedByID(session.ID); return err }},
+			{"mark late", func(tx *store.Tx) error { return tx.MarkLate(session.ID, 2) }},
+			{"session by id", func(tx *store.Tx) error { _, err := tx.SessionByID(session.ID); return err }},
+			{"live sessions", func(tx *store.Tx) error { _, err := tx.LiveSessions(u.ID, now); return err }},
+			{"user by email", func(tx *store.Tx) error { _, err := tx.UserByEmail(u.Email); return err }},
+			{"user by id", func(tx *store.Tx) error { _, err := tx.UserByID(u.ID); return err }},
+			{"take user", func(tx *store.Tx) error { _, err := tx.TakeUser(u.ID, 1); return err }},
+			{"hold user", func(tx *store.Tx) error { _, err := tx.HoldUser(u.ID); return err }},
+			{"hold user by email", func(tx *store.Tx) error { _, err := tx.HoldUserByEmail(u.Email); return err }},
+			{"evict", func(tx *store.Tx) error { _, err := tx.EvictSessions(u.ID, session.ID, 50, "evicted", now); return err }},
+			{"end reused", func(tx *store.Tx) error { return tx.EndReused(session.ID, 2, "refresh_reuse", now) }},
+			{"end session", func(tx *store.Tx) error {
+				if err := tx.EndSession(session.ID, u.ID, "revoked", now); !isNotFound(err) {
+					return err
+				}
+				return nil
+			}},
+			{"end sessions", func(tx *store.Tx) error { _, err := tx.EndSessions(u.ID, "", "revoked", now); return err }},
+			{"walk sessions", func(tx *store.Tx) error {
+				_, _, err := tx.WalkSessions(session.ID, 10, 10, store.Age{Expired: now, Ended: now})
+				return err
+			}},
+			{"sweep sessions", func(tx *store.Tx) error {
+				return tx.SweepSessions(session.ID, session.ID, store.Age{Expired: now, Ended: now})
+			}},
+			{"put one-time", func(tx *store.Tx) error { return tx.PutOneTime(token) }},
+			{"one-time", func(tx *store.Tx) error { _, err := tx.OneTime("reset", u.Email); return err }},
+			{"note verified", func(tx *store.Tx) error { return tx.NoteVerified("reset", u.Email, token.Hash, "net", now) }},
+			{"spend one-time", func(tx *store.Tx) error { return tx.SpendOneTime("reset", u.Email, token.Hash, now) }},
+			{"drop one-time", func(tx *store.Tx) error { return tx.DropOneTime("reset", u.Email) }},
+			{"take mail budget", func(tx *store.Tx) error {
+				_, err := tx.TakeMailBudget([]byte("key"), time.Minute, time.Hour, now)
+				return err
+			}},
+			{"clear mail budget", func(tx *store.Tx) error { return tx.ClearMailBudget([]byte("key")) }},
+			{"attempts", func(tx *store.Tx) error { _, err := tx.Attempts(key); return err }},
+			{"count failure", func(tx *store.Tx) error { _, err := tx.CountFailure(key, now, 100, now); return err }},
+			{"delay attempts", func(tx *store.Tx) error { return tx.DelayAttempts(key, now) }},
+			{"clear attempts", func(tx *store.Tx) error { return tx.ClearAttempts(key) }},
+			{"rate", func(tx *store.Tx) error { _, err := tx.Rate(key); return err }},
+			{"take rate", func(tx *store.Tx) error { _, err := tx.TakeRate(key, time.Minute, now, now); return err }},
+			{"count audit", func(tx *store.Tx) error { return tx.CountAudit(newEvent(u.ID, now)) }},
+			{"seen devices", func(tx *store.Tx) error { _, err := tx.SeenDevices(u.ID, ""); return err }},
+			{"note sign-in", func(tx *store.Tx) error { return tx.NoteSignIn(u.ID, now) }},
+			{"note notified", func(tx *store.Tx) error { _, err := tx.NoteNotified(u.ID, now, now); return err }},
+			{"claim mail", func(tx *store.Tx) (err error) {
+				claimed, err = tx.ClaimMail(now, now.Add(time.Minute))
+				return err
+			}},
+			{"end mail", func(tx *store.Tx) error { return tx.EndMail(claimed, "sent", "", now) }},
+			{"waiting mail", func(tx *store.Tx) error { _, _, err := tx.WaitingMail(); return err }},
+			{"all sessions", func(tx *store.Tx) error { _, err := tx.AllSessions(u.ID); return err }},
+			{"end sessions before", func(tx *store.Tx) error { _, err := tx.EndSessionsBefore(u.ID, now, "revoked", now); return err }},
+			{"users after", func(tx *store.Tx) error { _, err := tx.UsersAfter("m", 10); return err }},
+			{"sweep mail", func(tx *store.Tx) error { _, err := tx.SweepMail(long, 10); return err }},
+			{"sweep one-time", func(tx *store.Tx) error { _, err := tx.SweepOneTime(long, 10); return err }},
+			{"sweep mail budgets", func(tx *store.Tx) error { _, err := tx.SweepMailBudgets(long, 10); return err }},
+			{"sweep audit", func(tx *store.Tx) error { _, err := tx.SweepAudit(long, 10); return err }},
+			{"sweep attempts", func(tx *store.Tx) error { _, err := tx.SweepAttempts(long, 100, 10); return err }},
+			{"sweep rates", func(tx *store.Tx) error { _, err := tx.SweepRates(long, 10); return err }},
+		}
+		for _, c := range hot {
+			var plan string
+			write(t, s, func(tx *store.Tx) (err error) {
+				plan, err = store.Explain(tx, c.run)
+				return err
+			})
+			for _, walk := range walks(plan) {
+				t.Errorf("%s walks: %s\nin\n%s", c.name, walk, plan)
+			}
+		}
+		slow := read(t, s, func(tx *store.Tx) (string, error) {
+			return store.Explain(tx, func(tx *store.Tx) error { _, err := tx.KeyUse("k1", now); return err })
+		})
+		if len(walks(slow)) == 0 {
+			t.Errorf("counting all sessions walks no table? The plans were misread:\n%s", slow)
+		}
+	})
+}
+
+// walks are the lines of a plan that visit more than a condition on an index selects. SQLite says SEARCH
+// where it goes straight to the rows, PostgreSQL gives such a scan an Index Cond.
+func walks(plan string) (found []string) {
+	lines := strings.Split(plan, "\n")
+	for i, line := range lines {
+		index := strings.Contains(line, "Index Scan") || strings.Contains(line, "Index Only Scan")
+		switch {
+		case strings.Contains(line, "Seq Scan"),
+			strings.HasPrefix(line, "SCAN ") && !strings.HasPrefix(line, "SCAN CONSTANT") && !strings.HasPrefix(line, "SCAN next"),
+			index && (i+1 == len(lines) || !strings.Contains(lines[i+1], "Index Cond")):
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// fill makes tables large enough that PostgreSQL thinks before it chooses, and returns one user with
+// one of its sessions.
+func fill(t *testing.T, s *store.Store) (u store.User, session store.Session) {
+	t.Helper()
+	const rows = 1000
+	for range 4 {
+		write(t, s, func(tx *store.Tx) error {
+			for i := range rows / 4 {
+				u = newUser()
+				session = newSession(u.ID)
+				mail := newMail(now.Add(time.Duration(i) * time.Second))
+				token := store.OneTimeToken{Purpose: "reset", Email: u.Email, Hash: []byte("h"), RequestID: mail.ID, RequestedAt: now.Add(-time.Hour), ExpiresAt: now.Add(time.Hour)}
+				if _, err := tx.CountFailure([]byte(u.ID), now, 100, now); err != nil {
+					return err
+				}
+				if _, err := tx.TakeRate([]byte(u.ID), time.Minute, now.Add(time.Hour), now); err != nil {
+					return err
+				}
+				if _, err := tx.TakeMailBudget([]byte(u.ID), time.Minute, time.Hour, now); err != nil {
+					return err
+				}
+				for _, err := range []error{tx.InsertUser(u), tx.InsertSession(session), tx.InsertSession(newSession(u.ID)), tx.InsertMail(mail), tx.PutOneTime(token), tx.InsertAudit(newEvent(u.ID, now))} {
+					if err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	}
+	write(t, s, func(tx *store.Tx) error { // most mails have been sent
+		_, err := tx.Exec(`UPDATE outbox SET ended_at = next_try_at, outcome = 'sent' WHERE next_try_at > $1`, now.Add(500*time.Millisecond))
+		return err
+	})
+	write(t, s, func(tx *store.Tx) error { _, err := tx.Exec("ANALYZE"); return err })
+	return u, session
+}
