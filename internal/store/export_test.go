@@ -5,6 +5,8 @@ package store
 import (
 	"context"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -123,6 +125,25 @@ func JointWaiting(s *Store) int { waiting, _ := s.jointLoad(); return waiting }
 
 // JointLeaders says how many lanes are taken.
 func JointLeaders(s *Store) int { _, leaders := s.jointLoad(); return leaders }
+
+// HoldLanes keeps joint changes waiting until release.
+func HoldLanes(ctx context.Context, s *Store) (release func(), err error) {
+	var held []*pgxpool.Conn
+	release = func() {
+		for _, conn := range held {
+			conn.Release()
+		}
+	}
+	for range jointLanes {
+		conn, err := s.engine.(*postgres).lanes.Acquire(ctx)
+		if err != nil {
+			release()
+			return nil, err
+		}
+		held = append(held, conn)
+	}
+	return release, nil
+}
 
 func (s *Store) jointLoad() (waiting, leaders int) {
 	q := s.engine.(*postgres).changes

@@ -31,6 +31,7 @@ const migrationLock = 0x6c617463686b6579
 
 type postgres struct {
 	pool    *pgxpool.Pool
+	lanes   *pgxpool.Pool // of joint changes: they wait for no other transaction's connection
 	changes *queue[*jointStatement]
 }
 
@@ -55,17 +56,21 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	params["statement_timeout"] = "30s"
 	params["idle_in_transaction_session_timeout"] = "10s"
 	config.AfterConnect = assertDurable
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
+	forLanes := config.Copy()
+	forLanes.MaxConns = jointLanes
+	forLanes.ConnConfig.RuntimeParams["lock_timeout"] = jointLockTimeout
+	e := &postgres{}
+	e.changes = newQueue(jointLanes, e.change)
+	if e.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, err
 	}
-	e := &postgres{pool: pool}
-	e.changes = newQueue(jointLanes, e.change)
+	if e.lanes, err = pgxpool.NewWithConfig(ctx, forLanes); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
 	pingCtx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := pool.Ping(pingCtx); err != nil {
-		pool.Close()
-		return nil, postgresError(err)
+	if err := e.pool.Ping(pingCtx); err != nil {
+		return nil, errors.Join(postgresError(err), e.close())
 	}
 	return e, nil
 }
@@ -102,6 +107,9 @@ func (e *postgres) name() string { return "postgres" }
 
 func (e *postgres) close() error {
 	e.pool.Close()
+	if e.lanes != nil {
+		e.lanes.Close()
+	}
 	return nil
 }
 

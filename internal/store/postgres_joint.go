@@ -20,7 +20,7 @@ const (
 	jointLanes = 2
 
 	// jointLockTimeout is how long a group waits for a row that somebody else is changing. Its
-	// neighbours wait along, so that is short; then each goes alone.
+	// neighbours wait along, so that is short; then each goes alone, on a connection of the pool.
 	jointLockTimeout = "50ms"
 )
 
@@ -82,18 +82,12 @@ func (s *jointStatement) key() string {
 // changeAll runs the group as one implicit transaction: the statements are sent in one go, and the
 // server commits when it has run the last. What it answers before that is provisional.
 func (e *postgres) changeAll(ctx context.Context, group []*waiter[*jointStatement]) error {
-	conn, err := e.pool.Acquire(ctx)
+	conn, err := e.lanes.Acquire(ctx)
 	if err != nil {
 		return postgresError(fmt.Errorf("connect: %w", err))
 	}
 	defer conn.Release()
-	if len(group) == 1 {
-		s := group[0].work
-		s.changed, err = pgQuerier{conn}.run(ctx, s.row, s.sql, s.args)
-		return err
-	}
 	batch := &pgx.Batch{}
-	batch.Queue("SELECT set_config('lock_timeout', $1, true)", jointLockTimeout)
 	for _, t := range group {
 		batch.Queue(t.work.sql, pgArgs(t.work.args)...)
 	}
@@ -107,9 +101,6 @@ func (e *postgres) changeAll(ctx context.Context, group []*waiter[*jointStatemen
 
 // readAll hands each its rows, and is errHarmed where a statement failed: the server undoes them all.
 func readAll(results pgx.BatchResults, group []*waiter[*jointStatement]) error {
-	if _, err := results.Exec(); err != nil {
-		return harmed(err)
-	}
 	for _, t := range group {
 		rows, err := results.Query()
 		if err != nil {

@@ -55,14 +55,14 @@ func rotateOnce(session store.Session) func(*store.Tx) error {
 // oneGroup makes the changes wait for a lane, so that they are carried out together.
 func oneGroup(t *testing.T, s *store.Store, userID string, changes ...func(*store.Tx) error) (outcomes []chan error) {
 	t.Helper()
-	var lanes []chan error
-	var ids []string
-	for range store.JointLanes {
-		ids = append(ids, addSession(t, s, userID).ID)
+	release, err := store.HoldLanes(ctx, s)
+	if err != nil {
+		t.Fatal(err)
 	}
-	release := lock(t, s, ids...)
-	for _, id := range ids {
-		lanes = append(lanes, joint(s, func(tx *store.Tx) error { return tx.MarkLate(id, 1) }))
+	var leaders []chan error
+	for range store.JointLanes {
+		id := addSession(t, s, userID).ID
+		leaders = append(leaders, joint(s, func(tx *store.Tx) error { return tx.MarkLate(id, 1) }))
 	}
 	await(t, "the lanes to be taken", func() bool { return store.JointLeaders(s) == store.JointLanes })
 	for i, change := range changes {
@@ -70,8 +70,8 @@ func oneGroup(t *testing.T, s *store.Store, userID string, changes ...func(*stor
 		await(t, "the change to be queued", func() bool { return store.JointWaiting(s) == i+1 })
 	}
 	release()
-	for _, lane := range lanes {
-		if err := <-lane; err != nil {
+	for _, leader := range leaders {
+		if err := <-leader; err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -129,6 +129,32 @@ func TestJointFailureHarmsNoNeighbour(t *testing.T) {
 	release()
 	if err := <-outcomes[1]; err != nil {
 		t.Errorf("the locked row, once free: %v", err)
+	}
+}
+
+// Rows that somebody holds on to keep only their own callers waiting, however many they are.
+func TestJointWaitsForNoLockedRow(t *testing.T) {
+	s := authtest.Postgres(t).Open(t)
+	u := addUser(t, s)
+	var ids []string
+	for range 2 * store.JointLanes {
+		ids = append(ids, addSession(t, s, u.ID).ID)
+	}
+	release := lock(t, s, ids...)
+	var stuck []chan error
+	for _, id := range ids {
+		stuck = append(stuck, joint(s, func(tx *store.Tx) error { return tx.MarkLate(id, 1) }))
+	}
+	for range 3 {
+		if err := s.Joint(ctx, rotateOnce(addSession(t, s, u.ID))); err != nil {
+			t.Errorf("beside locked rows: %v", err)
+		}
+	}
+	release()
+	for _, done := range stuck {
+		if err := <-done; err != nil {
+			t.Errorf("a locked row, once free: %v", err)
+		}
 	}
 }
 
