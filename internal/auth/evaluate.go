@@ -151,16 +151,25 @@ func (s *Service) changePassword(tx *store.Tx, u store.User, phc, keep, reason s
 // dropLinks forgets every outstanding mailed link of an address, and how many were asked for.
 func (s *Service) dropLinks(tx *store.Tx, email string) error {
 	for _, purpose := range purposes {
-		if err := tx.DropOneTime(purpose, email); err != nil {
-			return err
-		}
-		key, err := s.budgetKey(purpose, email)
-		if err != nil {
-			return err
-		}
-		if err := tx.ClearMailBudget(key); err != nil {
+		if err := s.dropLink(tx, purpose, email); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *Service) dropLink(tx *store.Tx, purpose, email string) error {
+	if err := tx.DropOneTime(purpose, email); err != nil {
+		return err
+	}
+	return s.clearBudget(tx, purpose, email)
+}
+
+// clearBudget forgets how many mails of a purpose were asked for.
+func (s *Service) clearBudget(tx *store.Tx, purpose, email string) error {
+	key, err := s.budgetKey(purpose, email)
+	if err != nil {
+		return err
+	}
+	return tx.ClearMailBudget(key)
 }

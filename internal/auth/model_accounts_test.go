@@ -235,7 +235,7 @@ func (m *machine) operator(t *rapid.T) {
 			m.end(a, "")
 		}
 	case "enable":
-		if err = m.svc.EnableUser(ctx, address); a != nil {
+		if err = m.svc.EnableUser(ctx, address); a != nil && a.disabled {
 			a.disabled, a.changed = false, m.reference.now
 		}
 	case "delete":

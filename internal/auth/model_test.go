@@ -48,12 +48,22 @@ func TestModel(t *testing.T) {
 			m.everything = true
 			m.check(rt)
 			m.checkPasswords(rt)
+			m.checkDatabase(rt)
 		})
 	})
 }
 
-// longRigs says whether this is the long lane.
-func longRigs() bool { return os.Getenv("LATCHKEY_RIG") == "long" }
+// longRigs says whether this is the long lane, or one that is longer still.
+func longRigs() bool { return os.Getenv("LATCHKEY_RIG") != "" }
+
+func TestNoLaneIsShorterThanTheLongOne(t *testing.T) {
+	for lane, want := range map[string]bool{"": false, "long": true, "soak": true} {
+		t.Setenv("LATCHKEY_RIG", lane)
+		if got := longRigs(); got != want {
+			t.Errorf("LATCHKEY_RIG=%s: long: %t, want %t", lane, got, want)
+		}
+	}
+}
 
 // inMemory puts a SQLite file where waiting for the disk costs nothing, if the system has such a place:
 // these rigs never lose power.
@@ -367,6 +377,17 @@ func (m *machine) checkPasswords(t *rapid.T) {
 			_, err := m.svc.SignIn(t.Context(), auth.SignIn{Email: address, Password: auth.Password{Value: pw}}, auth.Peer{})
 			agree(t, "sign in to "+address+" with "+pw, err, m.reference.signIn(address, pw))
 		}
+	}
+}
+
+// checkDatabase is the auditor's word on what all lives so far have left behind.
+func (m *machine) checkDatabase(t *rapid.T) {
+	found, err := m.svc.Violations(t.Context())
+	if err != nil {
+		t.Fatalf("audit the database: %v", err)
+	}
+	for _, v := range found {
+		t.Errorf("%s: %s: %s", v.Invariant, v.What, v.ID)
 	}
 }
 

@@ -151,11 +151,15 @@ func (r *reference) end(a *refAccount, keep string) {
 }
 
 func (r *reference) drop(address string) {
+	r.dropLink("reset", address)
+	r.dropLink("verify", address)
+}
+
+func (r *reference) dropLink(purpose, address string) {
 	for _, l := range r.links {
-		l.dead = l.dead || l.address == address
+		l.dead = l.dead || l.purpose == purpose && l.address == address
 	}
-	delete(r.asked, "reset "+address)
-	delete(r.asked, "verify "+address)
+	delete(r.asked, purpose+" "+address)
 }
 
 func (r *reference) setPassword(a *refAccount, password, keep string) {
@@ -212,5 +216,6 @@ func (r *reference) signUp(l *refLink, password string) auth.Code {
 	}
 	a.password, a.verified, a.changed, l.used = password, true, r.now, true
 	delete(r.asked, "verify "+l.address)
+	r.dropLink("reset", l.address)
 	return ""
 }

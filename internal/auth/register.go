@@ -130,8 +130,10 @@ func (s *Service) oneTime(ctx context.Context, purpose, email string) (t store.O
 	return t, err
 }
 
-// register spends the proof and makes or completes the account, all or nothing (I4, I12). Of several
-// sign-ups at once one wins; the others find the account there.
+// register spends the proof and makes or completes the account, all or nothing (I4, I12). An account
+// that had no password may have been mailed a reset link: it ends, as at every change of a password. The
+// proof stays, spent, and tells who shows it again that there is an account. Of several sign-ups at once
+// one wins; the others find the account there.
 func (s *Service) register(ctx context.Context, user store.User, phc string, proof store.OneTimeToken, peer Peer) (string, error) {
 	now := s.now()
 	id := user.ID
@@ -145,11 +147,10 @@ func (s *Service) register(ctx context.Context, user store.User, phc string, pro
 		if err := tx.SpendOneTime(purposeVerify, user.Email, proof.Hash, now); err != nil {
 			return err
 		}
-		key, err := s.budgetKey(purposeVerify, user.Email)
-		if err != nil {
+		if err := s.clearBudget(tx, purposeVerify, user.Email); err != nil {
 			return err
 		}
-		if err := tx.ClearMailBudget(key); err != nil {
+		if err := s.dropLink(tx, purposeReset, user.Email); err != nil {
 			return err
 		}
 		return s.audit(tx, now, event{Kind: eventSignUp, UserID: id}, peer)

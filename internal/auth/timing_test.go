@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -23,10 +22,10 @@ import (
 
 // samples is how many of each class are taken: 400 in the long lane.
 func samples() int {
-	if os.Getenv("LATCHKEY_RIG") == "" {
-		return 100
+	if longRigs() {
+		return 400
 	}
-	return 400
+	return 100
 }
 
 func TestTimingKnownAgainstUnknown(t *testing.T) {

@@ -159,9 +159,13 @@ func (s *Service) DisableUser(ctx context.Context, email string) error {
 	})
 }
 
-// EnableUser lets the owner of a disabled account sign in again. No session comes back.
+// EnableUser lets the owner of a disabled account sign in again. No session comes back. An account that
+// was not disabled keeps its epoch: nothing about it has changed, and links mailed before stay good.
 func (s *Service) EnableUser(ctx context.Context, email string) error {
 	return s.onNamedUser(ctx, email, event{Kind: eventUserEnabled}, func(tx *store.Tx, u store.User, now time.Time) error {
+		if u.DisabledAt.IsZero() {
+			return nil
+		}
 		return tx.SetDisabled(u.ID, time.Time{}, now)
 	})
 }
