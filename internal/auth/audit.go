@@ -3,6 +3,7 @@ package auth
 // The audit log: what happened to whose account, written in the transaction of what it tells (I19).
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -43,33 +44,31 @@ type event struct {
 }
 
 func (s *Service) audit(tx *store.Tx, now time.Time, e event, peer Peer) error {
-	if e.Outcome == "" {
-		e.Outcome = outcomeOK
-	}
+	return tx.InsertAudit(e.row(newID(), now, peer))
+}
+
+func (e event) row(id string, now time.Time, peer Peer) store.AuditEvent {
 	d := describeDevice(peer)
-	return tx.InsertAudit(store.AuditEvent{
-		ID:        newID(),
+	return store.AuditEvent{
+		ID:        id,
 		At:        now,
 		Kind:      e.Kind,
-		Outcome:   e.Outcome,
+		Outcome:   cmp.Or(e.Outcome, outcomeOK),
 		UserID:    e.UserID,
 		SessionID: e.SessionID,
 		Addr:      d.Addr,
 		UserAgent: d.UserAgent,
 		RequestID: peer.RequestID,
-	})
+		Times:     1,
+	}
 }
 
-// auditThrottled counts refusals, one row a counter and minute: a row each would be a flood's weapon.
-func (s *Service) auditThrottled(tx *store.Tx, key []byte, times int64, now time.Time) error {
-	minute := now.Truncate(time.Minute)
-	return tx.CountAudit(store.AuditEvent{
-		ID:      uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, hex.EncodeToString(key), minute.Unix())).String(),
-		At:      now,
-		Kind:    eventThrottled,
-		Outcome: outcomeRefused,
-		Times:   times,
-	})
+// throttled is the event of a refusal: one row a counter and minute, which tells of the first and counts
+// the others; a row each would be a flood's weapon.
+func throttled(key []byte, userID string, peer Peer, now time.Time) store.AuditEvent {
+	minute := fmt.Append(nil, hex.EncodeToString(key), now.Truncate(time.Minute).Unix())
+	e := event{Kind: eventThrottled, Outcome: outcomeRefused, UserID: userID}
+	return e.row(uuid.NewSHA1(uuid.NameSpaceOID, minute).String(), now, peer)
 }
 
 // AuditEvents pages through the audit log, oldest first, from q on. The last event is where the next

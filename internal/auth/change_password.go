@@ -26,11 +26,11 @@ func (s *Service) ChangePassword(ctx context.Context, caller *Caller, in ChangeP
 	if old.valid && fresh.valid && old.text == fresh.text {
 		return "", &Error{Code: CodePasswordUnchanged, Fields: []Field{{"newPassword", "unchanged", "Choose a password other than the current one."}}}
 	}
-	user, err := s.findUser(ctx, email)
+	user, g, deviceID, err := s.guesser(ctx, caller, email, peer)
 	if err != nil {
 		return "", err
 	}
-	g, deviceID := s.changer(caller, user, email, peer)
+	g.kind = eventPasswordChanged
 	if _, err := s.try(ctx, g, user, old, peer); err != nil {
 		return "", err
 	}
@@ -65,17 +65,6 @@ func (s *Service) ChangePassword(ctx context.Context, caller *Caller, in ChangeP
 		return "", err
 	}
 	return s.deviceToken(user.ID, deviceID, user.Epoch+1, now)
-}
-
-// changer says whose budget a wrong old password goes to: that of the session whose Bearer was sent,
-// else as at sign-in.
-func (s *Service) changer(caller *Caller, user store.User, email string, peer Peer) (g guess, deviceID string) {
-	g, deviceID = s.guesser(user, email, peer)
-	if caller != nil {
-		g.own = throttleKey("session", caller.SessionID)
-	}
-	g.kind = eventPasswordChanged
-	return g, deviceID
 }
 
 // checkOwnEmail is CodeForbidden when a Bearer of another user came along.

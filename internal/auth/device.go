@@ -4,6 +4,7 @@ package auth
 // not hold its owner up. They authenticate nothing; they only name a budget of the throttle.
 
 import (
+	"context"
 	"crypto/hmac"
 	"encoding/base64"
 	"fmt"
@@ -21,8 +22,8 @@ const DeviceTTL = 180 * 24 * time.Hour
 
 const labelDevice = "device token v1"
 
-// maxDevices is how many tokens one request may show: a browser shared by that many users.
-const maxDevices = 5
+// MaxDevices is how many users may share a browser and each have a token in its cookie.
+const MaxDevices = 5
 
 // device is what a device token says: of this user, since this password, until then.
 type device struct {
@@ -71,11 +72,21 @@ func (s *Service) parseDevice(raw string, now time.Time) (device, bool) {
 	return d, now.Unix() < expires
 }
 
-// knownDevice returns the id of the device among those shown that belongs to the user and the user's
-// present password.
-func (s *Service) knownDevice(shown []string, user store.User, now time.Time) (id string, ok bool) {
-	for _, raw := range shown[:min(len(shown), maxDevices)] {
-		if d, ok := s.parseDevice(raw, now); ok && user.ID != "" && d.userID == user.ID && d.epoch == user.Epoch {
+// devicesShown are the good ones among the tokens that came along.
+func (s *Service) devicesShown(peer Peer) (good []device) {
+	now := s.now()
+	for _, raw := range peer.Devices[:min(len(peer.Devices), 1+MaxDevices)] { // the header's, and a full cookie's
+		if d, ok := s.parseDevice(raw, now); ok {
+			good = append(good, d)
+		}
+	}
+	return good
+}
+
+// knownDevice returns the id of the device that belongs to the user and the user's present password.
+func knownDevice(shown []device, user store.User) (id string, ok bool) {
+	for _, d := range shown {
+		if user.ID != "" && d.userID == user.ID && d.epoch == user.Epoch {
 			return d.id, true
 		}
 	}
@@ -98,13 +109,28 @@ func DeviceOwner(raw string) string {
 	return owner
 }
 
-// guesser says whose budget a guess on an account goes to: that of a device known to it, else the
-// account's own.
-func (s *Service) guesser(user store.User, email string, peer Peer) (g guess, deviceID string) {
+// guesser finds the account that a guess is about and says whose budget it goes to: that of the session
+// whose Bearer came along (caller is nil without one), that of a device known to the account, else the
+// account's own. The last is known without the account: then a fresh "no" is repeated before any work.
+func (s *Service) guesser(ctx context.Context, caller *Caller, email string, peer Peer) (user store.User, g guess, deviceID string, err error) {
 	g = stranger(email, peer)
-	deviceID, known := s.knownDevice(peer.Devices, user, s.now())
+	shown := s.devicesShown(peer)
+	if caller == nil && len(shown) == 0 {
+		err = s.precheckGuess(g)
+	}
+	if err == nil {
+		user, err = s.findUser(ctx, email)
+	}
+	if err != nil {
+		return store.User{}, guess{}, "", err
+	}
+	g.userID = user.ID
+	deviceID, known := knownDevice(shown, user)
 	if known {
 		g.own = throttleKey("device", deviceID)
 	}
-	return g, deviceID
+	if caller != nil {
+		g.own = throttleKey("session", caller.SessionID)
+	}
+	return user, g, deviceID, s.precheckGuess(g)
 }

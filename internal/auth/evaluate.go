@@ -53,9 +53,6 @@ func (s *Service) evaluate(u store.User, pw secret) evaluation {
 // and the commit of the failure. A right password of an account that is disabled counts as wrong.
 // The outcome of a wrong one is CodeInvalidCredentials, the same for every account (I9).
 func (s *Service) try(ctx context.Context, g guess, user store.User, pw secret, peer Peer) (e evaluation, err error) {
-	if err := s.precheckGuess(g); err != nil {
-		return evaluation{}, err
-	}
 	err = s.withPermit(ctx, func() error {
 		if err := s.checkGuess(ctx, g); err != nil {
 			return err

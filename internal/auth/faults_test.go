@@ -162,9 +162,9 @@ func (f *faultRig) tell(t *testing.T, story []storyStep, tr trouble) {
 			}
 			continue
 		}
-		before := f.tally(t)
+		before := tally(t, f.Rig)
 		err := f.attempt(s, tr)
-		got, change := outcome(t, err), changed(before, f.tally(t))
+		got, change := outcome(t, err), changed(before, tally(t, f.Rig))
 		what := fmt.Sprintf("%s (%s at moment %d)", s.name, tr.kind, tr.moment)
 		if !f.fired {
 			if got != s.want {
@@ -257,18 +257,6 @@ func (f *faultRig) forget(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-}
-
-func (f *faultRig) tally(t *testing.T) (counts map[string]int64) {
-	t.Helper()
-	err := f.Store.Read(context.Background(), func(tx *store.Tx) (err error) {
-		counts, err = tx.Tally()
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return counts
 }
 
 func changed(before, after map[string]int64) effect {

@@ -123,10 +123,7 @@ func (s *Service) request(ctx context.Context, kind mail.Kind, l letter, ttl tim
 	if err != nil {
 		return err
 	}
-	err = s.write(ctx, func(tx *store.Tx) error {
-		if err := s.takeRate(tx, mailersLimit, peer, now); err != nil {
-			return err
-		}
+	err = s.withinRate(ctx, mailersLimit, peer, now, func(tx *store.Tx) error {
 		due, err := tx.TakeMailBudget(key, mailGap, mailWindow, now)
 		if err != nil || !due {
 			return err

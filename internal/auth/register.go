@@ -29,8 +29,15 @@ func (s *Service) VerifyEmail(ctx context.Context, email, code string, peer Peer
 	if !ok {
 		return s.wrongToken(ctx, peer, CodeInvalidVerificationCode)
 	}
+	proof, err := s.oneTime(ctx, purposeVerify, address) // so that a wrong code costs the writer nothing
+	if err != nil {
+		return err
+	}
 	now := s.now()
-	err := s.write(ctx, func(tx *store.Tx) error {
+	if !bytes.Equal(hash, proof.Hash) || !now.Before(proof.ExpiresAt) {
+		return s.wrongToken(ctx, peer, CodeInvalidVerificationCode)
+	}
+	err = s.write(ctx, func(tx *store.Tx) error {
 		user, err := tx.HoldUserByEmail(address)
 		known := err == nil
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -47,7 +54,7 @@ func (s *Service) VerifyEmail(ctx context.Context, email, code string, peer Peer
 		}
 		return s.audit(tx, now, event{Kind: eventEmailVerified, UserID: user.ID}, peer)
 	})
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) { // replaced or dropped since it was read
 		return s.wrongToken(ctx, peer, CodeInvalidVerificationCode)
 	}
 	return err

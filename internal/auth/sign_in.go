@@ -23,11 +23,10 @@ func (s *Service) SignIn(ctx context.Context, in SignIn, peer Peer) (Tokens, err
 	if err != nil {
 		return Tokens{}, err
 	}
-	user, err := s.findUser(ctx, email)
+	user, g, deviceID, err := s.guesser(ctx, nil, email, peer)
 	if err != nil {
 		return Tokens{}, err
 	}
-	g, deviceID := s.guesser(user, email, peer)
 	e, err := s.try(ctx, g, user, pw, peer)
 	if err != nil {
 		return Tokens{}, err

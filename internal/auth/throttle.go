@@ -1,7 +1,7 @@
 package auth
 
 // How many passwords may be guessed (I8). Counters live in the database, so that nodes share them and
-// a restart lowers none; a small local memory only repeats a fresh "no".
+// a restart lowers none; a small local memory (refusals.go) only repeats a fresh "no".
 //
 // An account has a counter of wrong passwords in a row: five are free, then each sets a wait that
 // doubles from 1 s to 1 h, and at 100 unknown devices are refused until a reset (NIST SP 800-63B-4
@@ -13,7 +13,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"net/netip"
-	"sync"
 	"time"
 
 	"latchkey/internal/store"
@@ -24,10 +23,7 @@ const (
 	firstWait     = time.Second
 	longestWait   = time.Hour
 	failuresDecay = 24 * time.Hour
-	stopAt        = 100 // failures in a row that close an account to unknown devices
-
-	localNo    = time.Second // how long a "no" is repeated without asking the database
-	maxLocalNo = 10_000
+	stopAt        = 100 // failures in a row that close an account to unknown devices, and are not forgotten
 )
 
 // The quotas, as clients are told of them. The last two are rates: so many in any window.
@@ -45,6 +41,8 @@ type guess struct {
 	own     []byte // the budget of a known device or a live Bearer; nil for a stranger
 	account []byte
 	address []byte // nil where there is no address
+	userID  string // empty where there is no such account
+	peer    Peer
 }
 
 // throttleKey names a counter without naming what it counts.
@@ -64,7 +62,7 @@ func addressKey(l Limit, addr netip.Addr) []byte {
 
 // stranger is a guess by someone who shows nothing of the account's.
 func stranger(email string, peer Peer) guess {
-	return guess{kind: eventSignIn, account: accountKey(email), address: addressKey(addressLimit, peer.Addr)}
+	return guess{kind: eventSignIn, account: accountKey(email), address: addressKey(addressLimit, peer.Addr), peer: peer}
 }
 
 // counter is the one a failure's wait is kept in.
@@ -115,7 +113,7 @@ func (s *Service) checkGuess(ctx context.Context, g guess) error {
 	if err != nil || wait <= 0 {
 		return err
 	}
-	return s.refuseGuess(ctx, key, limit, wait, now)
+	return s.holdOff(ctx, refusal{limit: limit, until: now.Add(wait), event: throttled(key, g.userID, g.peer, now)}, key, now)
 }
 
 // waitFor is how long until a rate whose next event is due at tat admits one more; not positive: now.
@@ -123,38 +121,17 @@ func waitFor(tat time.Time, l Limit, now time.Time) time.Duration {
 	return latestOf(tat, now).Add(l.every()).Sub(now) - l.Window
 }
 
-// refuseGuess remembers the "no" for a moment and audits it, one row a counter and minute.
-func (s *Service) refuseGuess(ctx context.Context, key []byte, l Limit, wait time.Duration, now time.Time) error {
-	times := 1 + s.refused.put(key, refusal{limit: l, until: now.Add(wait), stale: now.Add(localNo)})
-	err := s.write(ctx, func(tx *store.Tx) error { return s.auditThrottled(tx, key, times, now) })
-	if err != nil {
-		return err
-	}
-	return tooMany(l, wait)
-}
-
 // tooMany asks the caller to come back after a wait, in whole seconds.
 func tooMany(l Limit, wait time.Duration) error {
 	return &Error{Code: CodeTooManyRequests, Limit: &l, RetryAfter: max(time.Second, (wait + time.Second - 1).Truncate(time.Second))}
 }
 
-// precheckGuess repeats a "no" that is at most a second old without asking the database: a flood does
-// not become database load, nor take permits.
+// precheckGuess repeats a fresh "no" before any work: a flood takes no permits.
 func (s *Service) precheckGuess(g guess) error {
-	if !s.o.Throttle {
-		return nil
+	if g.own != nil {
+		return s.precheck(g.own)
 	}
-	now := s.now()
-	keys := [][]byte{g.counter()}
-	if g.own == nil && g.address != nil {
-		keys = append(keys, g.address)
-	}
-	for _, key := range keys {
-		if no, ok := s.refused.get(key, now); ok {
-			return tooMany(no.limit, no.until.Sub(now))
-		}
-	}
-	return nil
+	return s.precheck(g.account, g.address)
 }
 
 // countFailure notes a wrong password, in the transaction that audits it.
@@ -162,8 +139,11 @@ func (s *Service) countFailure(tx *store.Tx, g guess, now time.Time) error {
 	if !s.o.Throttle {
 		return nil
 	}
-	key := g.counter()
-	failures, err := tx.CountFailure(key, now.Add(-failuresDecay), stopAt, now)
+	key, most := g.counter(), int64(stopAt)
+	if g.own != nil {
+		most-- // it never stands at the stop: no device is closed for good
+	}
+	failures, err := tx.CountFailure(key, now.Add(-failuresDecay), stopAt, most, now)
 	if err != nil {
 		return err
 	}
@@ -179,69 +159,42 @@ func (s *Service) countFailure(tx *store.Tx, g guess, now time.Time) error {
 	return err
 }
 
-// takeRate counts an event against an address: CodeTooManyRequests when its quota is used up. An error
-// rolls back whatever else the transaction did.
-func (s *Service) takeRate(tx *store.Tx, l Limit, peer Peer, now time.Time) error {
+// withinRate counts an event against an address and does fn, in one transaction. When the address's quota
+// is used up it is CodeTooManyRequests, and nothing was done.
+func (s *Service) withinRate(ctx context.Context, l Limit, peer Peer, now time.Time, fn func(*store.Tx) error) error {
 	key := addressKey(l, peer.Addr)
 	if !s.o.Throttle || key == nil {
-		return nil
+		return s.write(ctx, fn)
 	}
-	admitted, err := tx.TakeRate(key, l.every(), now.Add(l.Window), now)
-	if err != nil || admitted {
+	if err := s.precheck(key); err != nil {
 		return err
 	}
-	tat, err := tx.Rate(key)
-	if err != nil {
+	var wait time.Duration
+	err := s.write(ctx, func(tx *store.Tx) error {
+		wait = 0
+		admitted, err := tx.TakeRate(key, l.every(), now.Add(l.Window), now)
+		if err != nil {
+			return err
+		}
+		if admitted {
+			return fn(tx)
+		}
+		tat, err := tx.Rate(key)
+		wait = waitFor(tat, l, now)
+		return err
+	})
+	if err != nil || wait <= 0 {
 		return err
 	}
-	return tooMany(l, waitFor(tat, l, now))
+	return s.holdOff(ctx, refusal{limit: l, until: now.Add(wait), event: throttled(key, "", peer, now)}, key, now)
 }
 
 // wrongToken counts a mailed token, or a client's secret, that was wrong against the address alone:
 // they are too long to be guessed, and nobody's account may be closed by trying.
 func (s *Service) wrongToken(ctx context.Context, peer Peer, code Code) error {
-	now := s.now()
-	if err := s.write(ctx, func(tx *store.Tx) error { return s.takeRate(tx, addressLimit, peer, now) }); err != nil {
+	err := s.withinRate(ctx, addressLimit, peer, s.now(), func(*store.Tx) error { return nil })
+	if err != nil {
 		return err
 	}
 	return refuse(code)
-}
-
-// refusals is the local memory of fresh refusals: bounded, and never older than a second.
-type refusals struct {
-	mu      sync.Mutex
-	entries map[string]*refusal
-}
-
-type refusal struct {
-	limit Limit
-	until time.Time
-	stale time.Time // from then on the database is asked again
-	times int64     // repeated since it was last audited
-}
-
-// get returns a refusal that is fresh and not over, and counts the repeat.
-func (r *refusals) get(key []byte, now time.Time) (refusal, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e, ok := r.entries[string(key)]
-	if !ok || !now.Before(e.until) || !now.Before(e.stale) {
-		return refusal{}, false
-	}
-	e.times++
-	return *e, true
-}
-
-// put remembers a refusal and returns how often the one before was repeated.
-func (r *refusals) put(key []byte, e refusal) (repeated int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if old, ok := r.entries[string(key)]; ok {
-		repeated = old.times
-	}
-	if r.entries == nil || len(r.entries) >= maxLocalNo {
-		r.entries = map[string]*refusal{}
-	}
-	r.entries[string(key)] = &e
-	return repeated
 }

@@ -13,6 +13,7 @@ import (
 
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/store"
 )
 
 // from is a peer of the test's choosing.
@@ -75,7 +76,8 @@ func TestThrottleWaits(t *testing.T) {
 // second node on the same database knows.
 func TestThrottleCountsParallelGuesses(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
-		r := authtest.New(t, db)
+		then := time.Now() // and no wait is over before the last guess has come
+		r := authtest.New(t, db, func(o *auth.Options) { o.Now = func() time.Time { return then } })
 		r.AddUser(t, "ada@example.com")
 		var mu sync.Mutex
 		evaluated := 0
@@ -91,9 +93,9 @@ func TestThrottleCountsParallelGuesses(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		const limit, permits = 6, 2 // the sixth failure sets the first wait
-		if evaluated < limit || evaluated > limit+permits {
-			t.Errorf("%d passwords were evaluated, want %d to %d", evaluated, limit, limit+permits)
+		const limit, permits = 5, 2 // the sixth failure sets the first wait
+		if evaluated <= limit || evaluated > limit+permits {
+			t.Errorf("%d passwords were evaluated, want %d to %d", evaluated, limit+1, limit+permits)
 		}
 		other := authtest.New(t, db)
 		_, err := guess(other, "ada@example.com", authtest.Password, from("198.51.100.9"))
@@ -221,4 +223,60 @@ func TestThrottleUnknownAccount(t *testing.T) {
 			t.Errorf("%s: Retry-After is %v, want 1 s", email, got)
 		}
 	}
+}
+
+// A known device has the same waits and is never closed for good: no stop at 100, forgotten after a day.
+func TestThrottleKnownDeviceHasNoStop(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db, func(o *auth.Options) { o.Store = o.Store.Rigged(store.Rig{Clock: o.Now}) })
+		r.AddUser(t, "ada@example.com")
+		ada, err := guess(r, "ada@example.com", authtest.Password, from("203.0.113.1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		device := from("203.0.113.1", ada.Device)
+		fail := func(times int) {
+			t.Helper()
+			for range times {
+				r.Clock.Advance(time.Hour)
+				_, err := guess(r, "ada@example.com", "wrong password", device)
+				wantCode(t, err, auth.CodeInvalidCredentials)
+			}
+		}
+		fail(120)
+		_, err = guess(r, "ada@example.com", authtest.Password, device)
+		wantCode(t, err, auth.CodeTooManyRequests)
+		if got := retryAfter(err); got != time.Hour {
+			t.Errorf("after 120 failures Retry-After is %v, want an hour", got)
+		}
+		r.Clock.Advance(25 * time.Hour)
+		fail(1)
+		if _, err := guess(r, "ada@example.com", authtest.Password, device); err != nil {
+			t.Errorf("a day later, after one more failure: %v", err)
+		}
+		fail(120)
+		r.Clock.Advance(25 * time.Hour)
+		restarted, err := auth.New(context.Background(), r.Options) // a running one does not trust such a clock
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := restarted.Sweep(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if left := tally(t, r)["wrong passwords"]; left != 0 {
+			t.Errorf("%d failures are left after a day and a sweep", left)
+		}
+	})
+}
+
+func tally(t *testing.T, r *authtest.Rig) (counts map[string]int64) {
+	t.Helper()
+	err := r.Store.Read(context.Background(), func(tx *store.Tx) (err error) {
+		counts, err = tx.Tally()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return counts
 }

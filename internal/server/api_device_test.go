@@ -50,14 +50,22 @@ func TestDeviceToken(t *testing.T) {
 		}
 
 		// Six users of one browser: the cookie keeps five.
-		jar := deviceCookie(shown).Value
-		for range 5 {
-			x := a.post("/auth/signin", members{"email": a.user(), "password": authtest.Password}, "Cookie: latchkey-device="+jar).is("200")
+		jar, oldest := deviceCookie(shown).Value, ""
+		for i := range 5 {
+			user := a.user()
+			if i == 0 {
+				oldest = user
+			}
+			x := a.post("/auth/signin", members{"email": user, "password": authtest.Password}, "Cookie: latchkey-device="+jar).is("200")
 			jar = deviceCookie(x).Value
 		}
 		if kept := strings.Split(jar, "~"); len(kept) != 5 || strings.Contains(jar, shown.header.Get(header)) {
 			t.Errorf("the cookie keeps %d", len(kept))
 		}
+		// And each of the five is known, beside the one in the header.
+		stranger.guessed(func() answer { return stranger.signIn(oldest, "wrong") })
+		a.post("/auth/signin", members{"email": oldest, "password": authtest.Password},
+			header+": "+shown.header.Get(header), "Cookie: latchkey-device="+jar).is("200")
 
 		// A new password makes the old token nobody's, and hands out a new one.
 		changed := a.change(email, authtest.Password, newPassword, header+": "+shown.header.Get(header)).is("200")

@@ -16,7 +16,6 @@ const (
 	deviceHeader     = "X-Latchkey-Device"
 	deviceCookieName = "latchkey-device"
 	deviceSeparator  = "~"
-	maxDevices       = 5 // users of one browser whose tokens the cookie keeps
 )
 
 // deviceCookie is how the cookie is set: chosen once, by the public URL.
@@ -48,7 +47,7 @@ func (c deviceCookie) devices(r *http.Request) []string {
 	if kept, err := r.Cookie(c.name); c.name != "" && err == nil {
 		shown = append(shown, strings.Split(kept.Value, deviceSeparator)...)
 	}
-	return shown[:min(len(shown), 1+maxDevices)]
+	return shown
 }
 
 // rememberDevice hands a new device token out; the cookie keeps the tokens of the browser's other users.
@@ -63,7 +62,7 @@ func (x *exchange) rememberDevice(token string) {
 	}
 	kept := []string{token}
 	for _, other := range x.peer.Devices {
-		if auth.DeviceOwner(other) != auth.DeviceOwner(token) && isDeviceText(other) && len(kept) < maxDevices {
+		if auth.DeviceOwner(other) != auth.DeviceOwner(token) && isDeviceText(other) && len(kept) < auth.MaxDevices {
 			kept = append(kept, other)
 		}
 	}

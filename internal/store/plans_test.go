@@ -61,7 +61,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 			}},
 			{"clear mail budget", func(tx *store.Tx) error { return tx.ClearMailBudget([]byte("key")) }},
 			{"attempts", func(tx *store.Tx) error { _, err := tx.Attempts(key); return err }},
-			{"count failure", func(tx *store.Tx) error { _, err := tx.CountFailure(key, now, 100, now); return err }},
+			{"count failure", func(tx *store.Tx) error { _, err := tx.CountFailure(key, now, 100, 100, now); return err }},
 			{"delay attempts", func(tx *store.Tx) error { return tx.DelayAttempts(key, now) }},
 			{"clear attempts", func(tx *store.Tx) error { return tx.ClearAttempts(key) }},
 			{"rate", func(tx *store.Tx) error { _, err := tx.Rate(key); return err }},
@@ -133,7 +133,7 @@ func fill(t *testing.T, s *store.Store) (u store.User, session store.Session) {
 				session = newSession(u.ID)
 				mail := newMail(now.Add(time.Duration(i) * time.Second))
 				token := store.OneTimeToken{Purpose: "reset", Email: u.Email, Hash: []byte("h"), RequestID: mail.ID, RequestedAt: now.Add(-time.Hour), ExpiresAt: now.Add(time.Hour)}
-				if _, err := tx.CountFailure([]byte(u.ID), now, 100, now); err != nil {
+				if _, err := tx.CountFailure([]byte(u.ID), now, 100, 100, now); err != nil {
 					return err
 				}
 				if _, err := tx.TakeRate([]byte(u.ID), time.Minute, now.Add(time.Hour), now); err != nil {

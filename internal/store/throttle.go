@@ -28,16 +28,20 @@ func (tx *Tx) Attempts(key []byte) (Attempts, error) {
 	return a, err
 }
 
-// CountFailure adds one to a counter and returns the sum; one that was last touched before decayed,
-// and stands below stop, begins anew. The row stays locked until the transaction ends.
-func (tx *Tx) CountFailure(key []byte, decayed time.Time, stop int64, now time.Time) (failures int64, err error) {
+// CountFailure adds one to a counter, up to most, and returns the sum; one that was last touched before
+// decayed, and stands below stop, begins anew. The row stays locked until the transaction ends.
+func (tx *Tx) CountFailure(key []byte, decayed time.Time, stop, most int64, now time.Time) (failures int64, err error) {
 	return one(tx, column[int64], `
 		INSERT INTO attempts (key, failures, not_before, last_at)
-		VALUES ($1, 1, $4, $4)
+		VALUES ($1, 1, $5, $5)
 		ON CONFLICT (key) DO UPDATE
-		SET failures = CASE WHEN attempts.last_at < $2 AND attempts.failures < $3 THEN 1 ELSE attempts.failures + 1 END,
-			last_at = $4
-		RETURNING failures`, key, decayed, stop, now)
+		SET failures = CASE
+				WHEN attempts.last_at < $2 AND attempts.failures < $3 THEN 1
+				WHEN attempts.failures < $4 THEN attempts.failures + 1
+				ELSE attempts.failures
+			END,
+			last_at = $5
+		RETURNING failures`, key, decayed, stop, most, now)
 }
 
 // DelayAttempts lets nobody in before the given time.

@@ -23,7 +23,7 @@ func TestCountFailure(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
 		count := func(at time.Time) (n int64) {
 			write(t, s, func(tx *store.Tx) (err error) {
-				n, err = tx.CountFailure(key, at.Add(-day), 3, at)
+				n, err = tx.CountFailure(key, at.Add(-day), 3, 4, at)
 				return err
 			})
 			return n
@@ -42,6 +42,7 @@ func TestCountFailure(t *testing.T) {
 			{0, 2},
 			{0, 3},
 			{2 * day, 4}, // at the stop nothing is forgotten
+			{0, 4},       // nor counted beyond the most
 		} {
 			at = at.Add(step.after)
 			if got := count(at); got != step.want {
@@ -66,7 +67,7 @@ func TestCountFailureAtOnce(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
 		race(t, 64, func() error {
 			return s.Write(ctx, func(tx *store.Tx) error {
-				n, err := tx.CountFailure(key, now.Add(-time.Hour), 1000, now)
+				n, err := tx.CountFailure(key, now.Add(-time.Hour), 1000, 1000, now)
 				if err != nil {
 					return err
 				}
@@ -146,7 +147,7 @@ func TestSweepThrottle(t *testing.T) {
 				if key == "recent" {
 					at = now
 				}
-				if _, err := tx.CountFailure([]byte(key), never, 2, at); err != nil {
+				if _, err := tx.CountFailure([]byte(key), never, 2, 2, at); err != nil {
 					return err
 				}
 				if _, err := tx.TakeRate([]byte(key), time.Minute, at.Add(time.Hour), at); err != nil {

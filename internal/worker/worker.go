@@ -38,7 +38,8 @@ func Outbox(ctx context.Context, svc *auth.Service, log *slog.Logger) error {
 	}
 }
 
-// Upkeep measures the clock, reads the keys again and forgets what is old.
+// Upkeep measures the clock, reads the keys again, audits what was refused from memory and forgets what
+// is old.
 func Upkeep(ctx context.Context, svc *auth.Service, log *slog.Logger) error {
 	for {
 		for _, chore := range []struct {
@@ -47,6 +48,7 @@ func Upkeep(ctx context.Context, svc *auth.Service, log *slog.Logger) error {
 		}{
 			{"measure the clock", svc.MeasureClock},
 			{"read the keys", svc.ReloadKeys},
+			{"audit refusals", svc.FlushRefusals},
 			{"sweep", func(ctx context.Context) error { return sweep(ctx, svc) }},
 		} {
 			if err := chore.do(ctx); err != nil && ctx.Err() == nil {
