@@ -151,3 +151,42 @@ func TestNoticeLinkSignsOutEverywhere(t *testing.T) {
 		t.Errorf("a session from after: %v", err)
 	}
 }
+
+// Both addresses of a change are told, each with a link that ends what was made until then and nothing
+// that came later: the old mailbox has no say in the account any more.
+func TestNoticeOfANewAddressHasALink(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		ctx := context.Background()
+		r.AddUser(t, "ada@example.com")
+		before := r.In(t, "ada@example.com")
+		if err := r.Service.SetEmail(ctx, "ada@example.com", "countess@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		r.Clock.Advance(time.Second)
+		after := r.In(t, "countess@example.com")
+		for _, address := range []string{"ada@example.com", "countess@example.com"} {
+			notice := r.Mail(t, address)
+			found := endLink.FindStringSubmatch(notice.Text)
+			if found == nil || !strings.Contains(notice.HTML, "/end-session?token=") {
+				t.Fatalf("the notice to %s has no link", address)
+			}
+			raw, err := url.QueryUnescape(found[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Service.EndByLink(ctx, raw, auth.Peer{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.ResetPassword(ctx, "countess@example.com", api.PasswordResetRequest{Password: authtest.Password, Token: raw}); client.CodeOf(err) != "invalid_reset_token" {
+				t.Errorf("the link to %s to reset the password: got %v", address, err)
+			}
+		}
+		if _, err := r.UserInfo(ctx, before.AccessToken); client.CodeOf(err) != "invalid_token" {
+			t.Errorf("a session from before: got %v, want invalid_token", err)
+		}
+		if _, err := r.UserInfo(ctx, after.AccessToken); err != nil {
+			t.Errorf("a session from after: %v", err)
+		}
+	})
+}

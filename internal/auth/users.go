@@ -115,7 +115,8 @@ func (s *Service) SetPassword(ctx context.Context, email, password string) error
 }
 
 // SetEmail moves an account to another address, which the operator vouches for. Every session and
-// mailed link ends, and both addresses are told.
+// mailed link ends, and both addresses are told. The link in either notice ends sessions from before the
+// change and nothing else: whoever reads the old mailbox has no say in what came after.
 func (s *Service) SetEmail(ctx context.Context, email, newEmail string) error {
 	var f form
 	to := f.email("newEmail", newEmail)
@@ -137,7 +138,7 @@ func (s *Service) SetEmail(ctx context.Context, email, newEmail string) error {
 			if err := s.dropLinks(tx, address); err != nil {
 				return err
 			}
-			if err := s.notify(tx, mail.EmailChanged, letter{To: address, NewEmail: to}, now); err != nil {
+			if err := s.notify(tx, mail.EmailChanged, letter{To: address, NewEmail: to, User: u.ID}, now); err != nil {
 				return err
 			}
 		}

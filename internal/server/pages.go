@@ -122,7 +122,7 @@ func (s *server) endSessionPagePost(x *exchange) (reply, error) {
 	}
 	return html("page.html", page{
 		Title: "Signed out",
-		Text:  "Now choose a new password: ask for it with “Forgot password” where you sign in.",
+		Text:  "Now choose a new password: ask for it with “Forgot password” where you sign in. If your address was changed, too, tell the people who run this service.",
 	}), nil
 }
 
