@@ -61,7 +61,7 @@ var dependencies = map[string]string{
 	"github.com/wneessen/go-mail":         "MIME messages and the SMTP dialogue",
 	"golang.org/x/crypto":                 "Argon2id and XChaCha20-Poly1305",
 	"golang.org/x/net":                    "IDNA for mail domains, a listener bounded in connections",
-	"golang.org/x/sync":                   "errgroup: the parts of serve start and end together",
+	"golang.org/x/sync":                   "errgroup: the parts of serve start and end together; singleflight: one key reload for all who wait",
 	"golang.org/x/term":                   "passwords typed without echo",
 	"golang.org/x/text":                   "NFC of passwords",
 }

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"latchkey/internal/store"
 	"latchkey/internal/token"
 )
@@ -38,11 +40,12 @@ type keyCache struct {
 	current atomic.Pointer[token.KeyRing]
 	masters atomic.Pointer[[]string] // every master key ever given
 
-	mu       sync.Mutex // guards what follows
-	rows     []store.SigningKey
-	asked    sync.Mutex
-	reloaded time.Time // guarded by asked, and
-	outcome  error     // of that reload
+	mu   sync.Mutex // guards rows
+	rows []store.SigningKey
+
+	asked    singleflight.Group // one reload for all who wait; what follows is its alone
+	reloaded time.Time          // when the last one ended,
+	outcome  error              // and how
 }
 
 func (c *keyCache) ring() *token.KeyRing { return c.current.Load() }
@@ -312,16 +315,18 @@ func (c *keyCache) replace(rows []store.SigningKey, keys []token.SigningKey, mas
 	}
 }
 
-// reloadKeysSoon is ReloadKeys at most once a second, for tokens whose key is not known here. A failure
-// holds as long as a success does: while nobody can ask, no such token is called invalid (I11).
+// reloadKeysSoon is ReloadKeys at most once a second, for tokens whose key is not known here. Who asks
+// during a reload waits for that one: where the database hangs, nobody queues behind others' waits. A
+// failure holds as long as a success does: while nobody can ask, no such token is called invalid (I11).
 func (s *Service) reloadKeysSoon(ctx context.Context) error {
-	s.keys.asked.Lock()
-	defer s.keys.asked.Unlock()
-	if time.Since(s.keys.reloaded) < time.Second {
-		return s.keys.outcome
-	}
-	s.keys.reloaded, s.keys.outcome = time.Now(), s.ReloadKeys(ctx)
-	return s.keys.outcome
+	_, err, _ := s.keys.asked.Do("", func() (any, error) {
+		if time.Since(s.keys.reloaded) >= time.Second {
+			s.keys.outcome = s.ReloadKeys(ctx)
+			s.keys.reloaded = time.Now()
+		}
+		return nil, s.keys.outcome
+	})
+	return err
 }
 
 // knownMasterKey says whether a master key this process lacks was ever given to this database.

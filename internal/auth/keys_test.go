@@ -4,11 +4,15 @@ package auth_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"latchkey/client"
 	"latchkey/internal/auth"
@@ -229,6 +233,37 @@ func TestForeignMasterKey(t *testing.T) {
 	}
 	if _, err := r.Refresh(context.Background(), raw); client.CodeOf(err) != "invalid_refresh_token" {
 		t.Errorf("got %v, want invalid_refresh_token", err)
+	}
+}
+
+// While the database hangs, everybody whose token names a key not known here is told within the
+// patience of one operation, however many ask (I11).
+func TestUnknownKeysShareOneReload(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	db := authtest.Postgres(t)
+	r := authtest.New(t, db)
+	conn, err := pgx.Connect(ctx, db.Options.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "BEGIN; LOCK TABLE master_keys"); err != nil {
+		t.Fatal(err)
+	}
+	header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","kid":"another","typ":"at+jwt"}`))
+	began := time.Now()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if _, err := r.Service.Authenticate(ctx, header+".e30.AAAA"); auth.CodeOf(err) != auth.CodeUnavailable {
+				t.Errorf("got %v, want %s", err, auth.CodeUnavailable)
+			}
+		})
+	}
+	all.Wait()
+	if took := time.Since(began); took > 7*time.Second {
+		t.Errorf("the last was told after %s", took)
 	}
 }
 
