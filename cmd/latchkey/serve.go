@@ -83,7 +83,7 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, svc.FlushRefusals(ctx)) }()
 	return runParts(ctx, c, server.Options{
 		Service: svc, PublicURL: c.PublicURL, TrustedProxies: c.TrustedProxies, CORSOrigins: c.corsOrigins(),
-		SigningAlg: c.SigningAlg, Inbox: inbox, ListenAddr: c.Addr, Log: log, Metrics: metrics,
+		Inbox: inbox, ListenAddr: c.Addr, Log: log, Metrics: metrics,
 	})
 }
 

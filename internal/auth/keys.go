@@ -345,6 +345,16 @@ func (s *Service) JWKS(context.Context) ([]byte, error) {
 	return nil, unavailable(errors.New("no signing key")) // a verifier would keep the empty set and refuse everybody
 }
 
+// SigningAlgs lists what access tokens may be signed with: the configured algorithm first, then those
+// of other keys that verifiers still have to know.
+func (s *Service) SigningAlgs() []string {
+	algs := []string{s.o.SigningAlg}
+	for _, alg := range s.keys.ring().Algorithms(s.now()) {
+		algs = appendNew(algs, alg)
+	}
+	return algs
+}
+
 // Keys lists the signing keys and counts what needs each master key.
 func (s *Service) Keys(ctx context.Context) (KeyReport, error) {
 	var report KeyReport

@@ -73,7 +73,6 @@ func (r *Rig) ServerOptions() server.Options {
 		Service:     r.Service,
 		PublicURL:   r.Options.Issuer,
 		CORSOrigins: r.Options.Clients.Origins(),
-		SigningAlg:  r.Options.SigningAlg,
 		Log:         r.Options.Log,
 		Metrics:     server.NewMetrics(),
 		Now:         r.Clock.Now,

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latchkey/api"
+	"latchkey/internal/auth"
+	"latchkey/internal/authtest"
 )
 
 // basicAuth is HTTP Basic as RFC 6749 §2.3.1 has it: both halves form-encoded.
@@ -253,6 +255,29 @@ func TestDiscoveryEndpoint(t *testing.T) {
 				a.Errorf("it names an endpoint that is not there: %s", x.body)
 			}
 		}},
+	})
+}
+
+// While keys of two algorithms are published, verifiers are told of both, by every node.
+func TestDiscoveryListsEveryAlgorithm(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		old := authtest.New(t, db)
+		changed := authtest.New(t, db, func(o *auth.Options) { o.SigningAlg = "EdDSA" })
+		if err := changed.Service.AdoptAlgorithm(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := old.Service.ReloadKeys(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for node, want := range map[*authtest.Rig][]string{old: {"ES256", "EdDSA"}, changed: {"EdDSA", "ES256"}} {
+			got, err := node.Discovery(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got.AccessTokenSigningAlgs, want) || !slices.Equal(got.IDTokenSigningAlgs, want) {
+				t.Errorf("with %s configured it lists %v and %v, want %v", want[0], got.AccessTokenSigningAlgs, got.IDTokenSigningAlgs, want)
+			}
+		}
 	})
 }
 

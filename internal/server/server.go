@@ -23,14 +23,13 @@ import (
 	"latchkey/internal/mail"
 )
 
-// Options are what both listeners need to know. Service, PublicURL, SigningAlg, ListenAddr, Log and
-// Metrics must be set.
+// Options are what both listeners need to know. Service, PublicURL, ListenAddr, Log and Metrics
+// must be set.
 type Options struct {
 	Service        *auth.Service
 	PublicURL      string         // the issuer, without a trailing slash; never taken from a request
 	TrustedProxies []netip.Prefix // peers whose X-Forwarded-For is believed
 	CORSOrigins    []string       // exact origins
-	SigningAlg     string         // for the discovery document
 	Inbox          *mail.Inbox    // nil: there is no /dev/inbox
 	ListenAddr     string         // of the public listener: /dev/inbox exists on loopback only
 	Log            *slog.Logger
@@ -47,7 +46,7 @@ func New(o Options) http.Handler {
 	}
 	s := &server{
 		auth: o.Service, log: o.Log, metrics: o.Metrics, now: o.Now,
-		publicURL: o.PublicURL, secure: strings.HasPrefix(o.PublicURL, "https://"), alg: o.SigningAlg, listening: o.Listening, stopping: o.Stopping,
+		publicURL: o.PublicURL, secure: strings.HasPrefix(o.PublicURL, "https://"), listening: o.Listening, stopping: o.Stopping,
 		proxies: o.TrustedProxies, cors: newCORS(o.CORSOrigins),
 		inbox: newInboxGuard(o), device: newDeviceCookie(o.PublicURL),
 		cross: newCrossOrigin(o.PublicURL), templates: parseTemplates(),
@@ -63,7 +62,6 @@ type server struct {
 	now       func() time.Time
 	publicURL string
 	secure    bool // the public URL is https
-	alg       string
 	listening <-chan struct{}
 	stopping  <-chan struct{}
 	proxies   proxies

@@ -31,7 +31,7 @@ func newRoom(t *testing.T, change func(*Options)) room {
 	t.Helper()
 	log := &bytes.Buffer{}
 	o := Options{
-		Service: &auth.Service{}, PublicURL: publicURL, ListenAddr: "127.0.0.1:8080", SigningAlg: "ES256",
+		Service: &auth.Service{}, PublicURL: publicURL, ListenAddr: "127.0.0.1:8080",
 		CORSOrigins:    []string{"https://app.example.org"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Log:            slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),

@@ -21,6 +21,7 @@ func (s *server) jwks(x *exchange) (reply, error) {
 }
 
 func (s *server) discovery(*exchange) (reply, error) {
+	algs := s.auth.SigningAlgs()
 	return cacheable(auth.JWKSMaxAge, bare(api.Discovery{
 		Issuer:                   s.publicURL,
 		JWKSURI:                  s.publicURL + "/.well-known/jwks.json",
@@ -31,8 +32,8 @@ func (s *server) discovery(*exchange) (reply, error) {
 		RevocationAuthMethods:    []string{"none", "client_secret_basic"},
 		ResponseTypes:            []string{},
 		SubjectTypes:             []string{"public"},
-		IDTokenSigningAlgs:       []string{s.alg},
-		AccessTokenSigningAlgs:   []string{s.alg},
+		IDTokenSigningAlgs:       algs,
+		AccessTokenSigningAlgs:   algs,
 		Scopes:                   []string{"email", "profile"},
 		Claims: []string{
 			"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "sid", "client_id", "azp", "auth_time",

@@ -45,25 +45,6 @@ func TestWireSession(t *testing.T) {
 	}
 }
 
-func TestDiscovery(t *testing.T) {
-	w := newRoom(t, nil).ask("GET", "/v1/.well-known/openid-configuration", "")
-	var doc struct {
-		Issuer  string   `json:"issuer"`
-		JWKS    string   `json:"jwks_uri"`
-		Algs    []string `json:"id_token_signing_alg_values_supported"`
-		Message string   `json:"message"`
-	}
-	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil {
-		t.Fatal(err)
-	}
-	if doc.Issuer != publicURL || doc.JWKS != publicURL+"/.well-known/jwks.json" || len(doc.Algs) != 1 || doc.Algs[0] != "ES256" || doc.Message != "" {
-		t.Errorf("%s", w.Body)
-	}
-	if got := w.Header().Get("Cache-Control"); got != "public, max-age=300" {
-		t.Errorf("Cache-Control %q", got)
-	}
-}
-
 // An envelope has data where there is some, an empty list too.
 func TestEnvelope(t *testing.T) {
 	for want, r := range map[string]reply{

@@ -81,6 +81,17 @@ func (r *KeyRing) JWKS(now time.Time) ([]byte, error) {
 	return text, nil
 }
 
+// Algorithms lists the algorithms of the keys that JWKS shows, each once.
+func (r *KeyRing) Algorithms(now time.Time) []string {
+	var algs []string
+	for _, key := range r.keys {
+		if !key.retired(now) && !slices.Contains(algs, key.Alg) {
+			algs = append(algs, key.Alg)
+		}
+	}
+	return algs
+}
+
 // Active returns the key that signs at now: of those in use and not retired, the one put to use last. There may be none.
 func (r *KeyRing) Active(now time.Time) (SigningKey, bool) {
 	key := r.active(now)
