@@ -12,15 +12,26 @@ import (
 	"latchkey/internal/token"
 )
 
-// AuthenticateClient checks a confidential client's secret (RFC 6749 §2.3.1): CodeInvalidClient. A wrong
-// one counts against the address.
+// AuthenticateClient checks a confidential client's secret (RFC 6749 §2.3.1): CodeInvalidClient. Wrong
+// ones count for this client and address alone, so that a resource server with an old secret shuts
+// nobody out; once they are too many, the right one is refused as well.
 func (s *Service) AuthenticateClient(ctx context.Context, alias, secret string, peer Peer) error {
-	client, ok := s.o.Clients.Lookup(alias)
-	given, want := sha256.Sum256([]byte(secret)), sha256.Sum256([]byte(client.Secret))
-	if same := subtle.ConstantTimeCompare(given[:], want[:]) == 1; !same || !ok || client.Secret == "" {
-		return s.wrongToken(ctx, peer, CodeInvalidClient)
+	client, _ := s.o.Clients.Lookup(alias)
+	if client.Secret == "" {
+		client = Client{} // nothing can be guessed: public and unknown clients share a counter
 	}
-	return nil
+	key := throttleKey(clientLimit.Name, client.Alias+" "+networkOf(peer.Addr))
+	if err := s.checkRate(ctx, clientLimit, key, peer); err != nil {
+		return err
+	}
+	given, want := sha256.Sum256([]byte(secret)), sha256.Sum256([]byte(client.Secret))
+	if subtle.ConstantTimeCompare(given[:], want[:]) == 1 && client.Secret != "" {
+		return nil
+	}
+	if err := s.countRate(ctx, clientLimit, key); err != nil {
+		return err
+	}
+	return refuse(CodeInvalidClient)
 }
 
 // Clients lists the registered clients.

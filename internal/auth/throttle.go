@@ -26,11 +26,12 @@ const (
 	stopAt        = 100 // failures in a row that close an account to unknown devices, and are not forgotten
 )
 
-// The quotas, as clients are told of them. The last two are rates: so many in any window.
+// The quotas, as clients are told of them. All but the first are rates: so many in any window.
 var (
 	accountLimit = Limit{"account", freeFailures, failuresDecay}
 	addressLimit = Limit{"address", 100, 10 * time.Minute} // wrong passwords, tokens and codes from one address
 	mailersLimit = Limit{"mail", 30, time.Hour}            // mails asked for from one address
+	clientLimit  = Limit{"client", 30, 10 * time.Minute}   // wrong secrets of one client from one address
 )
 
 func (l Limit) every() time.Duration { return l.Window / time.Duration(l.Quota) }
@@ -189,8 +190,40 @@ func (s *Service) withinRate(ctx context.Context, l Limit, peer Peer, now time.T
 	return s.holdOff(ctx, refusal{limit: l, until: now.Add(wait), event: throttled(key, "", peer, now)}, key, now)
 }
 
-// wrongToken counts a mailed token, or a client's secret, that was wrong against the address alone:
-// they are too long to be guessed, and nobody's account may be closed by trying.
+// checkRate is CodeTooManyRequests when what countRate counted has used a quota up.
+func (s *Service) checkRate(ctx context.Context, l Limit, key []byte, peer Peer) error {
+	if !s.o.Throttle {
+		return nil
+	}
+	if err := s.precheck(key); err != nil {
+		return err
+	}
+	now := s.now()
+	var tat time.Time
+	err := s.read(ctx, func(tx *store.Tx) (err error) {
+		tat, err = tx.Rate(key)
+		return err
+	})
+	if wait := waitFor(tat, l, now); err == nil && wait > 0 {
+		return s.holdOff(ctx, refusal{limit: l, until: now.Add(wait), event: throttled(key, "", peer, now)}, key, now)
+	}
+	return err
+}
+
+// countRate counts what was wrong, also beyond the quota: tries that were checked together.
+func (s *Service) countRate(ctx context.Context, l Limit, key []byte) error {
+	if !s.o.Throttle {
+		return nil
+	}
+	now := s.now()
+	return s.single(ctx, func(tx *store.Tx) error {
+		_, err := tx.TakeRate(key, l.every(), now.Add(2*l.Window), now)
+		return err
+	})
+}
+
+// wrongToken counts a mailed token that was wrong against the address alone: they are too long to be
+// guessed, and nobody's account may be closed by trying.
 func (s *Service) wrongToken(ctx context.Context, peer Peer, code Code) error {
 	err := s.withinRate(ctx, addressLimit, peer, s.now(), func(*store.Tx) error { return nil })
 	if err != nil {

@@ -71,6 +71,29 @@ func refusesBadForms(a *app, path string, headers ...string) {
 	a.post(path+"?token=x", nil, headers...).is("400 invalid_request") // never from the query
 }
 
+// limitsSecrets: after 30 wrong secrets of a client from an address not even the right one is looked
+// at there; another client, another address and sign-in go on.
+func limitsSecrets(a *app, path string) {
+	a.Helper()
+	email, _ := a.in()
+	token := url.Values{"token": {"x"}}
+	for range 30 {
+		a.post(path, token, basicAuth("resource", "wrong")).is("401 invalid_client")
+	}
+	x := a.post(path, token, basicAuth("resource", secret)).is("429 temporarily_unavailable")
+	if got := x.header.Get("RateLimit-Policy"); got != `"client";q=30;w=600` {
+		a.Errorf("RateLimit-Policy %q", got)
+	}
+	a.post(path, token, basicAuth("resource", secret), from(a.node.address())).is("200")
+	a.post(path, token, basicAuth("nobody", secret)).is("401 invalid_client")
+	for range 80 { // far more than an address may sign in wrongly
+		a.post(path, token, basicAuth("resource", "wrong")).is("429 temporarily_unavailable")
+	}
+	a.signIn(email, authtest.Password).is("200")
+	a.Clock.Advance(21 * time.Second)
+	a.post(path, token, basicAuth("resource", secret)).is("200")
+}
+
 func TestIntrospect(t *testing.T) {
 	prove(t, "POST /oauth/introspect", nil, []proof{
 		{"200", func(a *app) {
@@ -132,6 +155,7 @@ func TestIntrospect(t *testing.T) {
 			a.post("/oauth/introspect", url.Values{"token": {"x"}}).is("401 invalid_client")
 			a.post("/oauth/introspect", url.Values{"token": {"x"}, "client_id": {"resource"}, "client_secret": {secret}}).is("401 invalid_client")
 		}},
+		{"429 temporarily_unavailable", func(a *app) { limitsSecrets(a, "/oauth/introspect") }},
 	})
 }
 
@@ -176,6 +200,7 @@ func TestRevoke(t *testing.T) {
 		}},
 		{"400 invalid_request", func(a *app) { refusesBadForms(a, "/oauth/revoke") }},
 		{"401 invalid_client: who says he is a client must be one", func(a *app) { refusesBadClients(a, "/oauth/revoke") }},
+		{"429 temporarily_unavailable", func(a *app) { limitsSecrets(a, "/oauth/revoke") }},
 	})
 }
 
