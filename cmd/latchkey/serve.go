@@ -77,7 +77,7 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := svc.AdoptAlgorithm(ctx); err != nil {
+	if err := svc.SettleKeys(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, svc.FlushRefusals(ctx)) }()

@@ -55,9 +55,10 @@ func (c *keyCache) usable(now time.Time) bool {
 	return ok
 }
 
-// openKeys checks that the master keys open what is in the database, seals under the current one what
-// another one sealed, and makes the keys that are missing. A database whose keys cannot be opened stops
-// the start: no second key is ever made beside old data.
+// openKeys checks that the master keys open what is in the database, and makes the keys that are
+// missing. A database whose keys cannot be opened stops the start: no second key is ever made beside old
+// data. Rows that are there stay as they are: each change makes every running server forget what it has
+// verified.
 func (s *Service) openKeys(ctx context.Context) error {
 	now := s.now()
 	err := s.write(ctx, func(tx *store.Tx) error {
@@ -72,11 +73,12 @@ func (s *Service) openKeys(ctx context.Context) error {
 				return err
 			}
 		}
-		keys, err := s.openSigningKeys(tx)
+		rows, err := tx.SigningKeys()
 		if err != nil {
 			return err
 		}
-		if err := s.resealKeys(tx, keys); err != nil {
+		keys, err := s.unsealKeys(rows)
+		if err != nil {
 			return err
 		}
 		return s.addMissingKeys(tx, keys, now)
@@ -98,15 +100,6 @@ func (s *Service) checkMasterKeys(tx *store.Tx) error {
 	return nil
 }
 
-// openSigningKeys reads and opens all signing keys.
-func (s *Service) openSigningKeys(tx *store.Tx) ([]token.SigningKey, error) {
-	rows, err := tx.SigningKeys()
-	if err != nil {
-		return nil, err
-	}
-	return s.unsealKeys(rows)
-}
-
 func (s *Service) unsealKeys(rows []store.SigningKey) ([]token.SigningKey, error) {
 	keys := make([]token.SigningKey, len(rows))
 	for i, row := range rows {
@@ -126,10 +119,14 @@ func (s *Service) unsealKeys(rows []store.SigningKey) ([]token.SigningKey, error
 	return keys, nil
 }
 
-// resealKeys puts every key under the current master key, so that an old one can be dropped.
-func (s *Service) resealKeys(tx *store.Tx, keys []token.SigningKey) error {
-	for _, k := range keys {
-		if err := s.putKey(tx, k); err != nil {
+// resealKeys puts under the current master key what another one sealed, so that the other can be
+// dropped.
+func (s *Service) resealKeys(tx *store.Tx, rows []store.SigningKey, keys []token.SigningKey) error {
+	for i, row := range rows {
+		if row.KeyID == s.o.Master.Current() {
+			continue
+		}
+		if err := s.putKey(tx, keys[i]); err != nil {
 			return err
 		}
 	}
@@ -152,10 +149,11 @@ func (s *Service) addMissingKeys(tx *store.Tx, keys []token.SigningKey, now time
 // isNext: the key is published and waits for `key rotate`.
 func isNext(k token.SigningKey) bool { return k.UseFrom.Equal(unscheduled) }
 
-// AdoptAlgorithm schedules a key of the configured algorithm where the database's is another one: it
-// takes over by itself once it has been published long enough. Only a server calls it: a command with
-// a stray setting must not rotate keys.
-func (s *Service) AdoptAlgorithm(ctx context.Context) error {
+// SettleKeys makes the database's keys what the configuration says: sealed under the current master
+// key, and of the configured algorithm, whose key takes over by itself once it has been published long
+// enough. Only a server calls it: a command with a stray setting must neither rotate keys nor seal them
+// under a master key that the running servers lack.
+func (s *Service) SettleKeys(ctx context.Context) error {
 	now := s.now()
 	return s.changeKeys(ctx, func(tx *store.Tx, keys []token.SigningKey) error {
 		latest := latestScheduled(keys)
@@ -168,14 +166,22 @@ func (s *Service) AdoptAlgorithm(ctx context.Context) error {
 	})
 }
 
-// changeKeys runs fn on all signing keys with every other process kept out, then reads them again.
+// changeKeys reseals all signing keys and runs fn on them with every other process kept out, then reads
+// them again.
 func (s *Service) changeKeys(ctx context.Context, fn func(*store.Tx, []token.SigningKey) error) error {
 	err := s.write(ctx, func(tx *store.Tx) error {
 		if err := tx.LockKeys(); err != nil {
 			return err
 		}
-		keys, err := s.openSigningKeys(tx)
+		rows, err := tx.SigningKeys()
 		if err != nil {
+			return err
+		}
+		keys, err := s.unsealKeys(rows)
+		if err != nil {
+			return err
+		}
+		if err := s.resealKeys(tx, rows, keys); err != nil {
 			return err
 		}
 		return fn(tx, keys)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
 	"latchkey/client"
@@ -137,7 +138,7 @@ func TestKeyAlgorithmChange(t *testing.T) {
 		}
 		wantStates(t, r, "ES256 active", "ES256 next")
 		for range 2 { // a second start changes nothing more
-			if err := svc.AdoptAlgorithm(ctx); err != nil {
+			if err := svc.SettleKeys(ctx); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -267,12 +268,55 @@ func TestUnknownKeysShareOneReload(t *testing.T) {
 	}
 }
 
+// Only a server's start seals the keys under another master key, and it leaves those alone that are
+// under the right one.
+func TestSigningKeysAreResealedByServersAlone(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		before := signingKeys(t, r)
+		fresh := token.NewMasterKey()
+		for _, master := range []string{authtest.Master, fresh + "," + authtest.Master} {
+			o := r.Options
+			o.Master = mustMaster(t, master)
+			if _, err := auth.New(context.Background(), o); err != nil { // what a command does
+				t.Fatal(err)
+			}
+		}
+		restart(t, r, authtest.Master)
+		if diff := cmp.Diff(before, signingKeys(t, r)); diff != "" {
+			t.Errorf("the rows have changed (-before +after):\n%s", diff)
+		}
+		restart(t, r, fresh+","+authtest.Master)
+		for _, k := range signingKeys(t, r) {
+			if want := mustMaster(t, fresh).Current(); k.KeyID != want {
+				t.Errorf("key %s is under master key %s, want %s", k.ID, k.KeyID, want)
+			}
+		}
+	})
+}
+
+func signingKeys(t *testing.T, r *authtest.Rig) (rows []store.SigningKey) {
+	t.Helper()
+	err := r.Store.Read(context.Background(), func(tx *store.Tx) (err error) {
+		rows, err = tx.SigningKeys()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// restart is a server's start on the rig's database.
 func restart(t *testing.T, r *authtest.Rig, master string) *auth.Service {
 	t.Helper()
 	o := r.Options
 	o.Master = mustMaster(t, master)
 	svc, err := auth.New(context.Background(), o)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := svc.SettleKeys(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	return svc

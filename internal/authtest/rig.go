@@ -61,6 +61,9 @@ func New(t testing.TB, db Database, tweak ...func(*auth.Options)) *Rig {
 	if r.Service, err = auth.New(context.Background(), r.Options); err != nil {
 		t.Fatalf("start the service: %v", err)
 	}
+	if err := r.Service.SettleKeys(context.Background()); err != nil {
+		t.Fatalf("settle the keys: %v", err)
+	}
 	r.HTTP = httptest.NewServer(server.New(r.ServerOptions()))
 	t.Cleanup(r.HTTP.Close)
 	r.Client = client.New(r.HTTP.URL, r.HTTP.Client())

@@ -288,9 +288,6 @@ func TestDiscoveryListsEveryAlgorithm(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		old := authtest.New(t, db)
 		changed := authtest.New(t, db, func(o *auth.Options) { o.SigningAlg = "EdDSA" })
-		if err := changed.Service.AdoptAlgorithm(t.Context()); err != nil {
-			t.Fatal(err)
-		}
 		if err := old.Service.ReloadKeys(t.Context()); err != nil {
 			t.Fatal(err)
 		}
