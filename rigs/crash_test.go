@@ -107,10 +107,10 @@ func interrupt(n *node, accounts []*account) {
 }
 
 // drain sees to it that every mail of the outbox reaches its end. What a killed process had under way
-// is leased for two minutes; `mail retry` shortens that.
+// is leased for two minutes; what waits for longer, `mail retry` makes due.
 func drain(t *testing.T, n *node) {
 	t.Helper()
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if waitingMails(t, n) == 0 {
 			return
 		}

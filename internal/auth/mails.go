@@ -13,6 +13,9 @@ import (
 // ErrNoMail tells an operator that what was named is not in the outbox, or has ended.
 var ErrNoMail = errors.New("no such mail is in the outbox (ended ones are forgotten after 30 days)")
 
+// ErrMailUnderWay tells an operator that a mail may be on its way this very moment.
+var ErrMailUnderWay = errors.New("this mail is being sent now, or will be tried within two minutes: see `latchkey mail show`")
+
 // Mails lists outbox rows, newest first; only those that wait, if asked.
 func (s *Service) Mails(ctx context.Context, waiting bool, limit int) ([]Mail, error) {
 	var rows []store.Mail
@@ -40,13 +43,27 @@ func (s *Service) MailByID(ctx context.Context, id string) (Mail, error) {
 	return s.describeMail(row), err
 }
 
-// RetryMail makes a waiting mail due now: ErrNoMail when it is not waiting.
+// RetryMail makes a waiting mail due now: ErrNoMail when it is not waiting. A row that is to be tried
+// within the length of a lease may be leased, and would be sent twice: ErrMailUnderWay.
 func (s *Service) RetryMail(ctx context.Context, id string) error {
-	err := s.single(ctx, func(tx *store.Tx) error { return tx.RetryMail(id, s.now()) })
-	if errors.Is(err, store.ErrNotFound) {
-		return ErrNoMail
-	}
-	return err
+	now := s.now()
+	return s.write(ctx, func(tx *store.Tx) error {
+		row, err := tx.MailByID(id)
+		switch {
+		case errors.Is(err, store.ErrNotFound), err == nil && !row.EndedAt.IsZero():
+			return ErrNoMail
+		case err != nil:
+			return err
+		case !row.NextTryAt.After(now):
+			return nil // it is due
+		case !row.NextTryAt.After(now.Add(mailLease)):
+			return ErrMailUnderWay
+		}
+		if err = tx.PostponeMail(row, now, row.LastError); errors.Is(err, store.ErrNotFound) {
+			return ErrMailUnderWay // claimed since it was read
+		}
+		return err
+	})
 }
 
 // TestMail sends one mail now and returns what the server answered.

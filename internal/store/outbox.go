@@ -60,17 +60,12 @@ func (tx *Tx) EndMail(m Mail, outcome, lastError string, now time.Time) error {
 		WHERE id = $1 AND next_try_at = $2 AND ended_at IS NULL`, m.ID, m.NextTryAt, outcome, lastError, now)
 }
 
-// PostponeMail gives a lease back: the mail is due again at next.
+// PostponeMail gives a lease back, or moves a mail that nobody has: it is due again at next.
 func (tx *Tx) PostponeMail(m Mail, next time.Time, lastError string) error {
 	return tx.mustChange(`
 		UPDATE outbox
 		SET next_try_at = $3, last_error = $4
 		WHERE id = $1 AND next_try_at = $2 AND ended_at IS NULL`, m.ID, m.NextTryAt, next, lastError)
-}
-
-// RetryMail makes a waiting mail due now.
-func (tx *Tx) RetryMail(id string, now time.Time) error {
-	return tx.mustChange(`UPDATE outbox SET next_try_at = $2 WHERE id = $1 AND ended_at IS NULL`, id, now)
 }
 
 // MailByID finds a mail.

@@ -86,7 +86,8 @@ func TestMailBelongsToItsLease(t *testing.T) {
 		if _, err := claim(s, later.Add(time.Minute), later.Add(2*time.Minute)); !isNotFound(err) {
 			t.Errorf("postponed, but claimed: %v", err)
 		}
-		write(t, s, func(tx *store.Tx) error { return tx.RetryMail(held.ID, later) })
+		waits := read(t, s, func(tx *store.Tx) (store.Mail, error) { return tx.MailByID(held.ID) })
+		write(t, s, func(tx *store.Tx) error { return tx.PostponeMail(waits, later, waits.LastError) })
 		held, err = claim(s, later, later.Add(time.Minute))
 		if err != nil || held.LastError != "421 busy" || held.Tries != 3 {
 			t.Fatalf("retried: got %+v, %v", held, err)
@@ -99,7 +100,6 @@ func TestMailBelongsToItsLease(t *testing.T) {
 			t.Errorf("ended (-want +got):\n%s", diff)
 		}
 		wantErr(t, s, store.ErrNotFound, func(tx *store.Tx) error { return tx.EndMail(held, "refused", "", later) })
-		wantErr(t, s, store.ErrNotFound, func(tx *store.Tx) error { return tx.RetryMail(held.ID, later) })
 		if _, err := claim(s, later.Add(time.Hour), later.Add(2*time.Hour)); !isNotFound(err) {
 			t.Errorf("ended, but claimed: %v", err)
 		}
