@@ -5,6 +5,7 @@ package auth
 // Message-ID. Every row ends as sent, no_account, superseded, refused or expired (I13).
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,17 +154,16 @@ func (s *Service) render(kind mail.Kind, row store.Mail, l letter, link string) 
 	if kind == mail.Reset || kind == mail.Verify {
 		d.ExpiresAt = row.ExpiresAt
 	}
-	if client, err := s.client(l.Alias); err == nil {
-		if d.Platform == "" {
-			d.Platform = client.Name
-		}
-		if d.LogoURL == "" {
-			d.LogoURL = client.LogoURL
-		}
-		if client.From != "" {
-			d.From = client.From
-		}
+	client, err := s.client(l.Client)
+	if err != nil { // not registered any more, or Latchkey itself
+		client, err = s.client("")
 	}
+	if err != nil {
+		return mail.Message{}, err
+	}
+	d.Platform = cmp.Or(d.Platform, client.Name)
+	d.LogoURL = cmp.Or(d.LogoURL, client.LogoURL)
+	d.From = cmp.Or(client.From, d.From)
 	return mail.Render(kind, row.ID, d)
 }
 

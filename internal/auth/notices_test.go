@@ -73,6 +73,44 @@ func TestNewDeviceNotice(t *testing.T) {
 	})
 }
 
+// A notice speaks for the client that its session was signed in with, or for the default one when that
+// is gone.
+func TestNoticeSpeaksForItsClient(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		ctx := context.Background()
+		web := auth.Client{Alias: "web", Name: "Example Web", URL: "https://web.example.com", Default: true}
+		mobile := auth.Client{Alias: "mobile", Name: "Example Mobile", URL: "https://mobile.example.com", From: "Mobile <mobile@example.com>"}
+		registered := func(clients ...auth.Client) func(*auth.Options) {
+			return func(o *auth.Options) {
+				var err error
+				if o.Clients, err = auth.NewClients(clients); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		r := authtest.New(t, db, registered(web, mobile))
+		for name, test := range map[string]struct {
+			delivers       *authtest.Rig
+			subject, sends string
+		}{
+			"registered":    {r, "Example Mobile", "Mobile <mobile@example.com>"},
+			"gone":          {authtest.New(t, db, registered(web)), "Example Web", r.Options.MailFrom},
+			"none any more": {authtest.New(t, db), "Latchkey", r.Options.MailFrom},
+		} {
+			email := strings.ReplaceAll(name, " ", "") + "@example.com"
+			r.AddUser(t, email)
+			for _, peer := range []auth.Peer{at("203.0.113.7", firefox), at("192.0.2.7", safari)} {
+				if _, err := r.Service.SignIn(ctx, auth.SignIn{Email: email, Password: auth.Password{Value: authtest.Password}, ClientAlias: "mobile"}, peer); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if m := test.delivers.Mail(t, email); !strings.HasSuffix(m.Subject, " - "+test.subject) || m.From != test.sends {
+				t.Errorf("%s: %q from %q, want one for %s from %q", name, m.Subject, m.From, test.subject, test.sends)
+			}
+		}
+	})
+}
+
 var endLink = regexp.MustCompile(`http://localhost:8080/end-session\?token=(\S+)`)
 
 // The link of a notice ends the session it tells of, and no other; it is good for a week and for
