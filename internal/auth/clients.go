@@ -198,18 +198,18 @@ func checkAlias(alias string) error {
 const maxPlatformName = 64
 
 // validPlatformName judges the platformName of a request: text from a stranger that goes into our
-// mail, so that it must be unable to carry a link. A dot between letters or digits would be made one by
-// mail readers; between two digits (Web 2.0) it is a number.
+// mail, so that it must be unable to carry a link. Mail readers make one of a dot between two letters, and
+// of one between a digit and a letter (evil1.example); no top-level domain begins with a digit.
 func validPlatformName(s string) bool {
 	if utf8.RuneCountInString(s) > maxPlatformName {
 		return false
 	}
 	runes := []rune(s)
 	for i, r := range runes {
-		if !isNameLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(" .-&'()", r) {
+		if !isWordRune(r) && !strings.ContainsRune(" .-&'()", r) {
 			return false
 		}
-		if r == '.' && i > 0 && i+1 < len(runes) && joinsWords(runes[i-1], runes[i+1]) {
+		if r == '.' && i > 0 && i+1 < len(runes) && isWordRune(runes[i-1]) && isNameLetter(runes[i+1]) {
 			return false
 		}
 	}
@@ -219,10 +219,7 @@ func validPlatformName(s string) bool {
 // isNameLetter counts marks as letters: scripts such as Devanagari write vowels with them.
 func isNameLetter(r rune) bool { return unicode.IsLetter(r) || unicode.IsMark(r) }
 
-func joinsWords(before, after rune) bool {
-	return isNameLetter(before) && (isNameLetter(after) || unicode.IsDigit(after)) ||
-		unicode.IsDigit(before) && isNameLetter(after)
-}
+func isWordRune(r rune) bool { return isNameLetter(r) || unicode.IsDigit(r) }
 
 // isShownName judges the operator's own name for the platform, which may well be "acme.example".
 func isShownName(s string) bool {

@@ -207,7 +207,7 @@ func TestValidPlatformName(t *testing.T) {
 		strings.Repeat("a", 65):     false,
 		"evil.example":              false,
 		"evil1.example":             false,
-		"evil.4you":                 false,
+		"Studio v.2":                true,
 		"go to evil.example now":    false,
 		"evil.\u0301com":            false,
 		"http://evil":               false,
