@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"latchkey/api"
 	"latchkey/internal/auth"
 )
 
@@ -25,19 +26,21 @@ func (a *app) auditCommands() *cobra.Command {
 
 // happening is an audit event as it is printed.
 type happening struct {
-	ID        string    `json:"id"`
-	At        time.Time `json:"at"`
-	Kind      string    `json:"kind"`
-	Outcome   string    `json:"outcome"`
-	UserID    string    `json:"userId,omitempty"`
-	SessionID string    `json:"sessionId,omitempty"`
-	Addr      string    `json:"addr,omitempty"`
-	UserAgent string    `json:"userAgent,omitempty"`
-	RequestID string    `json:"requestId,omitempty"`
-	Times     int64     `json:"times"`
+	ID        string   `json:"id"`
+	At        api.Time `json:"at"`
+	Kind      string   `json:"kind"`
+	Outcome   string   `json:"outcome"`
+	UserID    string   `json:"userId,omitempty"`
+	SessionID string   `json:"sessionId,omitempty"`
+	Addr      string   `json:"addr,omitempty"`
+	UserAgent string   `json:"userAgent,omitempty"`
+	RequestID string   `json:"requestId,omitempty"`
+	Times     int64    `json:"times"`
 }
 
-func happeningOf(e auth.AuditEvent) happening { return happening(e) }
+func happeningOf(e auth.AuditEvent) happening {
+	return happening{e.ID, at(e.At), e.Kind, e.Outcome, e.UserID, e.SessionID, e.Addr, e.UserAgent, e.RequestID, e.Times}
+}
 
 func (h happening) columns() []string {
 	return []string{stamp(h.At), h.Kind, h.Outcome, fmt.Sprint(h.Times), h.UserID, h.SessionID, h.Addr, h.RequestID}

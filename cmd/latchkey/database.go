@@ -29,6 +29,7 @@ func (a *app) withStorage(create bool, work func(context.Context, *config, stora
 func (a *app) migrateCommand() *cobra.Command {
 	cmd := leaf("migrate", "Upgrade the database's schema; on SQLite after a copy, as serve does by itself", nil)
 	planOnly := cmd.Flags().Bool("plan", false, "only say what would be done")
+	asJSON := jsonFlag(cmd)
 	upgrade := a.withStorage(true, func(ctx context.Context, c *config, s storage) error {
 		_, have, want, err := s.Plan(ctx)
 		if err != nil {
@@ -38,14 +39,14 @@ func (a *app) migrateCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.sayMigrations("applied", applied, want)
+		return a.sayMigrations(*asJSON, "applied", migrations{have, want, applied})
 	})
 	plan := a.withStorage(false, func(ctx context.Context, _ *config, s storage) error {
-		pending, _, want, err := s.Plan(ctx)
+		pending, have, want, err := s.Plan(ctx)
 		if err != nil {
 			return err
 		}
-		return a.sayMigrations("to apply:", pending, want)
+		return a.sayMigrations(*asJSON, "to apply:", migrations{have, want, pending})
 	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *planOnly {
@@ -56,11 +57,22 @@ func (a *app) migrateCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) sayMigrations(verb string, list []string, version int) error {
-	if len(list) == 0 {
-		return a.say("the schema is up to date at %d", version)
+// migrations are the steps that lead, or have led, from one schema to another.
+type migrations struct {
+	From  int      `json:"from"`
+	To    int      `json:"to"`
+	Steps []string `json:"steps"`
+}
+
+func (a *app) sayMigrations(asJSON bool, verb string, m migrations) error {
+	switch {
+	case asJSON:
+		m.Steps = append([]string{}, m.Steps...) // [] and not null for none
+		return a.printJSON(m)
+	case len(m.Steps) == 0:
+		return a.say("the schema is up to date at %d", m.To)
 	}
-	return a.say("%s %s (schema %d)", verb, strings.Join(list, ", "), version)
+	return a.say("%s %s (schema %d)", verb, strings.Join(m.Steps, ", "), m.To)
 }
 
 func (a *app) backupCommand() *cobra.Command {

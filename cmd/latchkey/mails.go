@@ -5,10 +5,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"latchkey/api"
 	"latchkey/internal/auth"
 )
 
@@ -18,22 +18,22 @@ func (a *app) mailCommands() *cobra.Command {
 
 // outgoing is an outbox row as it is printed: neither body nor link is kept anywhere.
 type outgoing struct {
-	ID        string     `json:"id"`
-	Kind      string     `json:"kind"`
-	State     string     `json:"state"`
-	To        string     `json:"to,omitempty"`
-	CreatedAt time.Time  `json:"createdAt"`
-	NextTryAt *time.Time `json:"nextTryAt,omitempty"`
-	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
-	Tries     int64      `json:"tries"`
-	EndedAt   *time.Time `json:"endedAt,omitempty"`
-	LastError string     `json:"lastError,omitempty"`
+	ID        string   `json:"id"`
+	Kind      string   `json:"kind"`
+	State     string   `json:"state"`
+	To        string   `json:"to,omitempty"`
+	CreatedAt api.Time `json:"createdAt"`
+	NextTryAt api.Time `json:"nextTryAt,omitzero"`
+	ExpiresAt api.Time `json:"expiresAt,omitzero"`
+	Tries     int64    `json:"tries"`
+	EndedAt   api.Time `json:"endedAt,omitzero"`
+	LastError string   `json:"lastError,omitempty"`
 }
 
 func outgoingOf(m auth.Mail) outgoing {
-	o := outgoing{m.ID, m.Kind, m.Outcome, m.To, m.CreatedAt.UTC(), nil, whenSet(m.ExpiresAt), m.Tries, whenSet(m.EndedAt), m.LastError}
+	o := outgoing{m.ID, m.Kind, m.Outcome, m.To, at(m.CreatedAt), api.Time{}, at(m.ExpiresAt), m.Tries, at(m.EndedAt), m.LastError}
 	if m.Outcome == "" {
-		o.State, o.NextTryAt = "waiting", whenSet(m.NextTryAt)
+		o.State, o.NextTryAt = "waiting", at(m.NextTryAt)
 	}
 	return o
 }
@@ -70,8 +70,8 @@ func (a *app) mailShow() *cobra.Command {
 		}
 		o := outgoingOf(m)
 		return a.details(*asJSON, o, "id", o.ID, "kind", o.Kind, "state", o.State, "to", o.To,
-			"created", stamp(o.CreatedAt), "next try", stamp(m.NextTryAt), "expires", stamp(m.ExpiresAt),
-			"tries", fmt.Sprint(o.Tries), "ended", stamp(m.EndedAt), "last error", o.LastError)
+			"created", stamp(o.CreatedAt), "next try", stamp(o.NextTryAt), "expires", stamp(o.ExpiresAt),
+			"tries", fmt.Sprint(o.Tries), "ended", stamp(o.EndedAt), "last error", o.LastError)
 	})
 	return cmd
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"latchkey/api"
 	"latchkey/internal/auth"
 )
 
@@ -61,29 +62,15 @@ func (a *app) say(format string, args ...any) error {
 }
 
 // stamp is a time as the tables show it; the zero time is a dash.
-func stamp(t time.Time) string {
+func stamp(t api.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
 	return t.UTC().Format("2006-01-02T15:04:05Z")
 }
 
-// stampOf is stamp of what whenSet made.
-func stampOf(t *time.Time) string {
-	if t == nil {
-		return "-"
-	}
-	return stamp(*t)
-}
-
-// whenSet is a time as JSON shows it; the zero time is left out.
-func whenSet(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC().Truncate(time.Millisecond)
-	return &t
-}
+// at is a time as JSON shows it, here as in the API.
+func at(t time.Time) api.Time { return api.Time{Time: t} }
 
 // sentence makes err fit to be read: what is wrong with each field, or what the refusal means here.
 func sentence(err error) error {

@@ -4,10 +4,10 @@ package main
 
 import (
 	"context"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"latchkey/api"
 	"latchkey/internal/auth"
 )
 
@@ -17,27 +17,27 @@ func (a *app) sessionCommands() *cobra.Command {
 
 // session is a session as it is printed. No token, hash or generation is in it.
 type session struct {
-	ID         string     `json:"id"`
-	UserID     string     `json:"userId"`
-	Client     string     `json:"client"`
-	CreatedAt  time.Time  `json:"createdAt"`
-	LastUsedAt time.Time  `json:"lastUsedAt"`
-	ExpiresAt  time.Time  `json:"expiresAt"`
-	EndedAt    *time.Time `json:"endedAt,omitempty"`
-	EndReason  string     `json:"endReason,omitempty"`
-	Browser    string     `json:"browser"`
-	OS         string     `json:"os"`
-	IP         string     `json:"ip"`
+	ID         string   `json:"id"`
+	UserID     string   `json:"userId"`
+	Client     string   `json:"client"`
+	CreatedAt  api.Time `json:"createdAt"`
+	LastUsedAt api.Time `json:"lastUsedAt"`
+	ExpiresAt  api.Time `json:"expiresAt"`
+	EndedAt    api.Time `json:"endedAt,omitzero"`
+	EndReason  string   `json:"endReason,omitempty"`
+	Browser    string   `json:"browser"`
+	OS         string   `json:"os"`
+	IP         string   `json:"ip"`
 }
 
 func sessionOf(s auth.Session) session {
-	return session{s.ID, s.UserID, s.Client, s.CreatedAt.UTC(), s.LastUsedAt.UTC(), s.ExpiresAt.UTC(), whenSet(s.EndedAt), s.EndReason,
+	return session{s.ID, s.UserID, s.Client, at(s.CreatedAt), at(s.LastUsedAt), at(s.ExpiresAt), at(s.EndedAt), s.EndReason,
 		s.Device.Browser, s.Device.OS, s.Device.Addr}
 }
 
 func (s session) columns() []string {
 	end := "lives"
-	if s.EndedAt != nil {
+	if !s.EndedAt.IsZero() {
 		end = s.EndReason
 	}
 	return []string{s.ID, end, stamp(s.CreatedAt), stamp(s.LastUsedAt), stamp(s.ExpiresAt), s.Client, s.IP, s.Browser + ", " + s.OS}
@@ -91,8 +91,8 @@ func (a *app) sessionExplain() *cobra.Command {
 			Explanation string `json:"explanation"`
 		}{s, found.Alive, found.Reason, found.Words}
 		ended := ""
-		if s.EndedAt != nil {
-			ended = stamp(*s.EndedAt)
+		if !s.EndedAt.IsZero() {
+			ended = stamp(s.EndedAt)
 		}
 		return a.details(*asJSON, report, "session", s.ID, "user", s.UserID, "client", s.Client,
 			"created", stamp(s.CreatedAt), "last used", stamp(s.LastUsedAt), "expires", stamp(s.ExpiresAt),

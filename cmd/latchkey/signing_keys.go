@@ -5,10 +5,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"latchkey/api"
 	"latchkey/internal/auth"
 )
 
@@ -20,12 +20,12 @@ func (a *app) keyCommands() *cobra.Command {
 
 // signingKey and masterKey are keys as they are printed: never their secret part.
 type signingKey struct {
-	ID        string     `json:"id"`
-	Alg       string     `json:"alg"`
-	State     string     `json:"state"`
-	CreatedAt time.Time  `json:"createdAt"`
-	UseFrom   *time.Time `json:"useFrom,omitempty"`
-	RetireAt  *time.Time `json:"retireAt,omitempty"`
+	ID        string   `json:"id"`
+	Alg       string   `json:"alg"`
+	State     string   `json:"state"`
+	CreatedAt api.Time `json:"createdAt"`
+	UseFrom   api.Time `json:"useFrom,omitzero"`
+	RetireAt  api.Time `json:"retireAt,omitzero"`
 }
 
 type masterKey struct {
@@ -37,7 +37,7 @@ type masterKey struct {
 }
 
 func signingKeyOf(k auth.SigningKey) signingKey {
-	return signingKey{k.ID, k.Alg, k.State, k.CreatedAt.UTC(), whenSet(k.UseFrom), whenSet(k.RetireAt)}
+	return signingKey{k.ID, k.Alg, k.State, at(k.CreatedAt), at(k.UseFrom), at(k.RetireAt)}
 }
 
 func masterKeyOf(k auth.MasterKey) masterKey {
@@ -45,7 +45,7 @@ func masterKeyOf(k auth.MasterKey) masterKey {
 }
 
 func (k signingKey) columns() []string {
-	return []string{k.ID, k.Alg, k.State, stamp(k.CreatedAt), stampOf(k.UseFrom), stampOf(k.RetireAt)}
+	return []string{k.ID, k.Alg, k.State, stamp(k.CreatedAt), stamp(k.UseFrom), stamp(k.RetireAt)}
 }
 
 func (k masterKey) columns() []string {

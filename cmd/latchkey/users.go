@@ -4,10 +4,10 @@ package main
 
 import (
 	"context"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"latchkey/api"
 	"latchkey/internal/auth"
 )
 
@@ -21,15 +21,15 @@ func (a *app) userCommands() *cobra.Command {
 
 // user is an account as it is printed.
 type user struct {
-	ID          string     `json:"id"`
-	Email       string     `json:"email"`
-	FirstName   string     `json:"firstName"`
-	LastName    string     `json:"lastName"`
-	State       string     `json:"state"`
-	HasPassword bool       `json:"hasPassword"`
-	CreatedAt   time.Time  `json:"createdAt"`
-	VerifiedAt  *time.Time `json:"verifiedAt,omitempty"`
-	DisabledAt  *time.Time `json:"disabledAt,omitempty"`
+	ID          string   `json:"id"`
+	Email       string   `json:"email"`
+	FirstName   string   `json:"firstName"`
+	LastName    string   `json:"lastName"`
+	State       string   `json:"state"`
+	HasPassword bool     `json:"hasPassword"`
+	CreatedAt   api.Time `json:"createdAt"`
+	VerifiedAt  api.Time `json:"verifiedAt,omitzero"`
+	DisabledAt  api.Time `json:"disabledAt,omitzero"`
 }
 
 func userOf(u auth.User) user {
@@ -42,7 +42,7 @@ func userOf(u auth.User) user {
 	case !u.HasPassword:
 		state = "no-password"
 	}
-	return user{u.ID, u.Email, u.FirstName, u.LastName, state, u.HasPassword, u.CreatedAt.UTC(), whenSet(u.VerifiedAt), whenSet(u.DisabledAt)}
+	return user{u.ID, u.Email, u.FirstName, u.LastName, state, u.HasPassword, at(u.CreatedAt), at(u.VerifiedAt), at(u.DisabledAt)}
 }
 
 func (u user) columns() []string {
