@@ -10,6 +10,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"time"
 
 	"latchkey/internal/mail"
 	"latchkey/internal/store"
@@ -27,12 +28,17 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string, peer Peer) (
 	if err := f.err(); err != nil {
 		return Tokens{}, err
 	}
+	now := s.now()
 	presented, err := s.parseRefresh(ctx, refreshToken)
-	if err != nil {
+	if CodeOf(err) == CodeInvalidRefreshToken {
 		s.o.OnRefresh("malformed")
 		return Tokens{}, err
 	}
-	session, v, err := s.turn(ctx, presented, peer)
+	var session store.Refreshed
+	var v verdict
+	if err == nil {
+		session, v, err = s.turn(ctx, presented, peer, now)
+	}
 	if err != nil {
 		s.o.OnRefresh("unavailable")
 		return Tokens{}, err
@@ -40,7 +46,7 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string, peer Peer) (
 	s.o.OnRefresh(string(v))
 	switch v {
 	case verdictRotate, verdictAhead, verdictRepeat, verdictLate:
-		return s.tokens(session)
+		return s.tokens(session, now)
 	case verdictSuperseded:
 		return Tokens{}, refuse(CodeRefreshSuperseded)
 	}
@@ -67,17 +73,16 @@ func (s *Service) parseRefresh(ctx context.Context, raw string) (token.Refresh, 
 }
 
 // turn rotates the session if the token is its current one (rule 2), else judges.
-func (s *Service) turn(ctx context.Context, presented token.Refresh, peer Peer) (session store.Refreshed, v verdict, err error) {
-	now := s.now()
+func (s *Service) turn(ctx context.Context, presented token.Refresh, peer Peer, now time.Time) (session store.Refreshed, v verdict, err error) {
 	err = s.joint(ctx, func(tx *store.Tx) error {
-		session, err = tx.Rotate(s.rotation(presented, presented.Generation), now)
+		session, err = tx.Rotate(s.rotation(presented, presented.Generation, now), now)
 		return err
 	})
 	if !errors.Is(err, store.ErrNotFound) {
 		return session, verdictRotate, err
 	}
 	for range maxJudgements {
-		session, v, err = s.judgeAndAct(ctx, presented, peer)
+		session, v, err = s.judgeAndAct(ctx, presented, peer, now)
 		if !errors.Is(err, errMovedOn) {
 			return session, v, err
 		}
@@ -90,9 +95,8 @@ var errMovedOn = errors.New("the session has moved on")
 
 // judgeAndAct reads the row, asks for a verdict and writes its consequence in one transaction. A
 // refusal is a value here, never an error: reuse must commit.
-func (s *Service) judgeAndAct(ctx context.Context, presented token.Refresh, peer Peer) (session store.Refreshed, v verdict, err error) {
+func (s *Service) judgeAndAct(ctx context.Context, presented token.Refresh, peer Peer, now time.Time) (session store.Refreshed, v verdict, err error) {
 	err = s.write(ctx, func(tx *store.Tx) error {
-		now := s.now()
 		session, err = tx.RefreshedByID(presented.SessionID)
 		if errors.Is(err, store.ErrNotFound) {
 			v = verdictUnknown
@@ -105,7 +109,7 @@ func (s *Service) judgeAndAct(ctx context.Context, presented token.Refresh, peer
 		about := event{UserID: session.UserID, SessionID: session.ID}
 		switch v {
 		case verdictRotate, verdictAhead:
-			session, err = tx.Rotate(s.rotation(presented, session.Generation), now)
+			session, err = tx.Rotate(s.rotation(presented, session.Generation, now), now)
 			if err == nil && v == verdictAhead {
 				about.Kind = eventRefreshAhead
 				err = s.audit(tx, now, about, peer)
@@ -116,7 +120,7 @@ func (s *Service) judgeAndAct(ctx context.Context, presented token.Refresh, peer
 				err = s.audit(tx, now, about, peer)
 			}
 		case verdictReuse:
-			err = s.endReused(tx, session, about, peer)
+			err = s.endReused(tx, session, about, peer, now)
 		}
 		if errors.Is(err, store.ErrNotFound) {
 			return errMovedOn
@@ -127,21 +131,20 @@ func (s *Service) judgeAndAct(ctx context.Context, presented token.Refresh, peer
 }
 
 // rotation is the turn from the row's generation to the presented one's successor.
-func (s *Service) rotation(presented token.Refresh, judged int64) store.Turn {
+func (s *Service) rotation(presented token.Refresh, judged int64, now time.Time) store.Turn {
 	return store.Turn{
 		SessionID:     presented.SessionID,
 		Judged:        judged,
 		Presented:     presented.Generation,
 		KeyID:         s.o.Master.Current(),
-		IdleExpiresAt: s.now().Add(s.o.RefreshIdle),
+		IdleExpiresAt: now.Add(s.o.RefreshIdle),
 		Grace:         s.o.RefreshGrace,
 	}
 }
 
 // endReused ends the session of a token that was used again. RFC 9700 §4.14.2: either the thief or the
 // owner holds a copy, so neither keeps the session; the owner is told.
-func (s *Service) endReused(tx *store.Tx, session store.Refreshed, about event, peer Peer) error {
-	now := s.now()
+func (s *Service) endReused(tx *store.Tx, session store.Refreshed, about event, peer Peer, now time.Time) error {
 	user, err := tx.HoldUser(session.UserID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err

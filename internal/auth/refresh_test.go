@@ -4,13 +4,16 @@ package auth_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"latchkey/api"
 	"latchkey/client"
+	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/token"
 )
 
 // I2: 50 refreshes of one token at once give 50 times the one successor.
@@ -40,6 +43,30 @@ func TestRefreshAtOnce(t *testing.T) {
 	})
 }
 
+// The metric tells what is wrong with a token from what is wrong with us.
+func TestRefreshOutcomes(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		ctx := context.Background()
+		r := authtest.New(t, db)
+		r.AddUser(t, "ada@example.com")
+		good := r.In(t, "ada@example.com").RefreshToken
+		var got []string
+		r.Options.OnRefresh = func(outcome string) { got = append(got, outcome) }
+		whole := restart(t, r, authtest.Master)
+		for _, raw := range []string{good, good + "A", "garbage"} {
+			_, _ = whole.Refresh(ctx, raw, auth.Peer{})
+		}
+		fresh := token.NewMasterKey()
+		restart(t, r, fresh+","+authtest.Master)
+		if _, err := restart(t, r, fresh).Refresh(ctx, good, auth.Peer{}); auth.CodeOf(err) != auth.CodeUnavailable {
+			t.Errorf("without its master key: %v", err)
+		}
+		if want := []string{"rotated", "malformed", "malformed", "unavailable"}; !slices.Equal(got, want) {
+			t.Errorf("counted %v, want %v", got, want)
+		}
+	})
+}
+
 // I3: reuse outside the windows ends the session, and the refusal does not undo that.
 func TestRefreshReuseEndsTheSession(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
@@ -54,8 +81,8 @@ func TestRefreshReuseEndsTheSession(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, token := range []string{stolen.RefreshToken, current.RefreshToken} {
-			_, err := r.Refresh(context.Background(), token)
+		for _, raw := range []string{stolen.RefreshToken, current.RefreshToken} {
+			_, err := r.Refresh(context.Background(), raw)
 			if client.CodeOf(err) != "invalid_refresh_token" {
 				t.Errorf("got %v, want invalid_refresh_token", err)
 			}

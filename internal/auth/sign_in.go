@@ -41,7 +41,7 @@ func (s *Service) SignIn(ctx context.Context, in SignIn, peer Peer) (Tokens, err
 	if err != nil {
 		return Tokens{}, err
 	}
-	tokens, err := s.tokens(session)
+	tokens, err := s.tokens(session, session.CreatedAt)
 	if err != nil {
 		return Tokens{}, err
 	}

@@ -17,9 +17,9 @@ import (
 const scope = "email profile"
 
 // tokens makes the access token and derives the current refresh token of a session. The refresh
-// token is a function of the row and the master key, so that a repeat gets the same one (I2).
-func (s *Service) tokens(r store.Refreshed) (Tokens, error) {
-	now := s.now()
+// token is a function of the row and the master key, so that a repeat gets the same one (I2). now is
+// the time of the operation that wrote the row.
+func (s *Service) tokens(r store.Refreshed, now time.Time) (Tokens, error) {
 	refresh, err := s.o.Master.SignRefresh(token.Refresh{
 		KeyID:      r.KeyID,
 		Issuer:     s.o.Issuer,

@@ -32,8 +32,8 @@ func TestSignIn(t *testing.T) {
 			if tokens.SessionID != tokens.SessionState || tokens.TokenType != "Bearer" || tokens.Scope != "email profile" {
 				a.Errorf("tokens: %+v", tokens)
 			}
-			if want := int64(a.Options.RefreshIdle.Seconds()); tokens.RefreshExpiresIn < want-60 || tokens.RefreshExpiresIn > want {
-				a.Errorf("refresh_expires_in %d, want about %d", tokens.RefreshExpiresIn, want)
+			if want := int64(a.Options.RefreshIdle.Seconds()); tokens.RefreshExpiresIn != want || a.next(tokens).RefreshExpiresIn != want {
+				a.Errorf("refresh_expires_in %d, want %d, and so after a refresh", tokens.RefreshExpiresIn, want)
 			}
 		}},
 		{"200: the e-mail is trimmed and has one canonical form", func(a *app) {
