@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -53,6 +54,8 @@ func Run(ctx context.Context, o ListenOptions) error {
 	if err != nil {
 		return err
 	}
+	troubles := newBurstLog(o.Log, time.Now)
+	defer troubles.end()
 	srv := &http.Server{
 		Handler:           o.Handler,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -60,7 +63,9 @@ func Run(ctx context.Context, o ListenOptions) error {
 		WriteTimeout:      o.WriteTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+		ErrorLog:          log.New(troubles, "", 0),
+
+		DisableGeneralOptionsHandler: true, // its answer to OPTIONS * has none of our headers
 	}
 	drained := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() { drained <- drain(srv, o.Grace) })

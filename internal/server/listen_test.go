@@ -211,10 +211,16 @@ func TestTLSIsReloadedAndModern(t *testing.T) {
 			t.Errorf("after a broken renewal: serial %d", got)
 		}
 	}
-	old, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11})
-	if err == nil {
-		_ = old.Close()
-		t.Error("TLS 1.1 is accepted")
+	for name, old := range map[string]*tls.Config{
+		"TLS 1.1":            {MaxVersion: tls.VersionTLS11},
+		"a CBC suite":        {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}},
+		"no forward secrecy": {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}},
+	} {
+		old.InsecureSkipVerify = true
+		if c, err := tls.Dial("tcp", addr, old); err == nil {
+			_ = c.Close()
+			t.Errorf("%s is accepted", name)
+		}
 	}
 	if err := stop(); err != nil {
 		t.Error(err)

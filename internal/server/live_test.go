@@ -43,6 +43,9 @@ func TestAdminListener(t *testing.T) {
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()
 		admin.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if h := w.Header(); h.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+			t.Errorf("%s: headers %v", path, h)
+		}
 		return w.Code, w.Body.String()
 	}
 	if status, body := get("/readyz"); status != 503 || !strings.Contains(body, "starting") {

@@ -82,7 +82,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	setStandingHeaders(w.Header())
 	if s.secure {
-		w.Header().Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains") // RFC 6797
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000") // RFC 6797; other host names are not ours to decide
 	}
 	w.Header().Set("X-Request-Id", x.peer.RequestID)
 	if !s.pages[r.URL.Path] && s.cors.apply(w.Header(), r) {

@@ -146,8 +146,22 @@ func TestStandingHeaders(t *testing.T) {
 				t.Errorf("%s: %s is %q, want %q", target, name, got, want)
 			}
 		}
-		if !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
-			t.Errorf("%s may be framed", target)
+		for _, directive := range []string{"default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"} {
+			if !strings.Contains(h.Get("Content-Security-Policy"), directive) {
+				t.Errorf("%s: no %s", target, directive)
+			}
+		}
+	}
+}
+
+// Browsers are told to stay on https where that is the public URL, and of this host name alone.
+func TestStandingHeadersOnHTTPS(t *testing.T) {
+	for url, want := range map[string]string{"https://id.example.org": "max-age=31536000", publicURL: ""} {
+		rm := newRoom(t, func(o *Options) { o.PublicURL = url })
+		for _, target := range []string{"/", "/healthz", "/auth/userinfo", "/oauth/revoke", "/reset-password", "/auth//x"} {
+			if got := rm.ask("GET", target, "").Header().Get("Strict-Transport-Security"); got != want {
+				t.Errorf("%s%s: Strict-Transport-Security is %q, want %q", url, target, got, want)
+			}
 		}
 	}
 }
