@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -99,6 +100,37 @@ func TestStrangersLookAlike(t *testing.T) {
 					}
 				}
 			})
+		}
+	})
+}
+
+// Throttled answers are alike to the last header, the seconds to wait among them: here the clock stands.
+func TestThrottledStrangersLookAlike(t *testing.T) {
+	at := time.Now()
+	onBothEngines(t, func(o *auth.Options) { o.Now = func() time.Time { return at } }, func(t *testing.T, n *node) {
+		kinds, emails := strangers(n.enter(t))
+		var first []seen
+		for i, email := range emails {
+			a := n.enter(t)
+			for range 6 { // the sixth sets the first wait
+				a.signIn(email, "wrong").is("401 invalid_credentials")
+			}
+			got := []seen{
+				masked(a.signIn(email, "wrong").is("429 too_many_requests")),
+				masked(a.signIn(email, authtest.Password).is("429 too_many_requests")),
+				masked(a.change(email, "wrong", newPassword).is("429 too_many_requests")),
+			}
+			if i == 0 {
+				first = got
+			}
+			if diff := cmp.Diff(first, got); diff != "" {
+				t.Errorf("%s (-) and %s (+) can be told apart:\n%s", kinds[0], kinds[i], diff)
+			}
+		}
+		for _, name := range []string{"Retry-After", "Ratelimit", "Ratelimit-Policy"} {
+			if len(first[0].Header[name]) != 1 {
+				t.Errorf("%s is not there: %v", name, first[0].Header)
+			}
 		}
 	})
 }
