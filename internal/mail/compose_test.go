@@ -231,13 +231,6 @@ func TestPermanent(t *testing.T) {
 // FuzzCompose: whatever goes in, what comes out has our headers alone, each once, and reads back as
 // what went in.
 func FuzzCompose(f *testing.F) {
-	m := testMessage()
-	f.Add(m.ID, m.From, m.To, m.Subject, m.Text, m.HTML)
-	f.Add("a@b.example", "a@b.example", "a@b.example", "Reset - \"Acme\" <x@y.example>", ".\r\n.\r\n", "")
-	f.Add("a", "\"a \\\"b\\\", c\" <a@b.example>", "a@b.example", "x\r\nBcc: y", "\n\n--x--\n", "<html>")
-	f.Add("a", "Long  name   of many words, and then some more of them to fold <a@b.example>", "a@b.example",
-		strings.Repeat("word ", 60), strings.Repeat("=", 80)+" \n \t\n", "\u00a0")
-	f.Add("a", "a@b.example", "a@b.example", "=?utf-8?q?x?=", "a\rb", strings.Repeat("ü", 500))
 	names := []string{"Auto-Submitted", "Content-Type", "Date", "From", "Message-Id", "Mime-Version", "Subject", "To", "X-Auto-Response-Suppress"}
 	f.Fuzz(func(t *testing.T, id, from, to, subject, text, html string) {
 		l, err := compose(Message{ID: id, From: from, To: to, Subject: subject, Text: text, HTML: html, Date: time.Unix(1, 0)})

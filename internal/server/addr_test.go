@@ -71,9 +71,6 @@ func TestClientAddrOfNoNetwork(t *testing.T) {
 // Whatever the header says: the answer is an address that was written there, or the peer's; one of
 // a client that came directly is the peer's.
 func FuzzClientAddr(f *testing.F) {
-	for _, seed := range []string{"203.0.113.7", "undefined", "[::1]:80, 10.0.0.1", ", ,", "::ffff:1.2.3.4", "1.2.3.4:", "fe80::1%1", "127.0.0.1, 10.0.0.1"} {
-		f.Add(seed)
-	}
 	f.Fuzz(func(t *testing.T, header string) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header["X-Forwarded-For"] = []string{header}
