@@ -6,7 +6,10 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Moment is a point of a call at which a Rig may step in.
@@ -20,14 +23,23 @@ type Stage string
 
 // The stages of a call, in their order.
 const (
-	Calling   Stage = "calling"   // nothing has happened
-	Running   Stage = "running"   // its next statement is about to run
-	Answering Stage = "answering" // it has taken effect, and its caller has not been told
+	Calling    Stage = "calling"    // nothing has happened
+	Running    Stage = "running"    // its next statement is about to run
+	Committing Stage = "committing" // a transaction's statements have run, and its commit is about to
+	Answering  Stage = "answering"  // it has taken effect, and its caller has not been told
+)
+
+// What a Rig may answer besides errors of its own.
+var (
+	// ErrLate: the call's deadline passes at this moment. What comes of that is the engine's to find out.
+	ErrLate = fmt.Errorf("%w: %w", ErrUnavailable, context.DeadlineExceeded)
+	// ErrUnordered is what PostgreSQL says when it cannot order a transaction among the others.
+	ErrUnordered = postgresError(&pgconn.PgError{Code: serializationFailure, Message: "rigged"})
 )
 
 // Rig says how a database is to misbehave. What is nil leaves it as it is.
 type Rig struct {
-	Fail     func(Moment) error // an error is the call's; one at Running rolls it back
+	Fail     func(Moment) error // an error is the call's, and rolls it back but at Answering
 	Rehearse func() bool        // true: the call is undone, and answered as if it had not been
 	Clock    func() time.Time   // in the place of the time that nodes share
 }
@@ -77,14 +89,19 @@ func (e rigged) clock(ctx context.Context) (now time.Time, shared bool, err erro
 var errUndone = errors.New("rehearsed")
 
 func (e rigged) call(ctx context.Context, name string, how runner, fn func(querier) error) error {
-	if err := e.fail(name, Calling); err != nil {
+	d, cancel := withDeadline(ctx)
+	defer cancel()
+	if err := e.reach(d, name, Calling); err != nil {
 		return err
 	}
 	rehearsed := e.rehearsing()
-	err := how(ctx, func(q querier) error {
-		err := fn(riggedQuerier{q, e, name})
+	err := how(d, func(q querier) error {
+		err := fn(riggedQuerier{q, e, d, name})
 		if err == nil && rehearsed {
 			return errUndone
+		}
+		if err == nil && name == "write" {
+			return e.reach(d, name, Committing)
 		}
 		return err
 	})
@@ -96,6 +113,16 @@ func (e rigged) call(ctx context.Context, name string, how runner, fn func(queri
 
 func (e rigged) rehearsing() bool { return e.rig.Rehearse != nil && e.rig.Rehearse() }
 
+// reach is fail at a moment at which a deadline may pass.
+func (e rigged) reach(d deadline, call string, at Stage) error {
+	err := e.fail(call, at)
+	if err == ErrLate {
+		d.pass()
+		return nil
+	}
+	return err
+}
+
 func (e rigged) fail(call string, at Stage) error {
 	if e.rig.Fail == nil {
 		return nil
@@ -103,24 +130,43 @@ func (e rigged) fail(call string, at Stage) error {
 	return e.rig.Fail(Moment{call, at})
 }
 
+// deadline is a call's context, whose deadline can be made to pass.
+type deadline struct {
+	context.Context
+	pass context.CancelFunc
+}
+
+func withDeadline(ctx context.Context) (deadline, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	return deadline{ctx, cancel}, cancel
+}
+
+func (d deadline) Err() error {
+	if d.Context.Err() != nil {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
 type riggedQuerier struct {
 	querier
-	on   rigged
-	call string
+	on       rigged
+	deadline deadline
+	call     string
 }
 
-func (q riggedQuerier) exec(ctx context.Context, sql string, args ...any) (int64, error) {
-	if err := q.on.fail(q.call, Running); err != nil {
+func (q riggedQuerier) exec(_ context.Context, sql string, args ...any) (int64, error) {
+	if err := q.on.reach(q.deadline, q.call, Running); err != nil {
 		return 0, err
 	}
-	return q.querier.exec(ctx, sql, args...)
+	return q.querier.exec(q.deadline, sql, args...)
 }
 
-func (q riggedQuerier) query(ctx context.Context, row func(scanner) error, sql string, args ...any) error {
-	if err := q.on.fail(q.call, Running); err != nil {
+func (q riggedQuerier) query(_ context.Context, row func(scanner) error, sql string, args ...any) error {
+	if err := q.on.reach(q.deadline, q.call, Running); err != nil {
 		return err
 	}
-	return q.querier.query(ctx, row, sql, args...)
+	return q.querier.query(q.deadline, row, sql, args...)
 }
 
 // Tally counts what the database holds, by kind and state, in words that no id and no clock changes: a
