@@ -23,6 +23,8 @@ const (
 	cheerful  mood = iota // takes every letter
 	away                  // nobody listens
 	mute                  // answers RCPT never
+	busy                  // answers RCPT with 451: come again
+	strict                // answers RCPT with 550: never come again
 	forgetful             // takes the letter, then hangs up before it says so
 )
 
@@ -33,6 +35,7 @@ type post struct {
 
 	mu      sync.Mutex
 	mood    mood
+	toward  map[string]mood // some addresses, whatever the mood
 	server  *smtp.Server
 	door    net.Listener
 	served  chan struct{}
@@ -49,7 +52,7 @@ type envelope struct {
 
 func newPost(t testing.TB) *post {
 	t.Helper()
-	p := &post{t: t, Addr: "127.0.0.1:" + freePort(t), mood: away, moved: make(chan struct{}), arrival: make(chan struct{})}
+	p := &post{t: t, Addr: "127.0.0.1:" + freePort(t), mood: away, toward: map[string]mood{}, moved: make(chan struct{}), arrival: make(chan struct{})}
 	p.be(cheerful)
 	t.Cleanup(func() { p.be(away) })
 	return p
@@ -91,6 +94,23 @@ func (p *post) be(m mood) {
 	}()
 }
 
+// treat changes how the post is toward one address.
+func (p *post) treat(address string, m mood) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.toward[address] = m
+}
+
+// moodToward is the mood in which it meets an address, and what is closed when that changes.
+func (p *post) moodToward(address string) (mood, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m, ok := p.toward[address]; ok {
+		return m, p.moved
+	}
+	return p.mood, p.moved
+}
+
 // NewSession implements smtp.Backend.
 func (p *post) NewSession(c *smtp.Conn) (smtp.Session, error) {
 	return &dialogue{post: p, conn: c}, nil
@@ -108,12 +128,15 @@ func (d *dialogue) Logout() error                        { return nil }
 
 func (d *dialogue) Rcpt(to string, _ *smtp.RcptOptions) error {
 	d.to = to
-	d.post.mu.Lock()
-	mood, moved := d.post.mood, d.post.moved
-	d.post.mu.Unlock()
-	if mood == mute {
+	mood, moved := d.post.moodToward(to)
+	switch mood {
+	case mute:
 		<-moved
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.NoEnhancedCode, Message: "not now"}
+	case busy:
+		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.NoEnhancedCode, Message: "too much to do"}
+	case strict:
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.NoEnhancedCode, Message: "nobody of that name"}
 	}
 	return nil
 }

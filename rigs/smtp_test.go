@@ -1,11 +1,14 @@
 package rigs
 
-// The mail server is away, mute or forgetful: no request notices, and no mail is lost.
+// The mail server is away, mute, busy, strict or forgetful: no request notices, no mail is lost, and no
+// address holds up another's mail.
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,6 +132,102 @@ func TestSMTPForgets(t *testing.T) {
 	}
 	if err := n.client().VerifyEmail(context.Background(), mailbox, letters[0].code(verifyPage)); err != nil {
 		t.Errorf("the link of the letter that was sent twice: %v", err)
+	}
+}
+
+// outgoing is an outbox row, as `latchkey mail show --json` prints it.
+type outgoing struct {
+	ID, State, LastError string
+	Tries                int
+	NextTryAt            time.Time
+}
+
+// askForMail asks for a verification mail and returns its row's id.
+func askForMail(t *testing.T, n *node, mailbox string) (id string) {
+	t.Helper()
+	if err := n.client().RequestVerification(context.Background(), api.VerificationMailRequest{Email: mailbox}); err != nil {
+		t.Fatal(err)
+	}
+	var newest []outgoing
+	if err := json.Unmarshal([]byte(n.must("", "mail", "list", "--limit", "1", "--json")), &newest); err != nil || len(newest) != 1 {
+		t.Fatalf("the outbox has %v: %v", newest, err)
+	}
+	return newest[0].ID
+}
+
+// awaitMail waits until a row of the outbox is as it should be.
+func awaitMail(t *testing.T, n *node, id, what string, done func(outgoing) bool) (m outgoing) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if err := json.Unmarshal([]byte(n.must("", "mail", "show", "--id", id, "--json")), &m); err != nil {
+			t.Fatal(err)
+		}
+		if done(m) {
+			return m
+		}
+	}
+	t.Fatalf("want a mail that is %s, not %+v", what, m)
+	return m
+}
+
+func isIn(state string) func(outgoing) bool { return func(m outgoing) bool { return m.State == state } }
+
+// A 4xx is tried again and arrives; a 5xx is final, and says why.
+func TestSMTPRefuses(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	n := startNode(t, settings{"SMTP_URL": p.URL()})
+	p.be(busy)
+	asked := time.Now()
+	id := askForMail(t, n, "ada@example.com")
+	m := awaitMail(t, n, id, "tried", func(m outgoing) bool { return m.LastError != "" })
+	if m.State != "waiting" || m.Tries != 1 || !strings.Contains(m.LastError, "451") || m.NextTryAt.Sub(asked) < 3*time.Second {
+		t.Errorf("after a 451: %+v", m)
+	}
+	p.be(cheerful)
+	if m := awaitMail(t, n, id, "sent", isIn("sent")); m.Tries != 2 || len(p.to("ada@example.com")) != 1 {
+		t.Errorf("after a 451 and a 250: %+v, %d letters", m, len(p.to("ada@example.com")))
+	}
+
+	p.treat("nobody@example.com", strict)
+	id = askForMail(t, n, "nobody@example.com")
+	m = awaitMail(t, n, id, "refused", isIn("refused"))
+	if m.Tries != 1 || !strings.Contains(m.LastError, "550") || len(p.to("nobody@example.com")) != 0 {
+		t.Errorf("after a 550: %+v", m)
+	}
+}
+
+// One address that the mail server always refuses, one it always puts off and one that hangs: everybody
+// else's mail flows as if they were not there.
+func TestSMTPPoison(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	n := startNode(t, settings{"SMTP_URL": p.URL()})
+	poison := map[mood]string{strict: "strict@example.com", busy: "busy@example.com", mute: "mute@example.com"}
+	rows := map[mood]string{}
+	for mood, mailbox := range poison {
+		p.treat(mailbox, mood)
+		rows[mood] = askForMail(t, n, mailbox)
+	}
+	for i := range lane(t, 20, 100, 400) {
+		mailbox := fmt.Sprintf("user%d@example.com", i)
+		asked := time.Now()
+		if err := n.client().RequestVerification(context.Background(), api.VerificationMailRequest{Email: mailbox}); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := p.await(mailbox, 4*time.Second, func(l []envelope) bool { return len(l) > 0 }); !ok {
+			t.Fatalf("no mail to %s within %v", mailbox, time.Since(asked))
+		}
+	}
+	awaitMail(t, n, rows[strict], "refused", isIn("refused"))
+	for _, mood := range []mood{busy, mute} {
+		awaitMail(t, n, rows[mood], "waiting", isIn("waiting"))
+		p.treat(poison[mood], cheerful)
+	}
+	p.be(cheerful) // whoever hangs is cut off
+	for _, mood := range []mood{busy, mute} {
+		n.command("", "mail", "retry", "--id", rows[mood]) // it may be under way
+		awaitMail(t, n, rows[mood], "sent", isIn("sent"))
 	}
 }
 
