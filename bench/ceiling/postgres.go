@@ -26,6 +26,15 @@ func openPostgres(ctx context.Context, url string, rows int) (*postgresRows, err
 	if err != nil {
 		return nil, err
 	}
+	var durable string
+	err = pool.QueryRow(ctx, "SELECT current_setting('fsync') || current_setting('synchronous_commit')").Scan(&durable)
+	if err == nil && durable != "onon" {
+		err = fmt.Errorf("fsync and synchronous_commit of the ceiling are %q, not both on", durable)
+	}
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
 	for _, script := range []string{
 		`CREATE TABLE sessions (id TEXT NOT NULL PRIMARY KEY, generation BIGINT NOT NULL, rotated_at BIGINT NOT NULL, rest TEXT NOT NULL)
 		WITH (fillfactor = 85)`,
@@ -106,5 +115,13 @@ func (r *postgresRows) commit(group []*change) error {
 			c.generation = generation
 		}
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for _, c := range group {
+		if c.generation == 0 {
+			c.err = errNoRow
+		}
+	}
+	return nil
 }

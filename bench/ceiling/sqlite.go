@@ -21,6 +21,9 @@ const pragmas = `
 	PRAGMA cache_size = -65536;
 	PRAGMA wal_autocheckpoint = 16000`
 
+// durable are what must hold on the connection that commits: a misspelt pragma is silently ignored.
+var durable = []struct{ pragma, value string }{{"journal_mode", "wal"}, {"synchronous", "2"}}
+
 const checkpointEvery = 200 * time.Millisecond // every 10 ms takes half as much CPU time again: pages are copied more often
 
 // sessionBytes fills a row to about the size of one of Latchkey's.
@@ -43,6 +46,9 @@ type change struct {
 	done       chan struct{}
 }
 
+// errNoRow: a change that changes nothing costs less, and must not count.
+var errNoRow = errors.New("there is no such row")
+
 const maxGroup = 128
 
 func openSQLite(path string, rows int) (*sqliteRows, error) {
@@ -56,10 +62,14 @@ func openSQLite(path string, rows int) (*sqliteRows, error) {
 		WITH RECURSIVE counted(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM counted WHERE n + 1 < %d)
 		INSERT INTO sessions
 		SELECT printf('0199aaaa-%%04x-7000-8000-%%012x', (n >> 16) & 65535, n), 1, 0, hex(zeroblob(%d)) FROM counted`, rows, sessionBytes/2),
+		`PRAGMA wal_checkpoint(TRUNCATE)`,
 	} {
 		if err := conn.Exec(script); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}
+	}
+	if err := assertDurable(conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	turn, _, err := conn.Prepare(`UPDATE sessions SET generation = generation + 1, rotated_at = ?2 WHERE id = ?1 RETURNING generation`)
 	if err != nil {
@@ -69,6 +79,27 @@ func openSQLite(path string, rows int) (*sqliteRows, error) {
 	go func() { r.stopped <- r.run() }()
 	go func() { r.tidied <- r.checkpoint(path) }()
 	return r, nil
+}
+
+// assertDurable reads the pragmas back.
+func assertDurable(conn *sqlite3.Conn) error {
+	for _, d := range durable {
+		stmt, _, err := conn.Prepare("PRAGMA " + d.pragma)
+		if err != nil {
+			return err
+		}
+		got := ""
+		if stmt.Step() {
+			got = stmt.ColumnText(0)
+		}
+		if err := errors.Join(stmt.Err(), stmt.Close()); err != nil {
+			return err
+		}
+		if got != d.value {
+			return fmt.Errorf("PRAGMA %s of the ceiling is %q, not %q", d.pragma, got, d.value)
+		}
+	}
+	return nil
 }
 
 // checkpoint copies the log back until the server ends.
@@ -152,9 +183,16 @@ func (r *sqliteRows) one(c *change) error {
 	if err := errors.Join(r.turn.BindText(1, c.id), r.turn.BindInt64(2, c.now)); err != nil {
 		return err
 	}
-	if r.turn.Step() {
+	found := r.turn.Step()
+	if found {
 		c.generation = r.turn.ColumnInt64(0)
 		r.turn.Step() // to the end, so that the statement takes effect
 	}
-	return r.turn.Reset()
+	if err := errors.Join(r.turn.Err(), r.turn.Reset()); err != nil {
+		return err
+	}
+	if !found {
+		return errNoRow
+	}
+	return nil
 }
