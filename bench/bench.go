@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ type bench struct {
 }
 
 func measure(ctx context.Context, o options, progress io.Writer) (err error) {
-	b := &bench{options: o, log: progress, results: &report.Results{Set: o.plan.name, Began: time.Now().UTC()}}
+	b := &bench{options: o, log: progress, results: &report.Results{Set: o.plan.name, Began: time.Now().UTC(), Against: o.against}}
 	if b.dir, err = os.MkdirTemp(o.work, "latchkey-bench-"); err != nil {
 		return err
 	}
@@ -58,7 +59,9 @@ func measure(ctx context.Context, o options, progress io.Writer) (err error) {
 // prepare builds the server and looks at the machine.
 func (b *bench) prepare() error {
 	b.results.Machine = machine.ReadFacts(b.dir)
-	if commit, err := exec.Command("git", "describe", "--always", "--dirty").Output(); err == nil {
+	if b.binary != "" {
+		b.results.Commit = "that " + b.binary + " was built from" // the working tree says nothing about it
+	} else if commit, err := exec.Command("git", "describe", "--always", "--dirty").Output(); err == nil {
 		b.results.Commit = strings.TrimSpace(string(commit))
 	}
 	if b.throttle == "off" {
@@ -76,11 +79,28 @@ func (b *bench) prepare() error {
 	if err != nil {
 		return err
 	}
-	b.results.Measure(report.Key{Scenario: "binary", Engine: report.Machine}, "MiB", mib(info.Size()))
+	b.results.Measure(report.Key{Scenario: "binary", Engine: report.Machine}, "MB", mb(info.Size()))
+	b.noteSections()
 	return nil
 }
 
-func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
+// noteSections says what the binary is made of.
+func (b *bench) noteSections() {
+	f, err := elf.Open(b.binary)
+	if err != nil {
+		return // not a reason to measure nothing
+	}
+	defer f.Close()
+	for _, s := range f.Sections {
+		if s.FileSize > 1e6 && s.Type != elf.SHT_NOBITS {
+			b.results.Measure(report.Key{Scenario: "binary", Engine: report.Machine, Op: s.Name}, "MB", mb(int64(s.FileSize)))
+		}
+	}
+}
+
+func mb(bytes int64) float64 { return float64(bytes) / 1e6 }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func postgresVersion() string {
 	out, err := exec.Command("sh", "-c", `"$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null | tail -n 1 || command -v postgres)" --version`).Output()
@@ -93,7 +113,7 @@ func postgresVersion() string {
 // scenarios measures in the order of what disturbs least: first what runs in rounds, then what starts
 // servers of its own.
 func (b *bench) scenarios(ctx context.Context) error {
-	for _, part := range []func(context.Context) error{b.steady, b.scale} {
+	for _, part := range []func(context.Context) error{b.steady, b.scale, b.sweep} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -151,8 +171,19 @@ func (b *bench) metered(t target, w load.Window) (load.Window, *machine.Usage) {
 	t.cutLog()
 	usage := &machine.Usage{}
 	meter := machine.NewMeter(machine.Watched{Server: t.pid(), Database: t.postmaster})
-	w.Began = meter.Start
-	w.Ended = func() { *usage = meter.Stop() }
+	var began time.Time
+	var bytes, objects float64
+	w.Began = func() {
+		bytes, objects = t.allocated()
+		meter.Start()
+		began = time.Now()
+	}
+	w.Ended = func() {
+		seconds := time.Since(began).Seconds()
+		*usage = meter.Stop()
+		bytesAfter, objectsAfter := t.allocated()
+		usage.Allocated, usage.Objects = (bytesAfter-bytes)/seconds, (objectsAfter-objects)/seconds
+	}
 	return w, usage
 }
 

@@ -21,26 +21,34 @@ func (s *site) takeUsers(n int) span {
 	return taken
 }
 
-// perMeasurement is how many users one of the measurements may use up.
-func (s *site) perMeasurement() int { return s.parts.ending.size() / (2 * s.plan.rounds) }
+// perMeasurement is how many users one of the measurements may use up: sign-out and delete in each
+// round, and one profile.
+func (s *site) perMeasurement() int { return s.parts.ending.size() / (2*s.plan.rounds + 1) }
 
-// signingOut ends each session by its own token.
-func (s *site) signingOut(ctx context.Context) error {
+// endingChains are sessions made ready to be signed out.
+func (s *site) endingChains(ctx context.Context) ([]*chain, error) {
 	users := s.takeUsers(s.perMeasurement())
 	chains := make([]*chain, 0, users.size()*sessionsPerUser)
 	for round := range sessionsPerUser {
 		for user := users.from; user < users.to; user++ {
 			c, err := s.chainOf(round*s.data.users + user)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			chains = append(chains, c)
 		}
 	}
-	if err := s.turnAll(ctx, chains); err != nil {
+	return chains, s.turnAll(ctx, chains)
+}
+
+// signingOut ends each session by its own token.
+func (s *site) signingOut(ctx context.Context) error {
+	chains, err := s.endingChains(ctx)
+	if err != nil {
 		return err
 	}
-	return s.end(ctx, "sign-out", chains, func(conn *load.Conn, c *chain) error { return signOut(conn, c.access) })
+	s.end(ctx, "sign-out", chains, signOutOf)
+	return nil
 }
 
 // deleting ends a user's sessions by the token of one of them, that one last.
@@ -65,17 +73,22 @@ func (s *site) deleting(ctx context.Context) error {
 			}
 		}
 	}
-	return s.end(ctx, "delete", victims, func(conn *load.Conn, c *chain) error {
+	s.end(ctx, "delete", victims, func(conn *load.Conn, c *chain) error {
 		a, err := conn.Do(load.Request{Method: http.MethodDelete, Path: "/auth/" + s.data.sessionID(c.session) + "/sessions", Bearer: c.access})
 		if err != nil {
 			return err
 		}
 		return wantStatus(a, http.StatusOK)
 	})
+	return nil
 }
 
-// end walks over sessions once.
-func (s *site) end(ctx context.Context, op string, chains []*chain, do func(*load.Conn, *chain) error) error {
+func (s *site) end(ctx context.Context, op string, chains []*chain, do func(*load.Conn, *chain) error) {
+	s.closed(ctx, s.target, report.Key{Scenario: op, Engine: s.engine, Case: callersCase(enders)}, once(chains, op, do))
+}
+
+// once makes acts that walk over the chains a single time.
+func once(chains []*chain, op string, do func(*load.Conn, *chain) error) []load.Act {
 	acts := make([]load.Act, enders)
 	for i := range acts {
 		next := i
@@ -88,9 +101,10 @@ func (s *site) end(ctx context.Context, op string, chains []*chain, do func(*loa
 			return op, do(conn, c)
 		}
 	}
-	s.closed(ctx, s.target, report.Key{Scenario: op, Engine: s.engine, Case: callersCase(enders)}, acts)
-	return nil
+	return acts
 }
+
+func signOutOf(conn *load.Conn, c *chain) error { return signOut(conn, c.access) }
 
 func signOut(conn *load.Conn, access string) error {
 	a, err := conn.Do(load.Request{Method: http.MethodPost, Path: "/auth/signout", Bearer: access})

@@ -18,21 +18,37 @@ import (
 // floods measures with the throttle off, when every guess is hashed or shed, and on, when most are
 // refused early.
 func (s *site) floods(ctx context.Context) error {
-	for range s.plan.floods {
-		for _, throttle := range []string{"off", "on"} {
+	for repeat := range s.plan.floods {
+		for _, c := range s.plan.floodCases {
 			if err := s.server.stop(); err != nil {
 				return err
 			}
-			if err := s.serve(ctx, "LATCHKEY_THROTTLE="+throttle); err != nil {
+			if err := s.serve(ctx, c.settings...); err != nil {
 				return err
 			}
-			if err := s.flood(ctx, "throttle "+throttle); err != nil {
+			if err := s.flood(ctx, c.name); err != nil {
+				return err
+			}
+			if err := s.profileFlood(ctx, c.name, repeat); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
 }
+
+// profileFlood profiles the guessing by itself, once for each case, from where the flood came from: with
+// the throttle on, that address has used its quota up.
+func (s *site) profileFlood(ctx context.Context, name string, repeat int) error {
+	if !s.profile || repeat > 0 {
+		return nil
+	}
+	return s.profiled(ctx, report.Key{Scenario: "flood", Engine: s.engine, Case: name},
+		load.Window{Addr: s.addr, From: s.attacker(), Warm: s.plan.warm}, s.guessActs())
+}
+
+// attacker is the address of the last flood. Each has its own: quotas are counted by address.
+func (s *site) attacker() net.IP { return net.IPv4(127, 0, 66, byte(s.attackers)) }
 
 // flood lets 64 callers guess passwords as fast as they are answered, while 80 refreshes a second are
 // due and a user signs in from a known device each second.
@@ -45,10 +61,11 @@ func (s *site) flood(ctx context.Context, name string) error {
 		return err
 	}
 	s.attackers++
-	from := net.IPv4(127, 0, 66, byte(s.attackers)) // an address of its own: quotas are counted by address
+	from := s.attacker()
 	s.awaitQuiet(ctx)
 	calm := s.plan.flood / 5
 	k := report.Key{Scenario: "flood", Engine: s.engine, Case: name}
+	s.measureFlood(k, report.FloodBefore, "MB", mb(machine.RSS(s.pid())))
 	guessed := make(chan load.Result, 1)
 	signedIn := make(chan load.Result, 1)
 	go func() {
@@ -72,6 +89,11 @@ func (s *site) flood(ctx context.Context, name string) error {
 	s.noteFlood(k, calm, *served["refresh"], *usage)
 	s.note(k, wrong, *usage)
 	s.note(k, right, *usage)
+	shed := 0.0
+	if guesses := wrong[report.FloodShed]; guesses != nil {
+		shed = guesses.Rate()
+	}
+	s.measureFlood(k, report.FloodShed, "/s", shed)
 	return nil
 }
 
@@ -80,10 +102,13 @@ func (s *site) noteFlood(k report.Key, calm time.Duration, served load.Samples, 
 	under.Failed, under.Mistake = served.Failed, served.Mistake
 	s.note(k, load.Result{"refresh": &under}, cpu)
 	s.results.Draw(k, served)
-	k.Op = "most memory"
-	s.results.Measure(k, "MiB", mib(cpu.PeakRSS))
-	k.Op = "refreshes served of 80 a second"
-	s.results.Measure(k, "/s", under.Rate())
+	s.measureFlood(k, report.FloodMemory, "MB", mb(cpu.PeakRSS))
+	s.measureFlood(k, report.FloodServed, "/s", under.Rate())
+}
+
+func (s *site) measureFlood(k report.Key, op, unit string, value float64) {
+	k.Op = op
+	s.results.Measure(k, unit, value)
 }
 
 func (s *site) knownEmail() string { return s.data.email(s.parts.flooded.from) }
@@ -114,7 +139,7 @@ func guess(conn *load.Conn, email string) (op string, err error) {
 	case a.Status == http.StatusTooManyRequests:
 		return "guess refused", nil
 	case a.Status == http.StatusServiceUnavailable:
-		return "guess shed", nil
+		return report.FloodShed, nil
 	}
 	return "guess lost", wantStatus(a, http.StatusUnauthorized)
 }

@@ -2,6 +2,7 @@
 // the machine could do at best.
 //
 //	go run ./bench [-set short|full|smoke] [-only REGEXP] [-engines SQLite,PostgreSQL] [-throttle off]
+//	go run ./bench -binary OLD -out FOLDER; go run ./bench -against FOLDER
 //
 // It builds the server, starts it as a process of its own with the default configuration, on SQLite and
 // on a PostgreSQL cluster of its own, fills databases, sends requests over loopback, and stops all it
@@ -65,6 +66,7 @@ type options struct {
 	out      string // folder of the report
 	work     string // folder of the databases
 	profile  bool
+	against  *report.Results
 	patience time.Duration // for other people's work on the machine
 	render   bool
 }
@@ -76,16 +78,23 @@ func parseOptions(args []string) (o options, err error) {
 	only := flags.String("only", "", "measure only scenarios that match this regular expression")
 	flags.StringVar(&o.throttle, "throttle", "on", "LATCHKEY_THROTTLE of everything but the flood, which is measured with both")
 	flags.StringVar(&o.binary, "binary", "", "the latchkey to measure, instead of building one")
+	against := flags.String("against", "", "folder of an earlier run's results.json, such as one of an older -binary, to compare with")
 	flags.StringVar(&o.out, "out", "bench", "folder of report.md, results.json and plots")
 	flags.StringVar(&o.work, "work", os.TempDir(), "where to make the folder of the databases: the disk that is measured")
 	flags.BoolVar(&o.profile, "profile", true, "profile the server once more after measuring, so that the report can say where its time goes")
-	flags.DurationVar(&o.patience, "patience", 2*time.Minute, "how long to wait, in all, for a moment in which nobody else uses the CPUs")
+	flags.DurationVar(&o.patience, "patience", time.Minute, "how long to wait, in all, for a moment in which nobody else uses the CPUs")
 	flags.BoolVar(&o.render, "render", false, "measure nothing: write the report anew from results.json")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if o.plan, err = planNamed(*set); err != nil {
 		return o, err
+	}
+	if *against != "" {
+		if o.against, err = report.Read(*against); err != nil {
+			return o, err
+		}
+		o.against.Against, o.against.Series = nil, nil
 	}
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return o, err

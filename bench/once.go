@@ -1,11 +1,10 @@
 package main
 
-// What is measured once for each database, after the rounds: growth and the mixed day. Start and flood
-// have files of their own.
+// What is measured once for each database, after the rounds: the mixed day, and what has a file of its
+// own.
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -16,62 +15,11 @@ import (
 func (s *site) onceSteps() []step {
 	return []step{
 		{"start", s.starts},
-		{"growth", s.growth},
-		{"day", s.day},
+		{"growth", s.growths},
+		{"day", s.days},
 		{"flood", s.floods},
 		{"profile", s.profiles},
 	}
-}
-
-// growth refreshes warm sessions and looks at what the database takes on the disk: while the server
-// runs, and at rest.
-func (s *site) growth(ctx context.Context) error {
-	chains, err := s.warmChains(ctx)
-	if err != nil {
-		return err
-	}
-	chains = chains[:min(growthOver, len(chains))]
-	for range 2 { // warm, by the count of what is counted below
-		if err := s.turnAll(ctx, chains); err != nil {
-			return err
-		}
-	}
-	resting, err := s.sizeAtRest(ctx)
-	if err != nil {
-		return err
-	}
-	running, err := s.place.size(ctx)
-	if err != nil {
-		return err
-	}
-	for range growthTurns / len(chains) {
-		if err := s.turnAll(ctx, chains); err != nil {
-			return err
-		}
-	}
-	runningAfter, err := s.place.size(ctx)
-	if err != nil {
-		return err
-	}
-	restingAfter, err := s.sizeAtRest(ctx)
-	if err != nil {
-		return err
-	}
-	k := report.Key{Scenario: "growth", Engine: s.engine, Op: report.GrowthRunning}
-	s.results.Measure(k, "KiB", float64(runningAfter-running)/1024)
-	k.Op = report.GrowthAtRest
-	s.results.Measure(k, "KiB", float64(restingAfter-resting)/1024)
-	s.say("growth %s: %d KiB, at rest %d KiB", s.engine, (runningAfter-running)/1024, (restingAfter-resting)/1024)
-	return nil
-}
-
-// sizeAtRest stops the server for a moment: SQLite then has no log beside the database.
-func (s *site) sizeAtRest(ctx context.Context) (int64, error) {
-	if err := s.server.stop(); err != nil {
-		return 0, err
-	}
-	size, err := s.place.size(ctx)
-	return size, errors.Join(err, s.serve(ctx, "LATCHKEY_THROTTLE="+s.throttle))
 }
 
 // The mixed day: what a busy hour of an application is made of, in parts of a thousand.
@@ -83,6 +31,15 @@ var dayMix = []struct {
 }
 
 const dayRate = 1000 // operations a second
+
+func (s *site) days(ctx context.Context) error {
+	for range s.plan.days {
+		if err := s.day(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // day mixes operations at a given rate: about half of what the machine can do, as one would size it.
 func (s *site) day(ctx context.Context) error {

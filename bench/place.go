@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/ncruces/go-sqlite3"
 
 	"latchkey/bench/report"
 	"latchkey/internal/authtest"
@@ -86,26 +87,55 @@ func (p place) sql(ctx context.Context, url, statement string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
-// size is what the database takes on the disk, its log included on SQLite.
+// size is what the database takes on the disk, without SQLite's log.
 func (p place) size(ctx context.Context) (int64, error) {
 	if p.url == "" {
 		db, err := os.Stat(p.file())
 		if err != nil {
 			return 0, err
 		}
-		size := db.Size()
-		if wal, err := os.Stat(p.file() + "-wal"); err == nil {
-			size += wal.Size()
-		}
-		return size, nil
+		return db.Size(), nil
+	}
+	return p.number(ctx, "SELECT pg_database_size(current_database())")
+}
+
+// log is SQLite's log beside the database. While a server runs it keeps the size of its largest moment.
+func (p place) log() int64 {
+	info, err := os.Stat(p.file() + "-wal")
+	if p.url != "" || err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// number asks the database for one.
+func (p place) number(ctx context.Context, query string) (n int64, err error) {
+	if p.url == "" {
+		return p.numberOfFile(query)
 	}
 	conn, err := pgx.Connect(ctx, p.url)
 	if err != nil {
 		return 0, err
 	}
-	var size int64
-	err = conn.QueryRow(ctx, "SELECT pg_database_size(current_database())").Scan(&size)
-	return size, errors.Join(err, conn.Close(ctx))
+	err = conn.QueryRow(ctx, query).Scan(&n)
+	return n, errors.Join(err, conn.Close(ctx))
+}
+
+func (p place) numberOfFile(query string) (n int64, err error) {
+	conn, err := sqlite3.OpenFlags(p.file(), sqlite3.OPEN_READWRITE)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	stmt, _, err := conn.Prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, stmt.Close()) }()
+	if stmt.Step() {
+		n = stmt.ColumnInt64(0)
+	}
+	return n, stmt.Err()
 }
 
 // postmaster is the process id of PostgreSQL's first process, 0 on SQLite.

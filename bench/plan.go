@@ -5,6 +5,8 @@ package main
 import (
 	"fmt"
 	"time"
+
+	"latchkey/bench/report"
 )
 
 // plan is a set of measurements.
@@ -16,27 +18,48 @@ type plan struct {
 	users      int // of the database that most is measured on; five sessions each
 	floods     int // repeats
 	flood      time.Duration
+	floodCases []floodCase
+	days       int // repeats
 	day        time.Duration
+	growths    int   // repeats
 	starts     int   // cold starts of each kind
 	scaleUsers []int // sizes of the databases that are compared
+	sweeps     int   // repeats
+	sweepUsers int   // of the database that is swept, beside what is forgotten
 	limit      time.Duration
 }
 
+// floodCase is a server that is flooded.
+type floodCase struct {
+	name     string
+	settings []string
+}
+
+var (
+	throttled   = floodCase{report.ThrottleOn, []string{"LATCHKEY_THROTTLE=on"}}
+	unthrottled = floodCase{report.ThrottleOff, []string{"LATCHKEY_THROTTLE=off"}}
+	// 64 callers never fill the queue of 256 that is the default: here most of them find it full.
+	shortQueue = floodCase{report.ShortQueue, []string{"LATCHKEY_THROTTLE=off", "LATCHKEY_HASH_QUEUE=16"}}
+)
+
 var plans = []plan{
 	{
-		name: "smoke", rounds: 1, warm: 100 * time.Millisecond, window: 400 * time.Millisecond,
-		users: 2_000, floods: 1, flood: 2 * time.Second, day: time.Second, starts: 2,
-		scaleUsers: []int{400, 2_000}, limit: 4 * time.Minute,
+		name: "smoke", rounds: 1, warm: 100 * time.Millisecond, window: 400 * time.Millisecond, users: 2_000,
+		floods: 1, flood: 2 * time.Second, floodCases: []floodCase{unthrottled, throttled, shortQueue},
+		days: 1, day: time.Second, growths: 1, starts: 2,
+		scaleUsers: []int{400, 2_000}, sweeps: 1, sweepUsers: 400, limit: 10 * time.Minute,
 	},
 	{
-		name: "short", rounds: 3, warm: 400 * time.Millisecond, window: 2500 * time.Millisecond,
-		users: 40_000, floods: 1, flood: 10 * time.Second, day: 10 * time.Second, starts: 7,
-		scaleUsers: []int{2_000, 100_000}, limit: 20 * time.Minute,
+		name: "short", rounds: 3, warm: 250 * time.Millisecond, window: 1200 * time.Millisecond, users: 30_000,
+		floods: 2, flood: 6 * time.Second, floodCases: []floodCase{unthrottled, throttled},
+		days: 3, day: 4 * time.Second, growths: 3, starts: 7,
+		scaleUsers: []int{2_000, 100_000}, sweeps: 1, sweepUsers: 4_000, limit: 20 * time.Minute,
 	},
 	{
-		name: "full", rounds: 5, warm: time.Second, window: 8 * time.Second,
-		users: 200_000, floods: 3, flood: 20 * time.Second, day: 60 * time.Second, starts: 15,
-		scaleUsers: []int{2_000, 200_000, 2_000_000}, limit: 3 * time.Hour,
+		name: "full", rounds: 5, warm: time.Second, window: 8 * time.Second, users: 200_000,
+		floods: 3, flood: 20 * time.Second, floodCases: []floodCase{unthrottled, throttled, shortQueue},
+		days: 3, day: 30 * time.Second, growths: 5, starts: 15,
+		scaleUsers: []int{2_000, 200_000, 2_000_000}, sweeps: 3, sweepUsers: 200_000, limit: 4 * time.Hour,
 	},
 }
 

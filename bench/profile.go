@@ -1,28 +1,34 @@
 package main
 
-// Where the server's CPU time goes: the same load once more, under its profiler, so that the figures
-// themselves are taken without.
+// Where the server's CPU time goes and what it allocates: the same load once more, under its profilers,
+// so that the figures themselves are taken without.
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"latchkey/bench/load"
 	"latchkey/bench/report"
 )
 
-const profileFor = 3 * time.Second
+const profileFor = 2 * time.Second
 
+// profiles takes a profile of each operation that a goal speaks of; the flood takes its own. Sign-in is
+// the last: what it leaves to the collector would be counted to the next.
 func (s *site) profiles(ctx context.Context) error {
 	if !s.profile {
 		return nil
+	}
+	if err := s.restart(ctx); err != nil { // the flood had settings of its own
+		return err
 	}
 	const callers = 64
 	refresh, err := s.refreshActs(ctx, callers)
@@ -33,6 +39,10 @@ func (s *site) profiles(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ending, err := s.endingChains(ctx)
+	if err != nil {
+		return err
+	}
 	for _, p := range []struct {
 		op   string
 		acts []load.Act
@@ -40,35 +50,62 @@ func (s *site) profiles(ctx context.Context) error {
 		{"refresh", refresh},
 		{"bearer", each(live, callers, "bearer", userinfo)},
 		{"list", each(live, callers, "list", s.list)},
+		{"sign-out", once(ending, "sign-out", signOutOf)},
+		{"sign-in", s.signInActs(signers)},
 	} {
-		parts, err := s.profiled(ctx, p.op, p.acts)
-		if err != nil {
+		k := report.Key{Scenario: p.op, Engine: s.engine, Case: callersCase(len(p.acts))}
+		if err := s.profiled(ctx, k, load.Window{Addr: s.addr}, p.acts); err != nil {
 			return fmt.Errorf("profile %s: %w", p.op, err)
 		}
-		s.results.Profiles = append(s.results.Profiles, report.Profile{Key: report.Key{Scenario: p.op, Engine: s.engine, Case: callersCase(callers)}, Shares: parts})
 	}
 	return nil
 }
 
-func (s *site) profiled(ctx context.Context, op string, acts []load.Act) (map[string]float64, error) {
-	file := filepath.Join(s.dir, op+"-"+strings.ToLower(s.engine)+".pprof")
-	got := make(chan error, 1)
-	go func() { got <- s.fetchProfile(ctx, file) }()
-	load.Closed(ctx, load.Window{Addr: s.addr, For: profileFor + time.Second/2}, acts)
-	if err := <-got; err != nil {
-		return nil, err
+// profiled notes a CPU profile and an allocation profile of a closed loop, both of the same seconds.
+func (s *site) profiled(ctx context.Context, k report.Key, w load.Window, acts []load.Act) error {
+	cpu, allocs := filepath.Join(s.dir, "cpu.pprof"), filepath.Join(s.dir, "allocs.pprof")
+	var fetching errgroup.Group
+	w.For = profileFor + time.Second/2
+	w.Began = func() {
+		fetching.Go(func() error { return s.fetchProfile(ctx, "profile", cpu) })
+		fetching.Go(func() error { return s.fetchProfile(ctx, "allocs", allocs) })
 	}
-	out, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-traces", file).Output()
+	done := load.Closed(ctx, w, acts)
+	if err := fetching.Wait(); err != nil {
+		return err
+	}
+	operations := 0.0
+	for _, samples := range done {
+		operations += float64(len(samples.Done)) * min(1, profileFor.Seconds()/samples.Window.Seconds())
+	}
+	p, err := readProfiles(ctx, cpu, allocs, operations)
 	if err != nil {
-		return nil, fmt.Errorf("go tool pprof: %w", err)
+		return err
 	}
-	return sharesOf(string(out)), nil
+	p.Key = k
+	s.results.Profiles = append(s.results.Profiles, p)
+	s.say("profiled %s: %.0f bytes and %.0f objects an operation", k, p.Bytes, p.Objects)
+	return nil
 }
 
-func (s *site) fetchProfile(ctx context.Context, file string) error {
+func readProfiles(ctx context.Context, cpu, allocs string, operations float64) (p report.Profile, err error) {
+	traces, errTraces := pprof(ctx, cpu, "-traces")
+	top, errTop := pprof(ctx, cpu, "-top", "-unit=ms")
+	bytes, errBytes := pprof(ctx, allocs, "-top", "-sample_index=alloc_space", "-unit=B")
+	objects, errObjects := pprof(ctx, allocs, "-top", "-sample_index=alloc_objects")
+	p.Shares = sharesOf(traces)
+	p.Functions = hottest(flatOf(top))
+	flatBytes, flatObjects := flatOf(bytes), flatOf(objects)
+	p.Bytes, p.Objects = sum(flatBytes)/max(operations, 1), sum(flatObjects)/max(operations, 1)
+	p.Allocators = heaviest(flatBytes, flatObjects, operations)
+	return p, errors.Join(errTraces, errTop, errBytes, errObjects)
+}
+
+// fetchProfile asks the admin listener for what happens in the next seconds.
+func (s *site) fetchProfile(ctx context.Context, name, file string) error {
 	ctx, cancel := context.WithTimeout(ctx, profileFor+30*time.Second)
 	defer cancel()
-	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", s.admin, int(profileFor.Seconds()))
+	url := fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", s.admin, name, int(profileFor.Seconds()))
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
@@ -85,62 +122,6 @@ func (s *site) fetchProfile(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
 	_, err = io.Copy(f, res.Body)
-	return err
-}
-
-// charged names who is charged for a sample: the innermost frame that begins with one of these.
-var charged = []struct{ prefix, part string }{
-	{"runtime.mallocgc", "memory"}, {"runtime.gc", "memory"}, {"runtime.bgsweep", "memory"}, {"runtime.bgscavenge", "memory"},
-	{"runtime.growslice", "memory"}, {"runtime.newobject", "memory"}, {"runtime.makeslice", "memory"},
-	{"runtime.schedule", "scheduling"}, {"runtime.findRunnable", "scheduling"}, {"runtime.mcall", "scheduling"},
-	{"runtime.mstart", "scheduling"}, {"runtime.goready", "scheduling"}, {"runtime.ready", "scheduling"},
-	{"github.com/ncruces/", "SQLite"}, {"github.com/jackc/", "pgx"},
-	{"crypto/", "cryptography"}, {"golang.org/x/crypto/", "cryptography"},
-	{"github.com/go-json-experiment/", "JSON"}, {"encoding/json", "JSON"}, {"encoding/base64", "cryptography"},
-	{"github.com/go-jose/", "cryptography"}, {"github.com/google/uuid", "cryptography"},
-	{"log/slog", "log"}, {"github.com/prometheus/", "metrics"}, {"github.com/mileusna/", "user agent"},
-	{"net.(*conn)", "network"}, {"net.(*netFD)", "network"}, {"net/http.", "net/http"}, {"net/textproto.", "net/http"},
-	{"latchkey/internal/store", "internal/store"}, {"latchkey/internal/auth", "internal/auth"},
-	{"latchkey/internal/token", "internal/token"}, {"latchkey/internal/server", "internal/server"},
-}
-
-// sharesOf reads the output of pprof -traces: for each sample its time and its stack, innermost first.
-func sharesOf(traces string) map[string]float64 {
-	shares, total := map[string]float64{}, 0.0
-	for trace := range strings.SplitSeq(traces, "-----------+") {
-		lines := strings.Split(trace, "\n")[1:]
-		var took time.Duration
-		part := "other"
-		for i, line := range lines {
-			words := strings.Fields(line)
-			if len(words) > 1 && i == 0 {
-				took, _ = time.ParseDuration(words[0])
-				words = words[1:]
-			}
-			if len(words) == 0 {
-				continue
-			}
-			if p := partOf(words[0]); p != "" {
-				part = p
-				break
-			}
-		}
-		shares[part] += took.Seconds()
-		total += took.Seconds()
-	}
-	for part := range shares {
-		shares[part] /= max(total, 1e-9)
-	}
-	return shares
-}
-
-func partOf(frame string) string {
-	for _, p := range charged {
-		if strings.HasPrefix(frame, p.prefix) {
-			return p.part
-		}
-	}
-	return ""
+	return errors.Join(err, f.Close())
 }

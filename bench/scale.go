@@ -67,12 +67,12 @@ func (s *site) scaleKey() report.Key {
 
 func (s *site) noteScale(ctx context.Context, filled seeded) {
 	k := s.scaleKey()
-	k.Op = "database"
+	k.Op = report.DatabaseSize
 	if size, err := s.place.size(ctx); err == nil {
-		s.results.Measure(k, "MiB", mib(size))
+		s.results.Measure(k, "MB", mb(size))
 	}
 	k.Op = "start"
-	s.results.Measure(k, "ms", float64(s.started.Microseconds())/1000)
+	s.results.Measure(k, "ms", milliseconds(s.started))
 	k.Op = "bytes a session"
 	s.results.Measure(k, "B", filled.sessionBytes)
 }

@@ -3,6 +3,7 @@ package main
 // Servers under load: processes of their own, started with a configuration, stopped with this one.
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,11 +13,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"latchkey/bench/load"
+	"latchkey/bench/machine"
 )
 
 const (
@@ -28,6 +31,7 @@ const (
 type server struct {
 	addr, admin string
 	started     time.Duration // from exec to the first 200
+	computed    time.Duration // CPU time until then
 	cmd         *exec.Cmd
 	stdin       io.Closer // closing it ends a ceiling server
 	log         *os.File
@@ -122,7 +126,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err := s.awaitReady(ctx); err != nil {
 		return errors.Join(err, s.stop())
 	}
-	s.started = time.Since(began)
+	s.started, s.computed = time.Since(began), machine.CPU(s.pid())
 	return nil
 }
 
@@ -171,4 +175,42 @@ func (s *server) stop() error {
 		<-s.exited
 	}
 	return errors.Join(err, s.log.Close(), os.Remove(s.log.Name()))
+}
+
+// metrics reads those of the server's that have no labels.
+func (s *server) metrics(ctx context.Context) (map[string]float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.admin+"/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept-Encoding", "identity") // to pack them would cost more than to make them
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	all := map[string]float64{}
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), " ")
+		if n, err := strconv.ParseFloat(value, 64); err == nil {
+			all[name] = n
+		}
+	}
+	return all, lines.Err()
+}
+
+// allocated is what the server has allocated since its start, by its own count: bytes and objects. A
+// server without metrics has no count.
+func (s *server) allocated() (bytes, objects float64) {
+	if s.admin == "" {
+		return 0, 0
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	metrics, err := s.metrics(ctx)
+	if err != nil {
+		return 0, 0
+	}
+	return metrics["go_memstats_alloc_bytes_total"], metrics["go_memstats_mallocs_total"]
 }

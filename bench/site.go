@@ -76,6 +76,14 @@ func (s *site) serve(ctx context.Context, settings ...string) error {
 	return nil
 }
 
+// restart stops the server and starts it with the settings of the run.
+func (s *site) restart(ctx context.Context) error {
+	if err := s.server.stop(); err != nil {
+		return err
+	}
+	return s.serve(ctx, "LATCHKEY_THROTTLE="+s.throttle)
+}
+
 // close stops the server and removes the database.
 func (s *site) close(ctx context.Context) error {
 	return errors.Join(s.server.stop(), s.place.remove(context.WithoutCancel(ctx)))

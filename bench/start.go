@@ -15,21 +15,22 @@ const idleFor = 2 * time.Second
 
 // starts starts the server again and again: on the database as it is, and on empty ones.
 func (s *site) starts(ctx context.Context) error {
-	k := report.Key{Scenario: "start", Engine: s.engine, Op: "on a database with data"}
-	s.results.Measure(report.Key{Scenario: "memory", Engine: s.engine, Op: "after the load of the rounds"}, "MiB", mib(machine.RSS(s.pid())))
+	k := report.Key{Scenario: "start", Engine: s.engine, Op: report.StartWithData}
+	s.noteMemory(ctx, "after the load of the rounds")
+	if s.engine == report.SQLite {
+		s.results.Measure(report.Key{Scenario: "memory", Engine: s.engine, Op: report.LogAfterLoad}, "MB", mb(s.place.log()))
+	}
 	for range s.plan.starts {
-		if err := s.server.stop(); err != nil {
+		if err := s.restart(ctx); err != nil {
 			return err
 		}
-		if err := s.serve(ctx, "LATCHKEY_THROTTLE="+s.throttle); err != nil {
-			return err
-		}
-		s.results.Measure(k, "ms", float64(s.started.Microseconds())/1000)
+		s.results.Measure(k, "ms", milliseconds(s.started))
+		s.results.Measure(report.Key{Scenario: "start", Engine: s.engine, Op: report.StartCPU}, "ms", milliseconds(s.computed))
 	}
 	s.say("start %s: %s", s.engine, s.started)
 	time.Sleep(idleFor)
-	s.results.Measure(report.Key{Scenario: "memory", Engine: s.engine, Op: "idle"}, "MiB", mib(machine.RSS(s.pid())))
-	k.Op = "on an empty database"
+	s.noteMemory(ctx, "idle")
+	k.Op = report.StartEmpty
 	for range s.plan.starts {
 		if err := s.startEmpty(ctx, k); err != nil {
 			return err
@@ -47,9 +48,23 @@ func (b *bench) startEmpty(ctx context.Context, k report.Key) error {
 	if err != nil {
 		return err
 	}
-	b.results.Measure(k, "ms", float64(running.started.Microseconds())/1000)
+	b.results.Measure(k, "ms", milliseconds(running.started))
 	if err := running.stop(); err != nil {
 		return err
 	}
 	return p.remove(ctx)
+}
+
+// noteMemory says what the server takes, how much of it its heap, and what PostgreSQL takes.
+func (s *site) noteMemory(ctx context.Context, when string) {
+	k := report.Key{Scenario: "memory", Engine: s.engine, Op: when}
+	s.results.Measure(k, "MB", mb(machine.RSS(s.pid())))
+	if metrics, err := s.metrics(ctx); err == nil {
+		k.Op = when + report.OfItHeap
+		s.results.Measure(k, "MB", metrics["go_memstats_heap_inuse_bytes"]/1e6)
+	}
+	if s.postmaster != 0 {
+		k.Op = when + report.DatabaseToo
+		s.results.Measure(k, "MB", mb(machine.FamilyMemory(s.postmaster)))
+	}
 }

@@ -28,17 +28,19 @@ func (b *bench) steady(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	var once []step
-	if b.wants("refresh", "bearer", "list", "sign-in", "sign-out", "delete", "day", "flood", "growth", "start", "profile") {
+	var after []step
+	if b.wants("refresh", "bearer", "list", "sign-in", "sign-out", "delete", "day", "flood", "growth", "start", "memory", "size", "profile") {
 		for _, engine := range b.engines {
 			s, filled, err := b.newSite(ctx, engine, b.plan.users)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, s.close(ctx)) }()
-			s.noteSeeded(filled)
+			if err := s.noteSeeded(ctx, filled); err != nil {
+				return err
+			}
 			steps = append(steps, s.steadySteps()...)
-			once = append(once, s.onceSteps()...)
+			after = append(after, s.onceSteps()...)
 		}
 	}
 	for round := range b.plan.rounds {
@@ -47,7 +49,7 @@ func (b *bench) steady(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return b.runAll(ctx, once)
+	return b.runAll(ctx, after)
 }
 
 func (b *bench) runAll(ctx context.Context, steps []step) error {
@@ -65,11 +67,28 @@ func (b *bench) runAll(ctx context.Context, steps []step) error {
 	return nil
 }
 
-func (s *site) noteSeeded(filled seeded) {
-	k := report.Key{Scenario: "size", Engine: s.engine, Op: "bytes a session, with its index"}
-	s.results.Measure(k, "B", filled.sessionBytes)
-	k.Op = "bytes a user, with its indexes"
-	s.results.Measure(k, "B", filled.userBytes)
+// noteSeeded says what rows weigh, and what their texts alone do.
+func (s *site) noteSeeded(ctx context.Context, filled seeded) error {
+	agent, err := s.place.number(ctx, "SELECT CAST(AVG(LENGTH(user_agent)) AS BIGINT) FROM sessions")
+	if err != nil {
+		return err
+	}
+	ids, err := s.place.number(ctx, "SELECT CAST(AVG(LENGTH(id) + LENGTH(user_id)) AS BIGINT) FROM sessions")
+	if err != nil {
+		return err
+	}
+	for _, weighed := range []struct {
+		op    string
+		bytes float64
+	}{
+		{report.SessionSize, filled.sessionBytes},
+		{report.IDsSize, float64(ids)},
+		{report.AgentSize, float64(agent)},
+		{report.UserSize, filled.userBytes},
+	} {
+		s.results.Measure(report.Key{Scenario: "size", Engine: s.engine, Op: weighed.op}, "B", weighed.bytes)
+	}
+	return nil
 }
 
 func (s *site) steadySteps() []step {
@@ -168,10 +187,11 @@ func (s *site) list(conn *load.Conn, c *chain) error {
 	return wantStatus(a, http.StatusOK)
 }
 
+const signers = 16 // callers
+
 func (s *site) signingIn(ctx context.Context) error {
-	const callers = 16
-	s.closed(ctx, s.target, report.Key{Scenario: "sign-in", Engine: s.engine, Case: callersCase(callers)},
-		s.signInActs(callers))
+	s.closed(ctx, s.target, report.Key{Scenario: "sign-in", Engine: s.engine, Case: callersCase(signers)},
+		s.signInActs(signers))
 	return nil
 }
 

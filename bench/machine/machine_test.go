@@ -2,21 +2,27 @@ package machine
 
 import (
 	"os"
+	"os/exec"
+	"slices"
 	"testing"
 	"time"
 )
 
-// A process that computes for a while has used about that much.
+// A process that computes for a while has used about that much, however long it takes on a busy machine.
 func TestMeterSeesOurOwnWork(t *testing.T) {
+	const work = 300 * time.Millisecond
 	m := NewMeter(Watched{Server: os.Getpid()})
 	m.Start()
-	x := 1.0
-	for began := time.Now(); time.Since(began) < 300*time.Millisecond; {
+	x, began := 1.0, time.Now()
+	for until := CPU(os.Getpid()) + work; CPU(os.Getpid()) < until; {
 		x *= 1.0000001
 	}
-	u := m.Stop()
-	if u.Server <= 0.1 || u.Load != u.Server || u.Busy() < u.Server {
-		t.Errorf("got %+v after computing %g", u, x)
+	u, seconds := m.Stop(), time.Since(began).Seconds()
+	if used := u.Server * seconds; used < 0.8*work.Seconds() || used > 2*work.Seconds() || u.Load != u.Server || u.Busy() < u.Server {
+		t.Errorf("got %+v in %.2f s after computing %g", u, seconds, x)
+	}
+	if precise, coarse := CPU(os.Getpid()), time.Duration(cpuOf(os.Getpid(), false))*time.Second/Hertz; (precise - coarse).Abs() > 50*time.Millisecond {
+		t.Errorf("%s of CPU time by one clock, %s by the other", precise, coarse)
 	}
 	if u.RSS < 1<<20 || u.PeakRSS < u.RSS {
 		t.Errorf("memory: %d, at most %d", u.RSS, u.PeakRSS)
@@ -29,6 +35,28 @@ func TestChildrenCount(t *testing.T) {
 	}
 	if gone := cpuOf(1<<30, true); gone != 0 {
 		t.Errorf("a process that is not there used %d ticks", gone)
+	}
+}
+
+// What a family shares is charged to each in part: together they take no more than each by itself.
+func TestFamilyMemory(t *testing.T) {
+	alone := FamilyMemory(os.Getpid())
+	if rss := RSS(os.Getpid()); alone < rss/4 || alone > rss+1<<20 {
+		t.Errorf("%d bytes, resident %d", alone, rss)
+	}
+	child := exec.Command("sleep", "60")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = child.Process.Kill()
+		_ = child.Wait()
+	}()
+	if !slices.Contains(childrenOf(os.Getpid()), child.Process.Pid) {
+		t.Error("a child is not seen")
+	}
+	if none := FamilyMemory(0); none != 0 {
+		t.Errorf("no process takes %d bytes", none)
 	}
 }
 

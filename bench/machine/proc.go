@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
+	"unsafe"
 )
 
 // Hertz is the unit of CPU time in /proc: USER_HZ, 100 on every Linux that Go runs on.
@@ -53,14 +55,35 @@ func cpuOf(pid int, children bool) (ticks int64) {
 		return s.own
 	}
 	ticks = s.own + s.kids
-	all, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range all {
-		id, _ := strconv.Atoi(filepath.Base(dir))
-		if c, err := readStat(id); err == nil && c.parent == pid {
+	for _, child := range childrenOf(pid) {
+		if c, err := readStat(child); err == nil {
 			ticks += c.own
 		}
 	}
 	return ticks
+}
+
+func childrenOf(pid int) (children []int) {
+	all, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range all {
+		id, _ := strconv.Atoi(filepath.Base(dir))
+		if c, err := readStat(id); err == nil && c.parent == pid {
+			children = append(children, id)
+		}
+	}
+	return children
+}
+
+// CPU is the CPU time of a process so far. It asks the process's own clock (clock_getcpuclockid(3)):
+// /proc counts in hundredths of a second, and a server starts in two or three of them.
+func CPU(pid int) time.Duration {
+	const scheduled = 2 // CPUCLOCK_SCHED of the process, not of one thread
+	var at syscall.Timespec
+	_, _, failed := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, uintptr(^pid<<3|scheduled), uintptr(unsafe.Pointer(&at)), 0)
+	if failed != 0 {
+		return 0
+	}
+	return time.Duration(at.Nano())
 }
 
 // cpuOfAll is the busy and the stolen time of all CPUs.
@@ -84,9 +107,9 @@ func cpuOfAll() (busy, stolen int64) {
 	return busy, stolen
 }
 
-// status reads a line of /proc/PID/status that is in kB, and returns bytes.
-func status(pid int, name string) int64 {
-	f, err := os.Open(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+// kilobytes reads a line of a file in /proc/PID that is in kB, and returns bytes.
+func kilobytes(pid int, file, name string) int64 {
+	f, err := os.Open(filepath.Join("/proc", strconv.Itoa(pid), file))
 	if err != nil {
 		return 0
 	}
@@ -101,10 +124,22 @@ func status(pid int, name string) int64 {
 }
 
 // RSS is a process's resident memory in bytes.
-func RSS(pid int) int64 { return status(pid, "VmRSS") }
+func RSS(pid int) int64 { return kilobytes(pid, "status", "VmRSS") }
 
 // PeakRSS is the most it was since the last ResetPeak.
-func PeakRSS(pid int) int64 { return status(pid, "VmHWM") }
+func PeakRSS(pid int) int64 { return kilobytes(pid, "status", "VmHWM") }
+
+// FamilyMemory is the resident memory of a process and its children in bytes. What they share, such as
+// PostgreSQL's buffers, counts once: each is charged its part of it (Pss in proc(5)).
+func FamilyMemory(pid int) (bytes int64) {
+	if pid == 0 {
+		return 0
+	}
+	for _, id := range append(childrenOf(pid), pid) {
+		bytes += kilobytes(id, "smaps_rollup", "Pss")
+	}
+	return bytes
+}
 
 // ResetPeak forgets the peak.
 func ResetPeak(pid int) error {
@@ -126,6 +161,11 @@ type Usage struct {
 	Stolen   float64 `json:"stolen"`
 	RSS      int64   `json:"rss"`
 	PeakRSS  int64   `json:"peakRss"`
+
+	DatabaseMemory int64 `json:"databaseMemory"` // at the end; what its processes share counts once
+
+	Allocated float64 `json:"allocated"` // bytes a second, by the server's own count
+	Objects   float64 `json:"objects"`   // a second
 }
 
 // Busy is all that the CPUs did.
@@ -161,6 +201,7 @@ func (m *Meter) Stop() Usage {
 		RSS:      RSS(m.watched.Server),
 		PeakRSS:  PeakRSS(m.watched.Server),
 	}
+	u.DatabaseMemory = FamilyMemory(m.watched.Database)
 	u.Other = max(0, cores(m.before.busy, after.busy)-u.Server-u.Database-u.Load)
 	return u
 }

@@ -3,9 +3,7 @@ package report
 // The report itself.
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -34,7 +32,9 @@ func (r *Results) markdown(plots []plot) string {
 		m.CPU, m.Cores, Thousands(int(m.MemoryMiB)), m.Kernel, m.Filesystem, m.Go, orNone(m.PostgreSQL))
 	p.line("")
 	p.line("Default configuration (FULL durability, ES256, strict JSON, throttle, audit and log on)%s. Connections are kept alive.", but(r.Settings))
-	p.line("Figures are medians of the repeats; all runs are in [results.json](results.json).")
+	middle, most := r.others()
+	p.line("Others used %.2f of the cores meanwhile in the median run, %.2f in the worst (the kernel's own threads included).", middle, most)
+	p.line("Figures are medians of the repeats, \"max\" the slowest of all; all runs are in [results.json](results.json).")
 	r.writeGoals(p)
 	r.writeRemarks(p)
 	r.writeCeilings(p)
@@ -48,6 +48,8 @@ func (r *Results) markdown(plots []plot) string {
 		p.line("![%s](plots/%s)\n", strings.TrimSuffix(plot.name, ".svg"), plot.name)
 	}
 	r.writeProfiles(p)
+	r.writeAllocations(p)
+	r.writeAgainst(p)
 	r.writeMethod(p)
 	return p.String()
 }
@@ -69,21 +71,24 @@ func but(settings []string) string {
 func (r *Results) writeGoals(p *page) {
 	p.line("\n## Goals\n")
 	p.table("goal", "wanted", "measured", "measured / wanted", "")
-	missing := 0
-	for _, g := range goals() {
+	var missing []string
+	for _, g := range r.goals() {
 		value, ok := g.value(r)
 		if !ok {
-			missing++
+			missing = append(missing, g.what)
 			continue
 		}
 		verdict := "reached"
 		if !g.met(value) {
 			verdict = "**missed**"
 		}
-		p.row(g.what, g.wanted(), number(value, g.unit), fmt.Sprintf("%.2f", value/g.bound), verdict)
+		p.row(g.what, g.wanted(), number(value, g.unit), g.share(value), verdict)
 	}
-	if missing > 0 {
-		p.line("\n%d more goals were not measured in this run; `make bench-full` measures all.", missing)
+	if len(missing) > 0 {
+		p.line("\nNot measured in this run (`make bench-full` measures all):\n")
+		for _, what := range missing {
+			p.line("- %s", what)
+		}
 	}
 }
 
@@ -92,13 +97,16 @@ func (r *Results) writeRemarks(p *page) {
 	if len(all) == 0 {
 		return
 	}
-	p.line("\n## What is missing\n")
+	p.line("\n## What was missed, and what to doubt\n")
 	for _, text := range all {
 		p.line("- %s", text)
 	}
 }
 
 func (r *Results) writeCeilings(p *page) {
+	if !r.measured("ceiling") {
+		return
+	}
 	p.line("\n## What the machine can do at best\n")
 	p.line("Measured in the same rounds as everything else.\n")
 	p.table("ceiling", "a second", "p50 ms", "p99 ms", "server µs an operation", "database µs")
@@ -138,23 +146,29 @@ func whole(v float64) string {
 	return Thousands(int(v + 0.5))
 }
 
+// measured says whether any of the scenarios has a figure.
+func (r *Results) measured(scenarios ...string) bool {
+	return slices.ContainsFunc(r.Figures, func(f *Figure) bool { return slices.Contains(scenarios, f.Scenario) })
+}
+
 func (r *Results) writeLoad(p *page) {
+	if len(r.shown()) == 0 {
+		return
+	}
 	p.line("\n## Operations, as fast as they go\n")
-	p.table("operation", "engine", "callers", "a second", "p50 ms", "p90", "p99", "max", "of its ceiling", "server µs", "database µs", "cores: load", "other", "memory MiB", "repeats differ by")
-	for _, f := range r.Figures {
-		switch f.Scenario {
-		case "ceiling", "flood", "day", "scale":
-			continue
-		}
+	p.table("operation", "engine", "callers", "a second", "p50 ms", "p90", "p99", "max", "of its ceiling", "server µs", "database µs", "cores: load", "other", "server MB", "database MB", "bytes allocated", "objects", "repeats differ by")
+	for _, f := range r.shown() {
 		m := f.median()
 		p.row(f.Scenario, f.Engine, strings.Fields(f.Case)[0], number(m.Rate, ""), cell(m.P50), cell(m.P90), cell(m.P99), cell(m.Max),
 			r.ofCeiling(f.Key, m), whole(perOp(m.CPU.Server, m)), whole(perOp(m.CPU.Database, m)),
-			fmt.Sprintf("%.2f", m.CPU.Load), fmt.Sprintf("%.2f", m.CPU.Other), whole(mib(m.CPU.RSS)), fmt.Sprintf("%.0f %%", 100*f.spread()))
+			fmt.Sprintf("%.2f", m.CPU.Load), fmt.Sprintf("%.2f", m.CPU.Other), whole(mb(m.CPU.RSS)), whole(mb(m.CPU.DatabaseMemory)),
+			whole(perOp(m.CPU.Allocated, m)/1e6), whole(perOp(m.CPU.Objects, m)/1e6), fmt.Sprintf("%.0f %%", 100*f.spread()))
 	}
 	p.line("\nCeilings: refresh against the refresh without rules on the same engine, sign-in against raw Argon2id, the rest against the JSON echo.")
+	p.line("Server: its resident memory at the end. Database: PostgreSQL's processes, what they share counted once, the server's connections and shared buffers included; SQLite is part of the server. Allocated: by the server for one operation, by its own count.")
 }
 
-func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
+func mb(bytes int64) float64 { return float64(bytes) / 1e6 }
 
 func (r *Results) ofCeiling(k Key, m Run) string {
 	key, _ := ceilingOf(k)
@@ -170,6 +184,7 @@ func (r *Results) writeMixed(p *page) {
 		{"day", "A mixed day", "Open loop: requests come when they are due, whatever became of the earlier ones, and are timed from then."},
 		{"flood", "Under a flood of wrong sign-ins", "64 callers guess as fast as they are answered; 80 refreshes a second are due; a user signs in from a known device once a second."},
 		{"scale", "By size of the database", "64 callers (sign-in: 2), on databases of different sizes in turns."},
+		{"sweep", "While the server forgets old sessions", "64 callers refresh, as fast as they go, right after a start with many sessions that ended 40 days ago, and again when all are forgotten."},
 	} {
 		var rows [][]string
 		for _, f := range r.Figures {
@@ -177,7 +192,7 @@ func (r *Results) writeMixed(p *page) {
 				m := f.median()
 				rows = append(rows, []string{
 					f.Op, f.Engine, f.Case, number(m.Rate, ""), cell(m.P50), cell(m.P90), cell(m.P99), cell(m.Max), fmt.Sprint(m.Failed),
-					fmt.Sprintf("%.2f", m.CPU.Server), fmt.Sprintf("%.2f", m.CPU.Database), fmt.Sprintf("%.2f", m.CPU.Load), fmt.Sprintf("%.2f", m.CPU.Other),
+					fmt.Sprintf("%.2f", m.CPU.Server), fmt.Sprintf("%.2f", m.CPU.Database), fmt.Sprintf("%.2f", m.CPU.Load), fmt.Sprintf("%.2f", m.CPU.Other), fmt.Sprint(len(f.Runs)),
 				})
 			}
 		}
@@ -185,44 +200,39 @@ func (r *Results) writeMixed(p *page) {
 			continue
 		}
 		p.line("\n## %s\n\n%s\n", part.title, part.text)
-		p.table("operation", "engine", "case", "a second", "p50 ms", "p90", "p99", "max", "failed", "cores: server", "database", "load", "other")
+		p.table("operation", "engine", "case", "a second", "p50 ms", "p90", "p99", "max", "failed", "cores: server", "database", "load", "other", "repeats")
 		for _, cells := range rows {
 			p.row(cells...)
 		}
 	}
 }
 
+// writeQuantities puts the engines side by side.
 func (r *Results) writeQuantities(p *page) {
 	if len(r.Quantities) == 0 {
 		return
 	}
 	p.line("\n## Start, memory, disk\n")
-	p.table("what", "median", "of")
+	p.table("what", SQLite, PostgreSQL, Machine, "repeats")
+	written := map[Key]bool{}
 	for _, q := range r.Quantities {
-		p.row(q.Key.String(), number(median(q.Values), q.Unit), fmt.Sprint(len(q.Values)))
-	}
-}
-
-func (r *Results) writeProfiles(p *page) {
-	if len(r.Profiles) == 0 {
-		return
-	}
-	p.line("\n## Where the server's CPU time goes\n\nIn percent, from a run of its own under the profiler; each sample is charged to the innermost part it was in.\n")
-	head, total := []string{""}, map[string]float64{}
-	for _, profile := range r.Profiles {
-		head = append(head, profile.Scenario+", "+profile.Engine)
-		for part, share := range profile.Shares {
-			total[part] += share
+		k := q.Key
+		k.Engine = ""
+		if written[k] {
+			continue
 		}
-	}
-	p.table(head...)
-	byWeight := func(a, b string) int { return cmp.Or(cmp.Compare(total[b], total[a]), strings.Compare(a, b)) }
-	for _, part := range slices.SortedFunc(maps.Keys(total), byWeight) {
-		cells := []string{part}
-		for _, profile := range r.Profiles {
-			cells = append(cells, fmt.Sprintf("%.0f", 100*profile.Shares[part]))
+		written[k] = true
+		cells := []string{k.String()}
+		for _, engine := range []string{SQLite, PostgreSQL, Machine} {
+			k.Engine = engine
+			value, ok := r.quantity(k)
+			if ok {
+				cells = append(cells, number(value, q.Unit))
+			} else {
+				cells = append(cells, "")
+			}
 		}
-		p.row(cells...)
+		p.row(append(cells, fmt.Sprint(len(q.Values)))...)
 	}
 }
 
@@ -236,5 +246,6 @@ one goroutine and one connection a caller; its own CPU time is in the tables, si
 loop: a caller sends its next request when it has its answer. Open loop: requests are due at a given rate and timed from
 when they were due. Each caller refreshes sessions of its own, spread over the table. CPU times and memory are the
 kernel's (/proc); "other" is all that is neither server, database nor load program, the kernel's own threads included.
-The log goes to memory, not to the disk under test. Rounds repeat everything in turns; the median of each column counts.`)
+The log goes to memory, not to the disk under test. Rounds repeat everything in turns; the median of each column counts.
+MB is 1,000,000 bytes. Profiles are taken in runs of their own, after everything else.`)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -150,11 +149,12 @@ func (r *Results) plotScale() (string, bool) {
 		if f.Scenario != "scale" || f.Op == "sign-in" {
 			continue
 		}
-		size, err := strconv.ParseFloat(strings.ReplaceAll(strings.TrimSuffix(f.Case, " sessions"), ",", ""), 64)
+		sessions, err := sessionsOf(f.Case)
 		if err != nil {
 			continue
 		}
 		k := Key{f.Scenario, f.Engine, "", f.Op}
+		size := float64(sessions)
 		lines[k] = append(lines[k], [2]float64{size, f.median().Rate})
 		top, most = max(top, f.median().Rate), max(most, size)
 	}

@@ -22,6 +22,7 @@ type Results struct {
 	Quantities []*Quantity   `json:"quantities"`
 	Series     []Series      `json:"series"`
 	Profiles   []Profile     `json:"profiles"`
+	Against    *Results      `json:"against,omitempty"` // an earlier run, of another binary
 }
 
 // The engines, as reports name them; Machine is for what needs neither.
@@ -79,10 +80,23 @@ type Point struct {
 	Ms float64 `json:"ms"`
 }
 
-// Profile says where a server's CPU time went.
+// Profile says where a server's CPU time went and what it allocated. What it allocated is an operation's.
 type Profile struct {
 	Key
-	Shares map[string]float64 `json:"shares"` // of all samples, by part of the program
+	Shares     map[string]float64 `json:"shares"` // of all samples, by part of the program
+	Functions  []Site             `json:"functions"`
+	Bytes      float64            `json:"bytes"` // all of them, as far as samples tell
+	Objects    float64            `json:"objects"`
+	Allocators []Site             `json:"allocators"`
+}
+
+// Site is a function and what it took by itself: of CPU time a share, of memory what it allocated for
+// one operation.
+type Site struct {
+	Name    string  `json:"name"`
+	Share   float64 `json:"share,omitempty"`
+	Bytes   float64 `json:"bytes,omitempty"`
+	Objects float64 `json:"objects,omitempty"`
 }
 
 // NewRun sums samples up.
@@ -153,7 +167,8 @@ func (r *Results) quantity(k Key) (float64, bool) {
 	return 0, false
 }
 
-// median of each column by itself; failures add up, since one is too many.
+// median of each column by itself; failures add up, since one is too many, and Max is the slowest of
+// all repeats.
 func (f *Figure) median() Run {
 	of := func(column func(Run) float64) float64 {
 		values := make([]float64, len(f.Runs))
@@ -170,7 +185,6 @@ func (f *Figure) median() Run {
 		P50:     of(func(r Run) float64 { return r.P50 }),
 		P90:     of(func(r Run) float64 { return r.P90 }),
 		P99:     of(func(r Run) float64 { return r.P99 }),
-		Max:     of(func(r Run) float64 { return r.Max }),
 		CPU: machine.Usage{
 			Server:   of(func(r Run) float64 { return r.CPU.Server }),
 			Database: of(func(r Run) float64 { return r.CPU.Database }),
@@ -179,9 +193,15 @@ func (f *Figure) median() Run {
 			Stolen:   of(func(r Run) float64 { return r.CPU.Stolen }),
 			RSS:      int64(of(func(r Run) float64 { return float64(r.CPU.RSS) })),
 			PeakRSS:  int64(of(func(r Run) float64 { return float64(r.CPU.PeakRSS) })),
+
+			Allocated: of(func(r Run) float64 { return r.CPU.Allocated }),
+			Objects:   of(func(r Run) float64 { return r.CPU.Objects }),
+
+			DatabaseMemory: int64(of(func(r Run) float64 { return float64(r.CPU.DatabaseMemory) })),
 		},
 	}
 	for _, run := range f.Runs {
+		m.Max = max(m.Max, run.Max)
 		m.Failed += run.Failed
 		if m.Mistake == "" {
 			m.Mistake = run.Mistake

@@ -27,15 +27,24 @@ func (r *Results) Write(dir string) error {
 
 // Render writes the report anew from results.json.
 func Render(dir string) error {
-	text, err := os.ReadFile(filepath.Join(dir, resultsFile))
+	r, err := Read(dir)
 	if err != nil {
 		return err
 	}
+	return r.render(dir)
+}
+
+// Read reads the results of an earlier run.
+func Read(dir string) (*Results, error) {
+	text, err := os.ReadFile(filepath.Join(dir, resultsFile))
+	if err != nil {
+		return nil, err
+	}
 	r := &Results{}
 	if err := json.Unmarshal(text, r); err != nil {
-		return fmt.Errorf("read %s: %w", resultsFile, err)
+		return nil, fmt.Errorf("read %s: %w", resultsFile, err)
 	}
-	return r.render(dir)
+	return r, nil
 }
 
 func (r *Results) render(dir string) error {
