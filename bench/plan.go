@@ -45,7 +45,7 @@ var (
 var plans = []plan{
 	{
 		name: "smoke", rounds: 1, warm: 100 * time.Millisecond, window: 400 * time.Millisecond, users: 2_000,
-		floods: 1, flood: 2 * time.Second, floodCases: []floodCase{unthrottled, throttled, shortQueue},
+		floods: 1, flood: 2 * time.Second, floodCases: []floodCase{unthrottled, throttled},
 		days: 1, day: time.Second, growths: 1, starts: 2,
 		scaleUsers: []int{400, 2_000}, sweeps: 1, sweepUsers: 400, limit: 10 * time.Minute,
 	},

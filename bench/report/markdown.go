@@ -215,7 +215,8 @@ func (r *Results) writeQuantities(p *page) {
 	p.line("\n## Start, memory, disk\n")
 	p.table("what", SQLite, PostgreSQL, Machine, "repeats")
 	written := map[Key]bool{}
-	for _, q := range r.Quantities {
+	byScenario := func(a, b *Quantity) int { return strings.Compare(a.Scenario, b.Scenario) }
+	for _, q := range slices.SortedStableFunc(slices.Values(r.Quantities), byScenario) {
 		k := q.Key
 		k.Engine = ""
 		if written[k] {

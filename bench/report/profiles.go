@@ -83,9 +83,9 @@ func (r *Results) writeAgainst(p *page) {
 			p.row(what, number(before, unit), number(after, unit), fmt.Sprintf("%.2f", after/before))
 		}
 	}
-	for _, f := range r.shown() {
+	for _, f := range r.Figures {
 		old, ok := r.Against.figure(f.Key)
-		if !ok {
+		if !ok || f.Scenario == "ceiling" {
 			continue
 		}
 		now, what := f.median(), f.Key.String()
