@@ -40,6 +40,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"latchkey/internal/password"
 	"latchkey/internal/store"
 )
 
@@ -112,8 +113,8 @@ func (s *Service) Stats(ctx context.Context) (Stats, error) {
 	return out, err
 }
 
-// HashLoad says how many password hashes run and wait now.
-func (s *Service) HashLoad() (running, waiting int) { return s.o.Pool.Load() }
+// HashLoad says what the hashing of passwords is doing.
+func (s *Service) HashLoad() password.Load { return s.o.Pool.Load() }
 
 // read, write, single and joint run fn against the store and give its errors their Code. See store.Write
 // for what fn must keep to.

@@ -34,7 +34,7 @@ func (s *Service) ChangePassword(ctx context.Context, caller *Caller, in ChangeP
 	if _, err := s.try(ctx, g, user, old, peer); err != nil {
 		return "", err
 	}
-	phc, err := s.newPassword(ctx, "newPassword", fresh, s.aboutUser(user))
+	phc, err := s.newPassword(ctx, email, "newPassword", fresh, s.aboutUser(user))
 	if err != nil {
 		return "", err
 	}

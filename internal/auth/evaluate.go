@@ -22,12 +22,31 @@ type evaluation struct {
 // makes it wait: whoever comes behind must be answered before the listener gives the connection up.
 const permitPatience = 10 * time.Second
 
+// turn is how a guess waits for a permit. A stranger shares its turns with who else tries the account,
+// whether there is one or not (I9), and with who else comes from its address.
+func (g guess) turn() password.Turn {
+	if g.own != nil {
+		return ownersTurn(g.account)
+	}
+	keys := []string{string(g.account)}
+	if g.address != nil {
+		keys = append(keys, string(g.address))
+	}
+	return password.Turn{Keys: keys}
+}
+
+// ownersTurn is how those wait who have shown more of an account than its e-mail. All of one account
+// share turns: nobody gains by making many devices known.
+func ownersTurn(account []byte) password.Turn {
+	return password.Turn{Known: true, Keys: []string{string(account)}}
+}
+
 // withPermit runs fn when a permit is free; a full queue is CodeUnavailable, and so is a slow one.
-func (s *Service) withPermit(ctx context.Context, fn func() error) error {
+func (s *Service) withPermit(ctx context.Context, turn password.Turn, fn func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, permitPatience)
 	defer cancel()
 	var inner error
-	if err := s.o.Pool.Do(ctx, func() { inner = fn() }); err != nil {
+	if err := s.o.Pool.Do(ctx, turn, func() { inner = fn() }); err != nil {
 		return &Error{Code: CodeUnavailable, RetryAfter: unavailableFor, Cause: err}
 	}
 	return inner
@@ -53,7 +72,7 @@ func (s *Service) evaluate(u store.User, pw secret) evaluation {
 // and the commit of the failure. A right password of an account that is disabled counts as wrong.
 // The outcome of a wrong one is CodeInvalidCredentials, the same for every account (I9).
 func (s *Service) try(ctx context.Context, g guess, user store.User, pw secret, peer Peer) (e evaluation, err error) {
-	err = s.withPermit(ctx, func() error {
+	err = s.withPermit(ctx, g.turn(), func() error {
 		if err := s.checkGuess(ctx, g); err != nil {
 			return err
 		}
@@ -88,13 +107,14 @@ func (s *Service) strengthen(e *evaluation, u store.User, pw secret) (err error)
 	return err
 }
 
-// newPassword checks a password against the policy and hashes it under a permit. A password that did
-// not decrypt is refused like one that is too common: it is none.
-func (s *Service) newPassword(ctx context.Context, field string, pw secret, about []string) (phc string, err error) {
+// newPassword checks a password against the policy and hashes it under a permit, for someone who has
+// proved that the account is theirs. A password that did not decrypt is refused like one that is too
+// common: it is none.
+func (s *Service) newPassword(ctx context.Context, email, field string, pw secret, about []string) (phc string, err error) {
 	if err := s.accept(field, pw, about); err != nil {
 		return "", err
 	}
-	err = s.withPermit(ctx, func() (err error) {
+	err = s.withPermit(ctx, ownersTurn(accountKey(email)), func() (err error) {
 		phc, err = s.o.Hash.Hash(pw.text)
 		return err
 	})

@@ -88,7 +88,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, peer Peer) (userID stri
 		return "", refuse(CodeAlreadyRegistered)
 	}
 	user.Email, user.FirstName, user.LastName = email, in.FirstName, in.LastName
-	phc, err := s.newPassword(ctx, "password", pw, s.aboutUser(user))
+	phc, err := s.newPassword(ctx, email, "password", pw, s.aboutUser(user))
 	if err != nil {
 		return "", err
 	}

@@ -31,7 +31,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, peer Peer
 	if err != nil {
 		return "", err
 	}
-	phc, err := s.newPassword(ctx, "password", pw, s.aboutUser(user))
+	phc, err := s.newPassword(ctx, email, "password", pw, s.aboutUser(user))
 	if err != nil {
 		return "", err
 	}

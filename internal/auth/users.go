@@ -33,7 +33,7 @@ func (s *Service) AddUser(ctx context.Context, in NewUser) (User, error) {
 	}
 	err := f.err()
 	if err == nil && in.Password != nil {
-		u.PasswordHash, err = s.newPassword(ctx, "password", pw, s.aboutUser(u))
+		u.PasswordHash, err = s.newPassword(ctx, u.Email, "password", pw, s.aboutUser(u))
 	}
 	if err != nil {
 		return User{}, err
@@ -99,7 +99,7 @@ func (s *Service) SetPassword(ctx context.Context, email, password string) error
 	if err != nil {
 		return err
 	}
-	phc, err := s.newPassword(ctx, "password", pw, s.aboutUser(u))
+	phc, err := s.newPassword(ctx, u.Email, "password", pw, s.aboutUser(u))
 	if err != nil {
 		return err
 	}

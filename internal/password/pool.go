@@ -4,17 +4,16 @@ package password
 // twice: by how many hash at once (memory) and by how many wait (latency).
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"fmt"
 	"sync"
 )
 
-// ErrBusy says that the queue is full: ask again later (503 with Retry-After).
+// ErrBusy says that too many wait: ask again later (503 with Retry-After).
 var ErrBusy = errors.New("too many passwords wait to be hashed")
 
-// Pool hands out permits to hash, first come, first served. It is safe for concurrent use.
+// Pool hands out permits to hash, in fair turns. It is safe for concurrent use.
 //
 // A permit belongs to the work, not to the request it is done for: a client that hangs up while its
 // password is hashed frees nothing early, so the memory in use never passes workers x the cost of a
@@ -24,7 +23,26 @@ type Pool struct {
 
 	mu      sync.Mutex
 	running int
-	waiting list.List // of chan struct{}; closing one hands its owner a permit
+	shed    uint64
+	lines   [2]line // strangers, known
+	served  int     // the line that had the last turn
+}
+
+const (
+	strangers = iota
+	known
+)
+
+// Turn says for whom a caller waits.
+type Turn struct {
+	Known bool     // it has shown to belong here, and waits in a line that strangers do not lengthen
+	Keys  []string // whom it shares its turns with: those who hold one of them too
+}
+
+// Load is what a Pool does at this moment, and how many callers it has turned away since it was made.
+type Load struct {
+	Running, Waiting int
+	Shed             uint64
 }
 
 // NewPool returns a Pool in which at most workers hash at once and at most queue more wait. Fewer
@@ -34,67 +52,70 @@ func NewPool(workers, queue int) *Pool {
 }
 
 // Do runs fn in the caller's goroutine while it holds a permit, and gives the permit back when fn
-// returns or panics. It returns ErrBusy at once when the queue is full, and ctx's cause when ctx ends
-// while it waits; fn has not run in either case. Once fn runs, ctx has no say.
-func (p *Pool) Do(ctx context.Context, fn func()) error {
-	if err := p.acquire(ctx); err != nil {
-		return err
+// returns or panics. Strangers and the known have a line each, which take turns; line says in which
+// order each is served. It returns ErrBusy when too many wait: then the last of the longer line has to
+// go, who need not be the newcomer. It returns ctx's cause when ctx ends while it waits. fn has not run
+// in either case. Once fn runs, ctx has no say.
+func (p *Pool) Do(ctx context.Context, turn Turn, fn func()) error {
+	if ctx.Err() != nil {
+		return gaveUp(ctx)
+	}
+	w := p.enter(turn)
+	select {
+	case <-w.answered:
+	case <-ctx.Done():
+		p.leave(w)
+		return gaveUp(ctx)
+	}
+	if w.err != nil {
+		return w.err
 	}
 	defer p.release()
 	fn()
 	return nil
 }
 
-// Load returns how many hash and how many wait at this moment.
-func (p *Pool) Load() (running, waiting int) {
+// Load returns what happens at this moment.
+func (p *Pool) Load() Load {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.running, p.waiting.Len()
+	return Load{Running: p.running, Waiting: p.waiting(), Shed: p.shed}
 }
 
-func (p *Pool) acquire(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return gaveUp(ctx)
-	}
-	turn, place, err := p.enqueue()
-	if err != nil {
-		return err
-	}
-	select {
-	case <-turn:
-		return nil
-	case <-ctx.Done():
-		p.leave(turn, place)
-		return gaveUp(ctx)
-	}
-}
-
-// enqueue returns a channel that is closed when the caller holds a permit, which may be at once, and
-// the caller's place in the queue.
-func (p *Pool) enqueue() (chan struct{}, *list.Element, error) {
+// enter gives the caller a permit where one is free, else a place in its line.
+func (p *Pool) enter(turn Turn) *waiter {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	turn := make(chan struct{})
-	if p.running < p.workers { // nobody waits: release hands a permit on before it counts one free
+	w := &waiter{line: &p.lines[strangers], keys: turn.Keys, answered: make(chan struct{})}
+	if turn.Known {
+		w.line = &p.lines[known]
+	}
+	if p.running < p.workers { // nobody waits: pass hands a permit on before it counts one free
 		p.running++
-		close(turn)
-		return turn, nil, nil
+		w.answer(nil)
+		return w
 	}
-	if p.waiting.Len() >= p.queue {
-		return nil, nil, ErrBusy
+	w.line.join(w)
+	if p.waiting() > p.queue {
+		p.shed++
+		out := p.longer().last()
+		out.line.remove(out)
+		out.answer(ErrBusy)
 	}
-	return turn, p.waiting.PushBack(turn), nil
+	return w
 }
 
-// leave gives up a place in the queue, or the permit that came in the same moment.
-func (p *Pool) leave(turn chan struct{}, place *list.Element) {
+// leave gives up a place in a line, or the permit that came in the same moment.
+func (p *Pool) leave(w *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
-	case <-turn:
-		p.pass()
+	case <-w.answered:
+		if w.err == nil {
+			p.pass()
+		}
 	default:
-		p.waiting.Remove(place)
+		w.line.remove(w)
 	}
 }
 
@@ -104,14 +125,25 @@ func (p *Pool) release() {
 	p.pass()
 }
 
-// pass hands a permit to the longest waiting, or counts it free. p.mu is held.
+// pass hands a permit to the first of the line whose turn it is, or counts it free. p.mu is held.
 func (p *Pool) pass() {
-	first := p.waiting.Front()
-	if first == nil {
+	if p.waiting() == 0 {
 		p.running--
 		return
 	}
-	close(p.waiting.Remove(first).(chan struct{}))
+	if other := 1 - p.served; len(p.lines[other].waiting) > 0 {
+		p.served = other
+	}
+	p.lines[p.served].serve().answer(nil)
+}
+
+func (p *Pool) waiting() int { return len(p.lines[strangers].waiting) + len(p.lines[known].waiting) }
+
+func (p *Pool) longer() *line {
+	if len(p.lines[known].waiting) > len(p.lines[strangers].waiting) {
+		return &p.lines[known]
+	}
+	return &p.lines[strangers]
 }
 
 func gaveUp(ctx context.Context) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,7 +20,7 @@ func occupy(t *testing.T, p *Pool) (free func()) {
 	release, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := p.Do(context.Background(), func() { <-release }); err != nil {
+		if err := p.Do(context.Background(), Turn{}, func() { <-release }); err != nil {
 			t.Errorf("Do = %v", err)
 		}
 	}()
@@ -29,8 +30,8 @@ func occupy(t *testing.T, p *Pool) (free func()) {
 
 func wantLoad(t *testing.T, p *Pool, running, waiting int) {
 	t.Helper()
-	if r, w := p.Load(); r != running || w != waiting {
-		t.Errorf("Load = %d running, %d waiting; want %d, %d", r, w, running, waiting)
+	if l := p.Load(); l.Running != running || l.Waiting != waiting {
+		t.Errorf("Load = %+v; want %d running, %d waiting", l, running, waiting)
 	}
 }
 
@@ -42,14 +43,14 @@ func TestPoolServesInOrderAndShedsTheRest(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 3 {
 			all.Go(func() {
-				if err := p.Do(t.Context(), func() { order = append(order, i) }); err != nil {
+				if err := p.Do(t.Context(), Turn{}, func() { order = append(order, i) }); err != nil {
 					t.Errorf("Do %d = %v", i, err)
 				}
 			})
 			synctest.Wait()
 		}
 		wantLoad(t, p, 1, 3)
-		if err := p.Do(t.Context(), func() { t.Error("ran past the queue") }); err != ErrBusy {
+		if err := p.Do(t.Context(), Turn{}, func() { t.Error("ran past the queue") }); err != ErrBusy {
 			t.Errorf("Do past the queue = %v, want ErrBusy", err)
 		}
 		free()
@@ -66,11 +67,11 @@ func TestPoolRunsAsManyAsItHasWorkers(t *testing.T) {
 		p := NewPool(2, 0)
 		free1, free2 := occupy(t, p), occupy(t, p)
 		wantLoad(t, p, 2, 0)
-		if err := p.Do(t.Context(), func() {}); err != ErrBusy {
+		if err := p.Do(t.Context(), Turn{}, func() {}); err != ErrBusy {
 			t.Errorf("third Do = %v, want ErrBusy", err)
 		}
 		free1()
-		if err := p.Do(t.Context(), func() {}); err != nil {
+		if err := p.Do(t.Context(), Turn{}, func() {}); err != nil {
 			t.Errorf("Do with a free permit = %v", err)
 		}
 		free2()
@@ -86,13 +87,13 @@ func TestPoolContextEndsTheWait(t *testing.T) {
 		var next sync.WaitGroup
 		served := false
 		go func() {
-			if err := p.Do(ctx, func() { t.Error("ran after its context ended") }); !errors.Is(err, context.DeadlineExceeded) {
+			if err := p.Do(ctx, Turn{}, func() { t.Error("ran after its context ended") }); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("Do = %v, want DeadlineExceeded", err)
 			}
 		}()
 		synctest.Wait()
 		next.Go(func() {
-			if err := p.Do(t.Context(), func() { served = true }); err != nil {
+			if err := p.Do(t.Context(), Turn{}, func() { served = true }); err != nil {
 				t.Errorf("Do of the next = %v", err)
 			}
 		})
@@ -114,11 +115,11 @@ func TestPoolKeepsThePermitOfACancelledCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPool(1, 0)
 		ctx, hangUp := context.WithCancel(t.Context())
-		err := p.Do(ctx, func() {
+		err := p.Do(ctx, Turn{}, func() {
 			hangUp()
 			synctest.Wait()
 			wantLoad(t, p, 1, 0)
-			if err := p.Do(t.Context(), func() {}); err != ErrBusy {
+			if err := p.Do(t.Context(), Turn{}, func() {}); err != ErrBusy {
 				t.Errorf("Do beside it = %v, want ErrBusy", err)
 			}
 		})
@@ -134,7 +135,7 @@ func TestPoolNeverRunsForAnEndedContext(t *testing.T) {
 	cause := errors.New("client hung up")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
-	if err := p.Do(ctx, func() { t.Error("ran") }); !errors.Is(err, cause) {
+	if err := p.Do(ctx, Turn{}, func() { t.Error("ran") }); !errors.Is(err, cause) {
 		t.Errorf("Do = %v, want %v", err, cause)
 	}
 	wantLoad(t, p, 0, 0)
@@ -148,7 +149,7 @@ func TestPoolPanicGivesThePermitBack(t *testing.T) {
 				t.Error("the panic was swallowed")
 			}
 		}()
-		_ = p.Do(t.Context(), func() { panic("out of memory") })
+		_ = p.Do(t.Context(), Turn{}, func() { panic("out of memory") })
 	}()
 	wantLoad(t, p, 0, 0)
 }
@@ -156,21 +157,12 @@ func TestPoolPanicGivesThePermitBack(t *testing.T) {
 // The permit and the end of the context may come in the same moment; then the permit goes on.
 func TestPoolPermitThatCameTooLateGoesOn(t *testing.T) {
 	p := NewPool(1, 2)
-	if err := p.acquire(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	late, place, err := p.enqueue()
-	if err != nil {
-		t.Fatal(err)
-	}
-	next, _, err := p.enqueue()
-	if err != nil {
-		t.Fatal(err)
-	}
+	p.enter(Turn{})
+	late, next := p.enter(Turn{}), p.enter(Turn{})
 	p.release() // late has the permit and does not know it yet
-	p.leave(late, place)
+	p.leave(late)
 	select {
-	case <-next:
+	case <-next.answered:
 	default:
 		t.Error("the permit did not go on to the next")
 	}
@@ -182,9 +174,9 @@ func TestPoolPermitThatCameTooLateGoesOn(t *testing.T) {
 func TestPoolTakesSenselessSizes(t *testing.T) {
 	p := NewPool(0, -5)
 	ran := false
-	if err := p.Do(t.Context(), func() {
+	if err := p.Do(t.Context(), Turn{}, func() {
 		ran = true
-		if err := p.Do(t.Context(), func() {}); err != ErrBusy {
+		if err := p.Do(t.Context(), Turn{}, func() {}); err != ErrBusy {
 			t.Errorf("second Do = %v, want ErrBusy", err)
 		}
 	}); err != nil || !ran {
@@ -202,7 +194,8 @@ func TestPoolUnderFlood(t *testing.T) {
 		all.Go(func() {
 			for range rounds {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(200))*time.Microsecond)
-				err := p.Do(ctx, func() {
+				turn := Turn{Known: rand.IntN(4) == 0, Keys: []string{strconv.Itoa(rand.IntN(5)), strconv.Itoa(5 + rand.IntN(5))}}
+				err := p.Do(ctx, turn, func() {
 					if n := now.Add(1); n > workers {
 						t.Errorf("%d at once", n)
 					}
@@ -219,14 +212,22 @@ func TestPoolUnderFlood(t *testing.T) {
 				case err != nil:
 					t.Errorf("Do = %v", err)
 				}
-				if _, waiting := p.Load(); waiting > queue {
-					t.Errorf("%d wait", waiting)
+				if l := p.Load(); l.Waiting > queue {
+					t.Errorf("%d wait", l.Waiting)
 				}
 			}
 		})
 	}
 	all.Wait()
 	wantLoad(t, p, 0, 0)
+	for _, l := range p.lines {
+		if len(l.taken) > 0 {
+			t.Errorf("remembers %v, where nobody waits", l.taken)
+		}
+	}
+	if shed := int64(p.Load().Shed); shed < busy.Load() { // more: some gave up in the same moment
+		t.Errorf("Load says that %d were shed, and %d were told", shed, busy.Load())
+	}
 	if sum := ran.Load() + busy.Load() + gaveUp.Load(); sum != callers*rounds || ran.Load() == 0 {
 		t.Errorf("%d ran, %d shed, %d gave up of %d", ran.Load(), busy.Load(), gaveUp.Load(), callers*rounds)
 	}
@@ -236,7 +237,7 @@ func BenchmarkPoolUncontended(b *testing.B) {
 	p := NewPool(1, 0)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := p.Do(b.Context(), func() {}); err != nil {
+		if err := p.Do(b.Context(), Turn{}, func() {}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -30,7 +30,8 @@ func TestAdminListener(t *testing.T) {
 	text := scrape(s)
 	for _, want := range []string{
 		"latchkey_database_up 1\n", "latchkey_outbox_mails 1\n", "latchkey_outbox_oldest_seconds ",
-		"latchkey_password_hashes_running 0\n", "latchkey_password_hashes_waiting 0\n", "latchkey_build_info{",
+		"latchkey_password_hashes_running 0\n", "latchkey_password_hashes_waiting 0\n", "latchkey_password_hashes_shed_total 0\n",
+		"latchkey_build_info{",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s", want)

@@ -75,7 +75,7 @@ func buildInfo() prometheus.Collector {
 type gauges struct {
 	service *auth.Service
 
-	up, hashRunning, hashWaiting, outboxDepth, outboxAge *prometheus.Desc
+	up, hashRunning, hashWaiting, hashShed, outboxDepth, outboxAge *prometheus.Desc
 }
 
 func newGauges(service *auth.Service) *gauges {
@@ -85,6 +85,7 @@ func newGauges(service *auth.Service) *gauges {
 		up:          describe("latchkey_database_up", "1 when the database answered this scrape, else 0."),
 		hashRunning: describe("latchkey_password_hashes_running", "Password hashes being computed now."),
 		hashWaiting: describe("latchkey_password_hashes_waiting", "Requests waiting for a permit to hash."),
+		hashShed:    describe("latchkey_password_hashes_shed_total", "Requests turned away because too many waited for a permit."),
 		outboxDepth: describe("latchkey_outbox_mails", "Mails that wait to be sent."),
 		outboxAge:   describe("latchkey_outbox_oldest_seconds", "Age of the mail that has waited longest; 0 when none waits."),
 	}
@@ -92,7 +93,7 @@ func newGauges(service *auth.Service) *gauges {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range [...]*prometheus.Desc{g.up, g.hashRunning, g.hashWaiting, g.outboxDepth, g.outboxAge} {
+	for _, d := range [...]*prometheus.Desc{g.up, g.hashRunning, g.hashWaiting, g.hashShed, g.outboxDepth, g.outboxAge} {
 		out <- d
 	}
 }
@@ -105,9 +106,10 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
 	}
-	running, waiting := g.service.HashLoad()
-	gauge(g.hashRunning, float64(running))
-	gauge(g.hashWaiting, float64(waiting))
+	hashing := g.service.HashLoad()
+	gauge(g.hashRunning, float64(hashing.Running))
+	gauge(g.hashWaiting, float64(hashing.Waiting))
+	out <- prometheus.MustNewConstMetric(g.hashShed, prometheus.CounterValue, float64(hashing.Shed))
 
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
