@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -88,43 +90,80 @@ func malformed(why string) error {
 // decodeJSON reads one object into the struct T, whose exported fields all have a json name. Names
 // that T does not know are ignored; null, which decodes to a zero value, is the same as absent.
 func decodeJSON[T any](body []byte) (T, error) {
-	var in, none T
-	var members map[string]jsontext.Value
-	if err := json.Unmarshal(body, &members); err != nil || members == nil {
+	var o object[T]
+	var none T
+	if json.Unmarshal(body, &o) != nil {
 		return none, malformed("The request body must be one JSON object, in UTF-8, with each name once.")
 	}
-	var wrong []auth.Field
-	target := reflect.ValueOf(&in).Elem()
-	for i := range target.NumField() {
-		name, _, _ := strings.Cut(target.Type().Field(i).Tag.Get("json"), ",")
-		if misspelt(members, name) {
-			wrong = append(wrong, auth.Field{Name: name, Code: "wrong_case", Message: name + " must be written in exactly this case."})
-			continue
+	if o.faults != nil {
+		var inOrder []auth.Field
+		for _, i := range slices.Sorted(maps.Keys(o.faults)) {
+			inOrder = append(inOrder, o.faults[i])
 		}
-		value, given := members[name]
-		if !given {
-			continue
-		}
-		field := target.Field(i)
-		if json.Unmarshal(value, field.Addr().Interface()) != nil {
-			wrong = append(wrong, auth.Field{Name: name, Code: "invalid_type", Message: name + " must be " + wanted(field.Type()) + "."})
-		}
+		return none, refuse(auth.CodeInvalidRequest, inOrder...)
 	}
-	if wrong != nil {
-		return none, refuse(auth.CodeInvalidRequest, wrong...)
-	}
-	return in, nil
+	return o.in, nil
 }
 
-// misspelt says whether a member has name in another case: ignoring `Others` would end the wrong
-// sessions.
-func misspelt(members map[string]jsontext.Value, name string) bool {
-	for m := range members {
-		if m != name && strings.EqualFold(m, name) {
-			return true
+// object fills a T member by member: what is wrong with one of them does not end the reading, so that
+// every fault of a form is told at once.
+type object[T any] struct {
+	in     T
+	faults map[int]auth.Field // by the place of the field in T; nil: there are none
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom. An error is about the body as a whole; the
+// decoder asks for UTF-8, for each name once at every depth, and for nothing after the object.
+func (o *object[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '{' {
+		return errors.New("no object")
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	target := reflect.ValueOf(&o.in).Elem()
+	for d.PeekKind() != '}' {
+		token, err := d.ReadToken()
+		if err != nil {
+			return err
+		}
+		name := token.String() // before the decoder reuses its bytes
+		value, err := d.ReadValue()
+		if err != nil {
+			return err
+		}
+		o.set(target, name, value)
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+// set gives a member to the field it names. One in another case is refused rather than ignored:
+// ignoring `Others` would end the wrong sessions.
+func (o *object[T]) set(target reflect.Value, name string, value jsontext.Value) {
+	for i := range target.NumField() {
+		field := target.Type().Field(i)
+		switch want := jsonName(field); {
+		case name == want:
+			if _, misspelt := o.faults[i]; !misspelt && json.Unmarshal(value, target.Field(i).Addr().Interface()) != nil {
+				o.blame(i, auth.Field{Name: want, Code: "invalid_type", Message: want + " must be " + wanted(field.Type) + "."})
+			}
+		case strings.EqualFold(name, want):
+			o.blame(i, auth.Field{Name: want, Code: "wrong_case", Message: want + " must be written in exactly this case."})
 		}
 	}
-	return false
+}
+
+func (o *object[T]) blame(field int, fault auth.Field) {
+	if o.faults == nil {
+		o.faults = map[int]auth.Field{}
+	}
+	o.faults[field] = fault
+}
+
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
 }
 
 // wanted names a field's type in the words of JSON.

@@ -180,3 +180,26 @@ func FuzzDecodeJSON(f *testing.F) {
 		}
 	})
 }
+
+// What reading a body costs, for a small form and for one with a list and members that nobody asked for.
+func BenchmarkDecodeJSON(b *testing.B) {
+	b.Run("sign-in", func(b *testing.B) {
+		benchmarkDecode[api.SignInRequest](b, `{"email":"ada@example.com","password":"correct horse battery staple","clientAlias":null}`)
+	})
+	b.Run("refresh", func(b *testing.B) {
+		benchmarkDecode[api.RefreshRequest](b, `{"refreshToken":"`+strings.Repeat("eyJ0eXAiOiJydCtqd3Qi", 20)+`"}`)
+	})
+	b.Run("sign-out", func(b *testing.B) {
+		benchmarkDecode[api.SignOutRequest](b, `{"sessions":["01932c5e-8f00-7a3b-9c4d-5e6f708192a3","01932c5e-8f00-7a3b-9c4d-5e6f708192a4"],"others":false,"x":{"y":[1,2,3]}}`)
+	})
+}
+
+func benchmarkDecode[T any](b *testing.B, body string) {
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := decodeJSON[T]([]byte(body)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
