@@ -20,57 +20,90 @@ import (
 	"latchkey/internal/authtest"
 )
 
-// samples is how many of each class are taken: 400 in the long lane.
+// samples is how many of each kind are taken: 400 in the long lane.
 func samples() int {
 	if longRigs() {
 		return 400
 	}
-	return 100
+	return 60
 }
+
+// The kinds of account there are to be told from none, by the first word of their addresses.
+const (
+	known        = "known"
+	disabled     = "ended"
+	unverified   = "fresh"
+	passwordless = "plain"
+	unknown      = "other" // no account
+)
 
 func TestTimingKnownAgainstUnknown(t *testing.T) {
 	n := samples()
 	r := authtest.New(t, authtest.SQLite(t), func(o *auth.Options) { o.Throttle = false })
 	ctx := context.Background()
 	for i := range n {
-		r.AddUser(t, known(i))
+		addEveryKind(t, r, i)
 	}
 	wrongToken := "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-	for name, ask := range map[string]func(email string) error{
-		"signin": func(email string) error {
+	byPassword := []string{known, disabled, unverified, passwordless} // these endpoints look at the account
+	for _, endpoint := range []struct {
+		name  string
+		kinds []string
+		ask   func(email string) error
+	}{
+		{"signin", byPassword, func(email string) error {
 			_, err := r.SignIn(ctx, api.SignInRequest{Email: email, Password: "wrong password"})
 			return wanted(err, "invalid_credentials")
-		},
-		"forgot-password": func(email string) error {
-			_, err := r.ForgotPassword(ctx, api.ForgotPasswordRequest{Email: email})
-			return err
-		},
-		"verification-mail": func(email string) error {
-			return r.RequestVerification(ctx, api.VerificationMailRequest{Email: email})
-		},
-		"password-reset": func(email string) error {
-			err := r.ResetPassword(ctx, email, api.PasswordResetRequest{Password: "another fine passphrase", Token: wrongToken})
-			return wanted(err, "invalid_reset_token")
-		},
-		"reset-password": func(email string) error {
+		}},
+		{"reset-password", byPassword, func(email string) error {
 			err := r.ChangePassword(ctx, "", api.ChangePasswordRequest{Email: email, OldPassword: "wrong password", NewPassword: "another fine passphrase"})
 			return wanted(err, "invalid_credentials")
-		},
+		}},
+		{"forgot-password", []string{known}, func(email string) error {
+			_, err := r.ForgotPassword(ctx, api.ForgotPasswordRequest{Email: email})
+			return err
+		}},
+		{"verification-mail", []string{known}, func(email string) error {
+			return r.RequestVerification(ctx, api.VerificationMailRequest{Email: email})
+		}},
+		{"password-reset", []string{known}, func(email string) error {
+			err := r.ResetPassword(ctx, email, api.PasswordResetRequest{Password: "another fine passphrase", Token: wrongToken})
+			return wanted(err, "invalid_reset_token")
+		}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			// A chance of 1 in 1,000 to be unlucky is one in a million twice; a difference shows both times.
-			var p float64
-			for range 2 {
-				if p = compare(t, n, ask); p >= 0.001 {
-					return
+		for _, kind := range endpoint.kinds {
+			t.Run(endpoint.name+"/"+kind, func(t *testing.T) {
+				// A chance of 1 in 1,000 to be unlucky is one in a million twice; a difference shows both times.
+				var p float64
+				for range 2 {
+					if p = compare(t, n, kind, endpoint.ask); p >= 0.001 {
+						return
+					}
 				}
-			}
-			t.Errorf("known and unknown accounts are told apart by time, p = %.2g", p)
-		})
+				t.Errorf("%s and unknown accounts are told apart by time, p = %.2g", kind, p)
+			})
+		}
 	}
 }
 
-func known(i int) string { return fmt.Sprintf("known%04d@example.com", i) }
+func email(kind string, i int) string { return fmt.Sprintf("%s%04d@example.com", kind, i) }
+
+func addEveryKind(t *testing.T, r *authtest.Rig, i int) {
+	t.Helper()
+	pw := authtest.Password
+	for _, u := range []auth.NewUser{
+		{Email: email(known, i), Password: &pw}, {Email: email(disabled, i), Password: &pw},
+		{Email: email(unverified, i), Password: &pw, Unverified: true}, {Email: email(passwordless, i)},
+	} {
+		u.FirstName, u.LastName = "Ada", "Lovelace"
+		if _, err := r.Service.AddUser(context.Background(), u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Service.DisableUser(context.Background(), email(disabled, i)); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // wanted is nil when err is the refusal that was asked for.
 func wanted(err error, code string) error {
@@ -83,22 +116,22 @@ func wanted(err error, code string) error {
 // compare takes n samples of each class and returns the chance of such a difference in rank if there
 // were none. Which class comes first in each pair is left to chance: in a regular order the collector's
 // cycle, which a hash's memory drives, would fall on the same class each time.
-func compare(t *testing.T, n int, ask func(email string) error) (p float64) {
+func compare(t *testing.T, n int, kind string, ask func(email string) error) (p float64) {
 	t.Helper()
-	emails := [2]func(int) string{known, func(i int) string { return fmt.Sprintf("other%04d@example.com", i) }}
 	var classes [2][]time.Duration
 	for i := range n {
 		first := rand.IntN(2)
 		for _, class := range [2]int{first, 1 - first} {
+			address := email([2]string{kind, unknown}[class], i)
 			began := time.Now()
-			if err := ask(emails[class](i)); err != nil {
+			if err := ask(address); err != nil {
 				t.Fatal(err)
 			}
 			classes[class] = append(classes[class], time.Since(began))
 		}
 	}
 	p = rankSum(classes[0], classes[1])
-	t.Logf("known %v, unknown %v (medians of %d), p = %.3g", median(classes[0]), median(classes[1]), n, p)
+	t.Logf("%s %v, unknown %v (medians of %d), p = %.3g", kind, median(classes[0]), median(classes[1]), n, p)
 	return p
 }
 
