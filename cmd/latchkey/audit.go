@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,8 +16,9 @@ import (
 )
 
 const (
-	auditPage = 500             // events read at once
-	tailEvery = 1 * time.Second // between two looks for new events
+	auditPage   = 500              // events read at once
+	tailEvery   = 1 * time.Second  // between two looks for new events
+	tailOverlap = 10 * time.Second // how long a commit takes at most, and how far two nodes' clocks may differ
 )
 
 func (a *app) auditCommands() *cobra.Command {
@@ -51,9 +53,9 @@ const auditHeading = "AT KIND OUTCOME TIMES USER SESSION ADDRESS REQUEST"
 // auditFlags are what list, tail and export take alike.
 func auditFlags(cmd *cobra.Command) (query func() (auth.AuditQuery, error)) {
 	since := cmd.Flags().String("since", "", "only what came later: a time (2026-11-23T08:00:00Z) or so long ago (36h)")
-	user := cmd.Flags().String("user", "", "only the account with this e-mail `address`")
+	user := cmd.Flags().String("user", "", "only the account with this e-mail address or user `id`; an account that is deleted has only its id")
 	return func() (auth.AuditQuery, error) {
-		q := auth.AuditQuery{Email: *user, Limit: auditPage}
+		q := auth.AuditQuery{User: *user, Limit: auditPage}
 		if *since == "" {
 			return q, nil
 		}
@@ -132,11 +134,12 @@ func (a *app) auditTail() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if q.Since.IsZero() {
-			q.Since = time.Now()
+		log, err := newFollower(ctx, svc, q)
+		if err != nil {
+			return err
 		}
 		for {
-			if q, err = eachEvent(ctx, svc, q, func(h happening) error { return a.printEvent(h, *asJSON) }); err != nil {
+			if err := log.look(ctx, func(h happening) error { return a.printEvent(h, *asJSON) }); err != nil {
 				return err
 			}
 			select {
@@ -147,6 +150,43 @@ func (a *app) auditTail() *cobra.Command {
 		}
 	})
 	return cmd
+}
+
+// follower reads the log as it grows. An event's time is taken before its transaction commits, so one may
+// come to light after others that are younger: what is not older than tailOverlap is read again at each
+// look, and each event is handed over once.
+type follower struct {
+	svc   *auth.Service
+	query auth.AuditQuery
+	seen  map[string]time.Time // when it was, by id
+}
+
+// newFollower begins with what is there since the query's time; without one, with what comes to light
+// from now on.
+func newFollower(ctx context.Context, svc *auth.Service, q auth.AuditQuery) (*follower, error) {
+	f := &follower{svc, q, map[string]time.Time{}}
+	if !q.Since.IsZero() {
+		return f, nil
+	}
+	f.query.Since = time.Now().Add(-tailOverlap)
+	return f, f.look(ctx, func(happening) error { return nil })
+}
+
+// look hands over what has come to light since the last look.
+func (f *follower) look(ctx context.Context, do func(happening) error) error {
+	overlap := time.Now().Add(-tailOverlap)
+	_, err := eachEvent(ctx, f.svc, f.query, func(h happening) error {
+		if _, again := f.seen[h.ID]; again {
+			return nil
+		}
+		f.seen[h.ID] = h.At.Time
+		return do(h)
+	})
+	if err == nil && overlap.After(f.query.Since) {
+		f.query.Since = overlap
+		maps.DeleteFunc(f.seen, func(_ string, at time.Time) bool { return at.Before(overlap) })
+	}
+	return err
 }
 
 func (a *app) printEvent(h happening, asJSON bool) error {

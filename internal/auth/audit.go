@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,6 +32,7 @@ const (
 	eventUserDeleted     = "user_deleted"
 	eventEmailChanged    = "email_changed"
 	eventKeyRotated      = "key_rotated"
+	eventMailRetried     = "mail_retried"
 	eventThrottled       = "throttled"
 
 	outcomeOK         = "ok"
@@ -63,6 +65,17 @@ func (e event) row(id string, now time.Time, peer Peer) store.AuditEvent {
 	}
 }
 
+// auditEnded audits each of the sessions that were ended at once.
+func (s *Service) auditEnded(tx *store.Tx, now time.Time, ids []string, e event, peer Peer) error {
+	e.Kind = eventSessionEnded
+	for _, e.SessionID = range ids {
+		if err := s.audit(tx, now, e, peer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // throttled is the event of a refusal: one row a counter and minute, which tells of the first and counts
 // the others; a row each would be a flood's weapon.
 func throttled(key []byte, userID string, peer Peer, now time.Time) store.AuditEvent {
@@ -74,20 +87,20 @@ func throttled(key []byte, userID string, peer Peer, now time.Time) store.AuditE
 // AuditEvents pages through the audit log, oldest first, from q on. The last event is where the next
 // page goes on: AuditQuery{Since: last.At, After: last.ID}.
 func (s *Service) AuditEvents(ctx context.Context, q AuditQuery) ([]AuditEvent, error) {
-	userID := ""
-	if q.Email != "" {
-		u, err := s.namedUser(ctx, q.Email)
-		if err != nil {
-			return nil, err
-		}
-		userID = u.ID
+	userID, err := s.auditedUser(ctx, q.User)
+	if err != nil {
+		return nil, err
 	}
 	if q.Since.IsZero() {
 		q.Since = time.Unix(0, 0)
 	}
 	var rows []store.AuditEvent
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		rows, err = tx.AuditEvents(q.Since, q.After, userID, int64(q.Limit))
+	err = s.read(ctx, func(tx *store.Tx) (err error) {
+		if userID == "" {
+			rows, err = tx.AuditEvents(q.Since, q.After, int64(q.Limit))
+		} else {
+			rows, err = tx.AuditEventsOf(userID, q.Since, q.After, int64(q.Limit))
+		}
 		return err
 	})
 	list := make([]AuditEvent, len(rows))
@@ -95,6 +108,18 @@ func (s *Service) AuditEvents(ctx context.Context, q AuditQuery) ([]AuditEvent, 
 		list[i] = AuditEvent(row)
 	}
 	return list, err
+}
+
+// auditedUser is the id of the account that a query names: the log knows no addresses, since they change.
+func (s *Service) auditedUser(ctx context.Context, named string) (string, error) {
+	if named == "" || isID(named) {
+		return named, nil
+	}
+	u, err := s.namedUser(ctx, named)
+	if errors.Is(err, ErrNoUser) {
+		err = fmt.Errorf("%w now; name one that was deleted, or had it before, by its user id", err)
+	}
+	return u.ID, err
 }
 
 // Violations reads the whole database and returns every row that breaks an invariant it can see.

@@ -5,6 +5,7 @@ package auth_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"latchkey/api"
+	"latchkey/client"
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
 	"latchkey/internal/store"
@@ -67,6 +69,9 @@ func TestAuditTellsEverythingOnce(t *testing.T) {
 			}, nil},
 			{"sign in beyond the limit", func() { second = r.In(t, ada); r.In(t, ada) },
 				[]string{"sign_in ok", "session_ended evicted", "sign_in ok"}},
+			{"sign the others out", func() { ok(r.SignOut(ctx, second.AccessToken, api.SignOutRequest{Others: true})) },
+				[]string{"session_ended revoked"}},
+			{"sign the others out again", func() { ok(r.SignOut(ctx, second.AccessToken, api.SignOutRequest{Others: true})) }, nil},
 			{"sign out", func() { ok(r.SignOut(ctx, second.AccessToken, api.SignOutRequest{})) }, []string{"session_ended signed_out"}},
 			{"sign out again", func() { _ = r.SignOut(ctx, second.AccessToken, api.SignOutRequest{}) }, nil},
 			{"change the password", func() {
@@ -110,6 +115,11 @@ func TestAuditTellsEverythingOnce(t *testing.T) {
 				}
 			}, slices.Concat(slices.Repeat([]string{"sign_in refused"}, 6), []string{"throttled refused"})},
 			{"be deleted", func() { ok(r.Service.DeleteUser(ctx, "countess@example.com")) }, []string{"user_deleted ok"}},
+			{"send a mail again", func() {
+				mails, err := r.Service.Mails(ctx, true, 1)
+				ok(err)
+				ok(r.Service.RetryMail(ctx, mails[0].ID))
+			}, []string{"mail_retried ok"}},
 			{"rotate keys", func() {
 				_, err := r.Service.RotateKeys(ctx)
 				ok(err)
@@ -126,6 +136,134 @@ func TestAuditTellsEverythingOnce(t *testing.T) {
 				r.Clock.Advance(time.Second)
 			})
 		}
+		wantSound(t, r)
+	})
+}
+
+// Each session that ends is told of by name, also where many end at once.
+func TestAuditNamesEachSession(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db, func(o *auth.Options) {
+			o.SessionsPerUser = 4
+			o.Store = o.Store.Rigged(store.Rig{Clock: o.Now})
+		})
+		ctx := context.Background()
+		ada := r.AddUser(t, "ada@example.com")
+		var in []api.Tokens
+		for range 4 {
+			r.Clock.Advance(time.Second)
+			in = append(in, r.In(t, "ada@example.com"))
+		}
+		options := r.Options
+		options.SessionsPerUser = 2
+		stricter, err := auth.New(ctx, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := func(what string, do func() error, want ...api.Tokens) {
+			t.Helper()
+			r.Clock.Advance(time.Second)
+			since := r.Clock.Now()
+			if err := do(); err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			events, err := r.Service.AuditEvents(ctx, auth.AuditQuery{Since: since.Add(-time.Millisecond), User: ada.ID, Limit: 100})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got, ids []string
+			for _, e := range events {
+				if e.Kind == "session_ended" {
+					got = append(got, e.Outcome+" "+e.SessionID)
+				}
+			}
+			for _, tokens := range want {
+				ids = append(ids, what+" "+tokens.SessionID)
+			}
+			slices.Sort(got)
+			slices.Sort(ids)
+			if !slices.Equal(got, ids) {
+				t.Errorf("audited %q, want %q", got, ids)
+			}
+		}
+		ended("evicted", func() error {
+			_, err := stricter.SignIn(ctx, auth.SignIn{Email: "ada@example.com", Password: auth.Password{Value: authtest.Password}}, auth.Peer{})
+			return err
+		}, in[:3]...)
+		in = append(in[3:], r.In(t, "ada@example.com"))
+		sessions, err := r.Sessions(ctx, in[0].AccessToken, ada.ID)
+		if err != nil || len(sessions) != 3 {
+			t.Fatalf("%d sessions, %v", len(sessions), err)
+		}
+		in = append(in, api.Tokens{SessionID: sessions[1].ID})
+		ended("revoked", func() error { return r.SignOut(ctx, in[0].AccessToken, api.SignOutRequest{Others: true}) }, in[1:]...)
+	})
+}
+
+// An account is named by its address, or by its id when it has that address no more.
+func TestAuditOfWhoIsGone(t *testing.T) {
+	r := authtest.New(t, authtest.SQLite(t))
+	ctx := context.Background()
+	ada, eve := r.AddUser(t, "ada@example.com"), r.AddUser(t, "eve@example.com")
+	if err := r.Service.SetEmail(ctx, "ada@example.com", "countess@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Service.DeleteUser(ctx, "eve@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	for named, want := range map[string][]string{
+		"countess@example.com": {"user_added ok", "email_changed ok"},
+		ada.ID:                 {"user_added ok", "email_changed ok"},
+		eve.ID:                 {"user_added ok", "user_deleted ok"},
+	} {
+		if got, _ := told(t, r, auth.AuditQuery{User: named}); !slices.Equal(got, want) {
+			t.Errorf("%s: audited %q, want %q", named, got, want)
+		}
+	}
+	for _, named := range []string{"ada@example.com", "eve@example.com"} {
+		_, err := r.Service.AuditEvents(ctx, auth.AuditQuery{User: named, Limit: 1})
+		if !errors.Is(err, auth.ErrNoUser) || !strings.Contains(err.Error(), "user id") {
+			t.Errorf("%s: got %v, which does not say what to name", named, err)
+		}
+	}
+}
+
+// What the log has forgotten is not missed in it.
+func TestAuditorKnowsHowOldTheLogIs(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db, func(o *auth.Options) {
+			o.AuditDays = 1
+			o.Store = o.Store.Rigged(store.Rig{Clock: o.Now})
+		})
+		ctx := context.Background()
+		r.AddUser(t, "ada@example.com")
+		first := r.In(t, "ada@example.com")
+		tokens := first
+		for range 2 {
+			r.Clock.Advance(time.Hour)
+			var err error
+			if tokens, err = r.Refresh(ctx, tokens.RefreshToken); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.Clock.Advance(time.Hour)
+		if _, err := r.Refresh(ctx, first.RefreshToken); client.CodeOf(err) != "invalid_refresh_token" {
+			t.Fatalf("reuse: %v", err)
+		}
+		r.In(t, "ada@example.com")
+		r.Clock.Advance(48 * time.Hour)
+		later, err := auth.New(ctx, r.Options) // a running one does not trust such a clock
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := later.Sweep(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := told(t, r, auth.AuditQuery{}); len(got) > 0 {
+			t.Fatalf("left in the log: %q", got)
+		}
+		wantSound(t, r)
+		r.In(t, "ada@example.com")
 		wantSound(t, r)
 	})
 }

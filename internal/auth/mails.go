@@ -44,9 +44,11 @@ func (s *Service) MailByID(ctx context.Context, id string) (Mail, error) {
 }
 
 // RetryMail makes a waiting mail due now: ErrNoMail when it is not waiting. A row that is to be tried
-// within the length of a lease may be leased, and would be sent twice: ErrMailUnderWay.
+// within the length of a lease may be leased, and would be sent twice: ErrMailUnderWay. The audit log
+// names the mail as the request, which it is for a mailed link.
 func (s *Service) RetryMail(ctx context.Context, id string) error {
-	now := s.now()
+	now, by := s.now(), operator
+	by.RequestID = id
 	return s.write(ctx, func(tx *store.Tx) error {
 		row, err := tx.MailByID(id)
 		switch {
@@ -62,7 +64,10 @@ func (s *Service) RetryMail(ctx context.Context, id string) error {
 		if err = tx.PostponeMail(row, now, row.LastError); errors.Is(err, store.ErrNotFound) {
 			return ErrMailUnderWay // claimed since it was read
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.audit(tx, now, event{Kind: eventMailRetried}, by)
 	})
 }
 

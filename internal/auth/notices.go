@@ -138,14 +138,15 @@ func (s *Service) EndByLink(ctx context.Context, raw string, peer Peer) error {
 		} else if err != nil {
 			return err
 		}
+		ids := []string{e.session}
 		if e.session == "" {
-			_, err = tx.EndSessionsBefore(e.user, e.made, reasonRevoked, now)
+			ids, err = tx.EndSessionsBefore(e.user, e.made, reasonRevoked, now)
 		} else if err = tx.EndSession(e.session, e.user, reasonRevoked, now); errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		return s.audit(tx, now, event{Kind: eventSessionEnded, Outcome: reasonRevoked, UserID: e.user, SessionID: e.session}, peer)
+		return s.auditEnded(tx, now, ids, event{Outcome: reasonRevoked, UserID: e.user}, peer)
 	})
 }

@@ -119,7 +119,7 @@ func TestRefusalsAreCheapAndCounted(t *testing.T) {
 			}
 			query := auth.AuditQuery{Since: began, Limit: 1000}
 			if way.user {
-				want.UserID, query.Email = ada.ID, "ada@example.com"
+				want.UserID, query.User = ada.ID, "ada@example.com"
 			}
 			failing.Store(true)
 			if err := r.Service.FlushRefusals(ctx); auth.CodeOf(err) != auth.CodeUnavailable {

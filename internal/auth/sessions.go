@@ -132,10 +132,11 @@ func (s *Service) endOthers(ctx context.Context, caller Caller, peer Peer) error
 		if err := s.holdCaller(tx, caller); err != nil {
 			return err
 		}
-		if _, err := tx.EndSessions(caller.UserID, caller.SessionID, reasonRevoked, now); err != nil {
+		ids, err := tx.EndSessions(caller.UserID, caller.SessionID, reasonRevoked, now)
+		if err != nil {
 			return err
 		}
-		return s.audit(tx, now, event{Kind: eventSessionEnded, Outcome: "others", UserID: caller.UserID, SessionID: caller.SessionID}, peer)
+		return s.auditEnded(tx, now, ids, event{Outcome: reasonRevoked, UserID: caller.UserID}, peer)
 	})
 }
 

@@ -94,11 +94,11 @@ func (s *Service) newSession(ctx context.Context, user store.User, e evaluation,
 
 // evict ends the user's least recently used sessions beyond the limit.
 func (s *Service) evict(tx *store.Tx, made store.Session, peer Peer, now time.Time) error {
-	n, err := tx.EvictSessions(made.UserID, made.ID, int64(s.o.SessionsPerUser), reasonEvicted, now)
-	if err != nil || n == 0 {
+	ids, err := tx.EvictSessions(made.UserID, made.ID, int64(s.o.SessionsPerUser), reasonEvicted, now)
+	if err != nil {
 		return err
 	}
-	return s.audit(tx, now, event{Kind: eventSessionEnded, Outcome: reasonEvicted, UserID: made.UserID}, peer)
+	return s.auditEnded(tx, now, ids, event{Outcome: reasonEvicted, UserID: made.UserID}, peer)
 }
 
 // firstGeneration is a session as a sign-in makes it.

@@ -218,7 +218,7 @@ type AuditEvent struct {
 type AuditQuery struct {
 	Since time.Time
 	After string // the id of the last event of the page before, whose time is Since
-	Email string // empty: everybody
+	User  string // e-mail address or id; empty: everybody
 	Limit int
 }
 

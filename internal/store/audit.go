@@ -43,15 +43,24 @@ func scanAudit(scan scanner) (e AuditEvent, err error) {
 	return e, err
 }
 
-// AuditEvents pages through the log, oldest first: what came after the event of the given time and id,
-// of one user if named.
-func (tx *Tx) AuditEvents(at time.Time, id, userID string, limit int64) ([]AuditEvent, error) {
+// AuditEvents pages through the log, oldest first: what came after the event of the given time and id.
+func (tx *Tx) AuditEvents(at time.Time, id string, limit int64) ([]AuditEvent, error) {
 	return many(tx, scanAudit, `
 		SELECT `+auditColumns+`
 		FROM audit_events
-		WHERE at >= $1 AND (at > $1 OR id > $2) AND ($3 = '' OR user_id = $3)
+		WHERE at >= $1 AND (at > $1 OR id > $2)
 		ORDER BY at, id
-		LIMIT $4`, at, id, userID, limit)
+		LIMIT $3`, at, id, limit)
+}
+
+// AuditEventsOf is AuditEvents of one user.
+func (tx *Tx) AuditEventsOf(userID string, at time.Time, id string, limit int64) ([]AuditEvent, error) {
+	return many(tx, scanAudit, `
+		SELECT `+auditColumns+`
+		FROM audit_events
+		WHERE user_id = $1 AND at >= $2 AND (at > $2 OR id > $3)
+		ORDER BY at, id
+		LIMIT $4`, userID, at, id, limit)
 }
 
 // SweepAudit removes at most limit events from before the given time.

@@ -3,6 +3,7 @@ package store_test
 // The audit log: append-only, counted where a row each would be too many, read in pages.
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +33,12 @@ func TestAuditInPages(t *testing.T) {
 		})
 		wantErr(t, s, store.ErrConflict, func(tx *store.Tx) error { return tx.InsertAudit(first) })
 		page := func(at time.Time, id, userID string, limit int64) []store.AuditEvent {
-			return read(t, s, func(tx *store.Tx) ([]store.AuditEvent, error) { return tx.AuditEvents(at, id, userID, limit) })
+			return read(t, s, func(tx *store.Tx) ([]store.AuditEvent, error) {
+				if userID == "" {
+					return tx.AuditEvents(at, id, limit)
+				}
+				return tx.AuditEventsOf(userID, at, id, limit)
+			})
 		}
 		for _, c := range []struct {
 			name string
@@ -43,6 +49,9 @@ func TestAuditInPages(t *testing.T) {
 			{"from a time on", page(first.At, "", "", 10), []store.AuditEvent{first, second, third}},
 			{"after an event", page(first.At, first.ID, "", 10), []store.AuditEvent{second, third}},
 			{"one user's", page(never, "", "a", 10), []store.AuditEvent{early, first, third}},
+			{"one user's, from a time on", page(first.At, "", "a", 10), []store.AuditEvent{first, third}},
+			{"one user's, after an event", page(first.At, first.ID, "a", 10), []store.AuditEvent{third}},
+			{"one user's, at most two", page(never, "", "a", 2), []store.AuditEvent{early, first}},
 			{"at most two", page(never, "", "", 2), []store.AuditEvent{early, first}},
 			{"at the end", page(third.At, third.ID, "", 10), nil},
 		} {
@@ -78,9 +87,22 @@ func TestCountAudit(t *testing.T) {
 		}
 		want := first
 		want.Times = 7
-		got := read(t, s, func(tx *store.Tx) ([]store.AuditEvent, error) { return tx.AuditEvents(never, "", "", 10) })
+		got := read(t, s, func(tx *store.Tx) ([]store.AuditEvent, error) { return tx.AuditEvents(never, "", 10) })
 		if diff := cmp.Diff([]store.AuditEvent{want}, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A user's events are found by an index of theirs, however long the log is.
+func TestAuditOfAUserHasItsIndex(t *testing.T) {
+	engines(t, func(t *testing.T, s *store.Store) {
+		u, _ := fill(t, s)
+		plan := read(t, s, func(tx *store.Tx) (string, error) {
+			return store.Explain(tx, func(tx *store.Tx) error { _, err := tx.AuditEventsOf(u.ID, never, "", 100); return err })
+		})
+		if !strings.Contains(plan, "audit_events_by_user") {
+			t.Errorf("it is not used:\n%s", plan)
 		}
 	})
 }

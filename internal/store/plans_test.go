@@ -66,6 +66,8 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 			{"clear attempts", func(tx *store.Tx) error { return tx.ClearAttempts(key) }},
 			{"rate", func(tx *store.Tx) error { _, err := tx.Rate(key); return err }},
 			{"take rate", func(tx *store.Tx) error { _, err := tx.TakeRate(key, time.Minute, now, now); return err }},
+			{"audit events", func(tx *store.Tx) error { _, err := tx.AuditEvents(now.Add(time.Hour), "", 100); return err }},
+			{"audit events of a user", func(tx *store.Tx) error { _, err := tx.AuditEventsOf(u.ID, never, "", 100); return err }},
 			{"count audit", func(tx *store.Tx) error { return tx.CountAudit(newEvent(u.ID, now)) }},
 			{"seen devices", func(tx *store.Tx) error { _, err := tx.SeenDevices(u.ID, ""); return err }},
 			{"note sign-in", func(tx *store.Tx) error { return tx.NoteSignIn(u.ID, now) }},

@@ -101,20 +101,22 @@ func (tx *Tx) EndReused(id string, judged int64, reason string, now time.Time) e
 		WHERE id = $1 AND generation = $2 AND ended_at IS NULL`, id, judged, reason, now)
 }
 
-// EndSessions ends all sessions of a held user but one (keep may be empty) and says how many.
-func (tx *Tx) EndSessions(userID, keep, reason string, now time.Time) (int64, error) {
-	return tx.exec(`
+// EndSessions ends all sessions of a held user but one (keep may be empty) and returns their ids.
+func (tx *Tx) EndSessions(userID, keep, reason string, now time.Time) (ids []string, err error) {
+	return many(tx, column[string], `
 		UPDATE sessions
 		SET ended_at = $4, end_reason = $3
-		WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL`, userID, keep, reason, now)
+		WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL
+		RETURNING id`, userID, keep, reason, now)
 }
 
-// EndSessionsBefore ends a held user's sessions that were made by the given time.
-func (tx *Tx) EndSessionsBefore(userID string, made time.Time, reason string, now time.Time) (int64, error) {
-	return tx.exec(`
+// EndSessionsBefore ends a held user's sessions that were made by the given time and returns their ids.
+func (tx *Tx) EndSessionsBefore(userID string, made time.Time, reason string, now time.Time) (ids []string, err error) {
+	return many(tx, column[string], `
 		UPDATE sessions
 		SET ended_at = $4, end_reason = $3
-		WHERE user_id = $1 AND created_at <= $2 AND ended_at IS NULL`, userID, made, reason, now)
+		WHERE user_id = $1 AND created_at <= $2 AND ended_at IS NULL
+		RETURNING id`, userID, made, reason, now)
 }
 
 // Seen is where a session was made.
@@ -132,9 +134,9 @@ func (tx *Tx) SeenDevices(userID, but string) ([]Seen, error) {
 }
 
 // EvictSessions ends the least recently used of a taken user's live sessions beyond the newest
-// `most`, never the one named keep.
-func (tx *Tx) EvictSessions(userID, keep string, most int64, reason string, now time.Time) (int64, error) {
-	return tx.exec(`
+// `most`, never the one named keep, and returns their ids.
+func (tx *Tx) EvictSessions(userID, keep string, most int64, reason string, now time.Time) (ids []string, err error) {
+	return many(tx, column[string], `
 		UPDATE sessions
 		SET ended_at = $5, end_reason = $4
 		WHERE ended_at IS NULL AND id IN (
@@ -143,7 +145,8 @@ func (tx *Tx) EvictSessions(userID, keep string, most int64, reason string, now 
 			WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL
 				AND idle_expires_at > $5 AND overall_expires_at > $5
 			ORDER BY rotated_at DESC, id DESC
-			LIMIT 1000000 OFFSET $3)`, userID, keep, most-1, reason, now)
+			LIMIT 1000000 OFFSET $3)
+		RETURNING id`, userID, keep, most-1, reason, now)
 }
 
 // Age says when a session is old enough to be forgotten.

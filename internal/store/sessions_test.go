@@ -119,23 +119,23 @@ func TestEndSessions(t *testing.T) {
 		keep, a, b := addSession(t, s, user), addSession(t, s, user), addSession(t, s, user)
 		ended := addSession(t, s, user, func(x *store.Session) { x.EndedAt, x.EndReason = now, "revoked" })
 		foreign := addSession(t, s, other)
-		end := func(keep string) (n int64) {
+		end := func(keep string) (ids []string) {
 			write(t, s, func(tx *store.Tx) (err error) {
-				n, err = tx.EndSessions(user, keep, "password_changed", now.Add(time.Second))
+				ids, err = tx.EndSessions(user, keep, "password_changed", now.Add(time.Second))
 				return err
 			})
-			return n
+			return slices.Sorted(slices.Values(ids))
 		}
-		if n := end(keep.ID); n != 2 {
-			t.Errorf("ended %d, want 2", n)
+		if diff := cmp.Diff([]string{a.ID, b.ID}, end(keep.ID)); diff != "" {
+			t.Errorf("ended (-want +got):\n%s", diff)
 		}
 		for id, want := range map[string]string{keep.ID: "", a.ID: "password_changed", b.ID: "password_changed", ended.ID: "revoked", foreign.ID: ""} {
 			if got := sessionByID(t, s, id).EndReason; got != want {
 				t.Errorf("session %s ended for %q, want %q", id, got, want)
 			}
 		}
-		if n := end(""); n != 1 {
-			t.Errorf("with none to keep: ended %d, want 1", n)
+		if diff := cmp.Diff([]string{keep.ID}, end("")); diff != "" {
+			t.Errorf("with none to keep: ended (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -147,13 +147,14 @@ func TestEndSessionsBefore(t *testing.T) {
 		early, at, late := addSession(t, s, user, made(never)), addSession(t, s, user), addSession(t, s, user, made(now.Add(time.Microsecond)))
 		foreign := addSession(t, s, newID())
 		ended := addSession(t, s, user, func(x *store.Session) { x.EndedAt, x.EndReason = now, "admin" })
-		var n int64
+		var ids []string
 		write(t, s, func(tx *store.Tx) (err error) {
-			n, err = tx.EndSessionsBefore(user, now, "revoked", now.Add(time.Hour))
+			ids, err = tx.EndSessionsBefore(user, now, "revoked", now.Add(time.Hour))
 			return err
 		})
-		if n != 2 {
-			t.Errorf("ended %d, want 2", n)
+		slices.Sort(ids)
+		if diff := cmp.Diff([]string{early.ID, at.ID}, ids); diff != "" {
+			t.Errorf("ended (-want +got):\n%s", diff)
 		}
 		for id, want := range map[string]string{early.ID: "revoked", at.ID: "revoked", late.ID: "", foreign.ID: "", ended.ID: "admin"} {
 			if got := sessionByID(t, s, id).EndReason; got != want {
@@ -197,25 +198,26 @@ func TestEvictSessions(t *testing.T) {
 		addSession(t, s, user, func(x *store.Session) { x.EndedAt, x.EndReason = now, "admin" })
 		addSession(t, s, user, func(x *store.Session) { x.IdleExpiresAt = now })
 		foreign := addSession(t, s, other, used(time.Hour))
-		evict := func(most int64) (n int64) {
+		evict := func(most int64) (ids []string) {
 			write(t, s, func(tx *store.Tx) (err error) {
-				n, err = tx.EvictSessions(user, made.ID, most, "evicted", now)
+				ids, err = tx.EvictSessions(user, made.ID, most, "evicted", now)
 				return err
 			})
-			return n
+			return ids
 		}
 		for _, step := range []struct {
-			most, evicted int64
-			left          []string
+			most    int64
+			evicted []string
+			left    []string
 		}{
-			{5, 0, []string{older.ID, newer.ID, oldest.ID, made.ID}},
-			{4, 0, []string{older.ID, newer.ID, oldest.ID, made.ID}},
-			{3, 1, []string{older.ID, newer.ID, made.ID}},
-			{2, 1, []string{newer.ID, made.ID}},
-			{1, 1, []string{made.ID}},
+			{5, nil, []string{older.ID, newer.ID, oldest.ID, made.ID}},
+			{4, nil, []string{older.ID, newer.ID, oldest.ID, made.ID}},
+			{3, []string{oldest.ID}, []string{older.ID, newer.ID, made.ID}},
+			{2, []string{older.ID}, []string{newer.ID, made.ID}},
+			{1, []string{newer.ID}, []string{made.ID}},
 		} {
-			if n := evict(step.most); n != step.evicted {
-				t.Errorf("at most %d: evicted %d, want %d", step.most, n, step.evicted)
+			if diff := cmp.Diff(step.evicted, evict(step.most)); diff != "" {
+				t.Errorf("at most %d: evicted (-want +got):\n%s", step.most, diff)
 			}
 			if diff := cmp.Diff(step.left, live(t, s, user, now)); diff != "" {
 				t.Errorf("at most %d (-want +got):\n%s", step.most, diff)

@@ -1,0 +1,68 @@
+package main
+
+// Following the audit log.
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"latchkey/internal/auth"
+	"latchkey/internal/authtest"
+	"latchkey/internal/store"
+)
+
+// An event that commits after a younger one is printed all the same; each is printed once, and without
+// --since only what comes to light from then on.
+func TestTailMissesNothing(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		ctx := context.Background()
+		add := func(id string, ago time.Duration) {
+			t.Helper()
+			err := r.Store.Write(ctx, func(tx *store.Tx) error {
+				return tx.InsertAudit(store.AuditEvent{ID: id, At: time.Now().Add(-ago), Kind: "sign_in", Outcome: "ok"})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		follow := func(since time.Time) *follower {
+			t.Helper()
+			f, err := newFollower(ctx, r.Service, auth.AuditQuery{Since: since, Limit: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return f
+		}
+		look := func(f *follower, want ...string) {
+			t.Helper()
+			var got []string
+			err := f.look(ctx, func(h happening) error {
+				got = append(got, h.ID)
+				return nil
+			})
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("came to light: %q, %v, want %q", got, err, want)
+			}
+		}
+		add("ancient", time.Hour)
+		add("before", time.Second)
+		fresh, all := follow(time.Time{}), follow(time.Now().Add(-2*time.Hour))
+		look(fresh)
+		look(all, "ancient", "before")
+		add("young", 0)
+		look(fresh, "young")
+		look(all, "young")
+		add("late", 2*time.Second)
+		add("younger", 0)
+		for _, f := range []*follower{fresh, all} {
+			look(f, "late", "younger")
+			look(f)
+			if n := len(f.seen); n > 4 {
+				t.Errorf("%d events are remembered: the ancient is among them", n)
+			}
+		}
+	})
+}
