@@ -1,7 +1,7 @@
 package rigs
 
-// The server is killed at random moments while fifty users work with it, and started again: nothing
-// that it acknowledged is lost or undone (I1-I6, I10, I13, I19).
+// The server is killed while fifty users work with it, just before a commit, just after one or anywhere,
+// and started again: nothing that it acknowledged is lost or undone (I1-I6, I10, I13, I19).
 
 import (
 	"context"
@@ -23,19 +23,25 @@ const users = 50
 
 func TestCrash(t *testing.T) {
 	for _, engine := range []struct {
-		name   string
-		url    func(testing.TB) string
-		cycles int
+		name string
+		url  func(testing.TB) string
+		crashes
 	}{
-		{"sqlite", func(testing.TB) string { return "" }, lane(t, 5, 150, 500)},
-		{"postgres", postgres, lane(t, 3, 30, 100)},
+		{"sqlite", func(testing.TB) string { return "" }, lane(t, crashes{6, 120, 0}, crashes{150, 120, 0}, crashes{500, 260, 80_000})},
+		{"postgres", postgres, lane(t, crashes{3, 120, 0}, crashes{30, 120, 0}, crashes{100, 400, 20_000})},
 	} {
-		t.Run(engine.name, func(t *testing.T) { crash(t, engine.url(t), engine.cycles) })
+		t.Run(engine.name, func(t *testing.T) { crash(t, engine.url(t), engine.crashes) })
 	}
 }
 
+// crashes are how many kills there are, how many operations lie between two of them on average, and how
+// many must have been acknowledged in the end, or the run proves too little.
+type crashes struct {
+	kills, apart, acknowledged int
+}
+
 // crash runs the cycles: work, kill, start, verify.
-func crash(t *testing.T, databaseURL string, cycles int) {
+func crash(t *testing.T, databaseURL string, want crashes) {
 	p := newPost(t)
 	n := startNode(t, settings{
 		"DATABASE_URL":      databaseURL,
@@ -46,16 +52,23 @@ func crash(t *testing.T, databaseURL string, cycles int) {
 	l := newLedger(t)
 	accounts := signUpAll(t, n.client(), p, l)
 	t.Logf("%d users signed up in %.1f s", users, time.Since(l.began).Seconds())
-	for l.cycle < cycles && !t.Failed() {
+	kills := map[moment]int{}
+	for l.cycle < want.kills && !t.Failed() {
+		at := []moment{sent, answered, anywhere}[l.cycle%3]
 		l.nextCycle()
-		interrupt(n, accounts)
+		n.race = underRace() && lane(t, false, true, true) && l.cycle%15 == 1 // the life that follows
+		kills[interrupt(n, accounts, at, 1+rand.Int64N(2*int64(want.apart)))]++
 		for rand.IntN(4) == 0 { // a start may be cut short as well
 			n.spawn()
 			time.Sleep(rand.N(150 * time.Millisecond))
 			n.kill()
 		}
 		n.start()
-		each(accounts, func(a *account) { a.verify(l.cycle == cycles) })
+		each(accounts, func(a *account) { a.verify(l.cycle == want.kills) })
+	}
+	t.Logf("kills: %v", kills)
+	if kills[sent] == 0 || kills[answered] == 0 {
+		t.Error("no kill came just before a commit, or none just after one")
 	}
 	began := time.Now()
 	drain(t, n)
@@ -65,7 +78,11 @@ func crash(t *testing.T, databaseURL string, cycles int) {
 		t.Errorf("the auditor: %s%s", said, found)
 	}
 	verifyAudit(t, n, accounts)
+	if underRace() && strings.Contains(n.log(), "WARNING: DATA RACE") {
+		t.Errorf("the server has a data race: see %s", n.logFile)
+	}
 	t.Log(l)
+	l.mustHold(t, want)
 }
 
 // signUpAll makes the accounts, through their mailboxes.
@@ -92,18 +109,32 @@ func each(accounts []*account, do func(*account)) {
 	all.Wait()
 }
 
-// interrupt lets everybody work, and kills the server in the middle of it.
-func interrupt(n *node, accounts []*account) {
-	stop := make(chan struct{})
+// interrupt lets everybody work, and kills the server at a moment of the nth request. It returns the moment
+// at which that was.
+func interrupt(n *node, accounts []*account, at moment, nth int64) moment {
+	cl, trap := layAmbush(n, at, nth)
+	stop, idle := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
 	for _, a := range accounts {
-		a.stop = stop
+		a.stop, a.cl = stop, cl
 		all.Go(a.work)
 	}
-	time.Sleep(50*time.Millisecond + rand.N(lane(n.t, 650*time.Millisecond, 650*time.Millisecond, 1500*time.Millisecond)))
+	go func() {
+		defer close(idle)
+		all.Wait()
+	}()
+	select {
+	case <-trap.sprung:
+	case <-idle: // everybody was told to come back later
+		at = anywhere
+	}
+	if at == anywhere {
+		time.Sleep(rand.N(30 * time.Millisecond))
+	}
 	n.kill()
 	close(stop)
-	all.Wait()
+	<-idle
+	return at
 }
 
 // drain sees to it that every mail of the outbox reaches its end. What a killed process had under way

@@ -84,3 +84,14 @@ func (l *ledger) String() string {
 	return fmt.Sprintf("%d kills, %d operations acknowledged %v, %d unanswered, %d promises broken, in %.1f s",
 		l.cycle, l.acknowledged, l.byKind, l.unanswered, l.lost, time.Since(l.began).Seconds())
 }
+
+// mustHold: a run that lost something has failed, and one that is shorter than was asked for proves too little.
+func (l *ledger) mustHold(t *testing.T, want crashes) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost != 0 || l.cycle < want.kills || l.acknowledged < want.acknowledged {
+		t.Errorf("%d kills, %d operations acknowledged, %d promises broken; want at least %d, at least %d, and none",
+			l.cycle, l.acknowledged, l.lost, want.kills, want.acknowledged)
+	}
+}

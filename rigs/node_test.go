@@ -34,6 +34,7 @@ type node struct {
 	Data       string // folder
 	URL, Admin string
 	settings   settings
+	race       bool // run the binary that was built with the race detector
 	logFile    string
 	process    *os.Process
 	exited     chan struct{} // closed when the process is gone
@@ -138,7 +139,7 @@ func (n *node) spawn() {
 		n.t.Fatal(err)
 	}
 	defer out.Close()
-	cmd := exec.Command("/bin/sh", "-c", `umask 0; exec "$0" serve`, serverBinary(n.t))
+	cmd := exec.Command("/bin/sh", "-c", `umask 0; exec "$0" serve`, serverBinary(n.t, n.race))
 	cmd.Env, cmd.Stdout, cmd.Stderr = n.environment(), out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: group}
 	if err := cmd.Start(); err != nil {
@@ -252,7 +253,7 @@ func (n *node) command(stdin string, args ...string) (stdout, stderr string, cod
 	n.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/bin/sh", slices.Concat([]string{"-c", `umask 0; exec "$0" "$@"`, serverBinary(n.t)}, args)...)
+	cmd := exec.CommandContext(ctx, "/bin/sh", slices.Concat([]string{"-c", `umask 0; exec "$0" "$@"`, serverBinary(n.t, n.race)}, args)...)
 	var out, said bytes.Buffer
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = n.environment(), bytes.NewBufferString(stdin), &out, &said
 	err := cmd.Run()

@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -26,7 +28,7 @@ import (
 var run struct {
 	sync.Mutex
 	dir       string
-	binary    string
+	binaries  map[bool]string // with and without the race detector
 	warden    *warden
 	cluster   *authtest.Cluster
 	databases int
@@ -69,29 +71,41 @@ func lane[T any](t testing.TB, short, long, soak T) T {
 	}
 }
 
-// serverBinary builds cmd/latchkey, once, the way `make build` does.
-func serverBinary(t testing.TB) string {
+// serverBinary builds cmd/latchkey, once, the way `make build` does; or with the race detector, whose
+// reports go to the server's log.
+func serverBinary(t testing.TB, race bool) string {
 	t.Helper()
 	run.Lock()
 	defer run.Unlock()
-	if run.binary != "" {
-		return run.binary
+	if file := run.binaries[race]; file != "" {
+		return file
 	}
 	if run.dir == "" {
 		dir, err := os.MkdirTemp("", "latchkey-rigs-")
 		if err != nil {
 			t.Fatal(err)
 		}
-		run.dir = dir
+		run.dir, run.binaries = dir, map[bool]string{}
 	}
 	file := filepath.Join(run.dir, "latchkey")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, "latchkey/cmd/latchkey")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build, cgo := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w"), "CGO_ENABLED=0"
+	if race {
+		file += "-race"
+		build, cgo = exec.Command("go", "build", "-race"), "CGO_ENABLED=1"
+	}
+	build.Args = append(build.Args, "-o", file, "latchkey/cmd/latchkey")
+	build.Env = append(os.Environ(), cgo)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build cmd/latchkey: %v\n%s", err, out)
 	}
-	run.binary = file
+	run.binaries[race] = file
 	return file
+}
+
+// underRace says whether this test was built with the race detector.
+func underRace() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 // postgres is an empty database in the cluster that the rigs share.

@@ -1,7 +1,7 @@
 package server_test
 
-// What must hold when everything comes at once. Each of these has been seen to fail with the condition
-// removed that it is about.
+// What must hold when everything comes at once. The long lane's TestMutations removes what carries each of
+// these, and sees it fail.
 
 import (
 	"fmt"
@@ -25,7 +25,8 @@ func tally(list []answer) map[string]int {
 	return count
 }
 
-// I4, I6: of 30 uses of one reset token at once one wins, and the password is the winner's.
+// I4, I6: of 30 uses of one reset token at once one wins, and the password is the winner's. Two things hold
+// this up, each alone: the token is spent where it is unspent, and a password change drops every link.
 func TestResetTokenAtOnce(t *testing.T) {
 	onBothEngines(t, nil, func(t *testing.T, n *node) {
 		a := n.enter(t)
@@ -54,7 +55,7 @@ func TestResetTokenAtOnce(t *testing.T) {
 	})
 }
 
-// I1: a refresh and a sign-out at once never leave a live session.
+// I1: a refresh and a sign-out at once never leave a live session: only a session that lives rotates.
 func TestSignOutAgainstRefresh(t *testing.T) {
 	onBothEngines(t, nil, func(t *testing.T, n *node) {
 		a := n.enter(t)
@@ -129,7 +130,8 @@ func TestPasswordChangeAgainstSignIns(t *testing.T) {
 	})
 }
 
-// I12: of 200 sign-ups of one address at once one makes the account, with its password.
+// I12: of 200 sign-ups of one address at once one makes the account, with its password. Two things hold this
+// up, each alone: an account is inserted where its address is free, and the code is spent where it is unspent.
 func TestSignUpsAtOnce(t *testing.T) {
 	onBothEngines(t, nil, func(t *testing.T, n *node) {
 		a := n.enter(t)
