@@ -93,10 +93,11 @@ func (a *app) mailTest() *cobra.Command {
 	cmd := leaf("test", "Send one mail now and say what the mail server answered", nil)
 	required(cmd, &to, "to", "who gets it")
 	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
-		if err := svc.TestMail(ctx, to); err != nil {
+		answer, err := svc.TestMail(ctx, to)
+		if err != nil {
 			return err
 		}
-		return a.say("the mail server took a mail for %s", to)
+		return a.say("the mail server took a mail for %s and answered: %s", to, answer)
 	})
 	return cmd
 }

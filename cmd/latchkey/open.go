@@ -158,7 +158,7 @@ type noMail struct{}
 
 var errNoMail = errors.New("no mail server is configured: set LATCHKEY_SMTP_URL")
 
-func (noMail) Send(context.Context, mail.Message) error { return errNoMail }
+func (noMail) Send(context.Context, mail.Message) (string, error) { return "", errNoMail }
 
 // withService makes a command of work that needs the rules, beside a running server or without one.
 func (a *app) withService(rule schemaRule, work func(context.Context, *auth.Service) error) func(*cobra.Command, []string) error {

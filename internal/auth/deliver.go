@@ -70,7 +70,7 @@ func (s *Service) deliver(ctx context.Context, row store.Mail) error {
 	}
 	sendCtx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	err = s.o.Sender.Send(sendCtx, message)
+	_, err = s.o.Sender.Send(sendCtx, message)
 	switch {
 	case err == nil:
 		return s.endMail(ctx, row, mailSent, "")

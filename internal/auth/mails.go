@@ -72,15 +72,15 @@ func (s *Service) RetryMail(ctx context.Context, id string) error {
 }
 
 // TestMail sends one mail now and returns what the server answered.
-func (s *Service) TestMail(ctx context.Context, to string) error {
+func (s *Service) TestMail(ctx context.Context, to string) (answer string, err error) {
 	var f form
 	address := f.email("to", to)
 	if err := f.err(); err != nil {
-		return err
+		return "", err
 	}
 	message, err := mail.Render(mail.Test, newID(), mail.Data{To: address, From: s.o.MailFrom, At: s.now()})
 	if err != nil {
-		return err
+		return "", err
 	}
 	return s.o.Sender.Send(ctx, message)
 }

@@ -17,7 +17,7 @@ import (
 // sending is a mail server of a test's own.
 type sending func(m mail.Message) error
 
-func (s sending) Send(_ context.Context, m mail.Message) error { return s(m) }
+func (s sending) Send(_ context.Context, m mail.Message) (string, error) { return "", s(m) }
 
 // A retry never has a mail sent twice: it is refused while somebody may be sending it. A mail that is
 // postponed for longer is due at once.

@@ -119,9 +119,9 @@ func newWorld(t *testing.T, db authtest.Database) *world {
 func (w *world) clock() time.Time { return time.UnixMicro(w.now.Load()).UTC() }
 
 // Send makes the world its own mailbox.
-func (w *world) Send(_ context.Context, m mail.Message) error {
+func (w *world) Send(_ context.Context, m mail.Message) (string, error) {
 	w.posted = append(w.posted, m)
-	return nil
+	return "", nil
 }
 
 // The two master keys of a world: either may be the one that makes, both open (I20).

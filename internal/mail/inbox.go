@@ -21,12 +21,12 @@ type Inbox struct {
 func NewInbox(capacity int) *Inbox { return &Inbox{capacity: max(capacity, 1)} }
 
 // Send keeps m, and refuses what SMTP would refuse: a mistake shows in development already.
-func (b *Inbox) Send(ctx context.Context, m Message) error {
+func (b *Inbox) Send(ctx context.Context, m Message) (answer string, err error) {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("keep mail: %w", err)
+		return "", fmt.Errorf("keep mail: %w", err)
 	}
 	if _, err := compose(m); err != nil {
-		return fmt.Errorf("keep mail: %w", err)
+		return "", fmt.Errorf("keep mail: %w", err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -34,7 +34,7 @@ func (b *Inbox) Send(ctx context.Context, m Message) error {
 		b.messages = slices.Delete(b.messages, 0, 1)
 	}
 	b.messages = append(b.messages, m)
-	return nil
+	return "kept for /dev/inbox", nil
 }
 
 // Messages lists the kept letters, newest first.

@@ -13,7 +13,7 @@ func TestInboxKeepsTheNewest(t *testing.T) {
 	for i := range 5 {
 		m := testMessage()
 		m.ID = strconv.Itoa(i)
-		if err := b.Send(t.Context(), m); err != nil {
+		if _, err := b.Send(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -30,12 +30,12 @@ func TestInboxRefusesWhatSMTPWould(t *testing.T) {
 	b := NewInbox(0)
 	m := testMessage()
 	m.Subject = "a\r\nBcc: eve@example.com"
-	if err := b.Send(t.Context(), m); !errors.Is(err, ErrMalformed) {
+	if _, err := b.Send(t.Context(), m); !errors.Is(err, ErrMalformed) {
 		t.Errorf("error %v, want ErrMalformed", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := b.Send(ctx, testMessage()); !errors.Is(err, context.Canceled) {
+	if _, err := b.Send(ctx, testMessage()); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want Canceled", err)
 	}
 	if n := len(b.Messages()); n != 0 {
@@ -49,7 +49,7 @@ func TestInboxConcurrently(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
-				if err := b.Send(t.Context(), testMessage()); err != nil {
+				if _, err := b.Send(t.Context(), testMessage()); err != nil {
 					t.Error(err)
 				}
 				_ = b.Messages()

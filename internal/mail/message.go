@@ -26,9 +26,10 @@ type Message struct {
 	Date       time.Time // zero: when it is sent
 }
 
-// Sender hands a letter over. Nil means that somebody took responsibility for it.
+// Sender hands a letter over and says what the other side answered. No error means that somebody took
+// responsibility for it.
 type Sender interface {
-	Send(ctx context.Context, m Message) error
+	Send(ctx context.Context, m Message) (answer string, err error)
 }
 
 // ErrMalformed is in every refusal of a letter or of its parts that no later try can mend.

@@ -53,28 +53,28 @@ func (s SMTP) GoString() string { return s.String() }
 // LogValue keeps the password out of slog.
 func (s SMTP) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// Send returns nil once the server has taken the letter (its 250 to the final dot), whatever
+// Send returns no error once the server has taken the letter, and its 250 to the final dot, whatever
 // happens to the connection after that: a letter is repeated only when that 250 was not seen.
-func (s *SMTP) Send(ctx context.Context, m Message) error {
+func (s *SMTP) Send(ctx context.Context, m Message) (answer string, err error) {
 	l, err := compose(m)
 	if err != nil {
-		return fmt.Errorf("send mail: %w", err)
+		return "", fmt.Errorf("send mail: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	if err := s.deliver(ctx, l); err != nil {
+	if answer, err = s.deliver(ctx, l); err != nil {
 		if ctx.Err() != nil && !answered(err) {
 			err = fmt.Errorf("%w (%v)", ctx.Err(), err)
 		}
-		return fmt.Errorf("send mail by %s: %w", s.server.addr(), err)
+		return "", fmt.Errorf("send mail by %s: %w", s.server.addr(), err)
 	}
-	return nil
+	return answer, nil
 }
 
-func (s *SMTP) deliver(ctx context.Context, l letter) error {
+func (s *SMTP) deliver(ctx context.Context, l letter) (answer string, err error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.server.addr())
 	if err != nil {
-		return fmt.Errorf("connect: %w", err)
+		return "", fmt.Errorf("connect: %w", err)
 	}
 	defer func() { _ = conn.Close() }() // whatever was to be said has been said
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
@@ -83,14 +83,14 @@ func (s *SMTP) deliver(ctx context.Context, l letter) error {
 	c, err := s.greet(conn, domain)
 	if err != nil {
 		// Not wrapped: nothing the server says before it was shown the letter is about the letter.
-		return errors.New(aloud(err, l.to))
+		return "", errors.New(aloud(err, l.to))
 	}
-	if err := transfer(c, l); err != nil {
-		return err
+	if answer, err = transfer(c, l); err != nil {
+		return "", err
 	}
 	_ = conn.SetDeadline(time.Now().Add(farewell))
 	_ = c.Quit()
-	return nil
+	return answer, nil
 }
 
 // greet brings a fresh connection to where a letter may be sent: encrypted and signed in, as far as
@@ -145,25 +145,29 @@ func (s *SMTP) authentication(c *smtp.Client) (smtp.Auth, error) {
 	return nil, fmt.Errorf("the server offers no AUTH we speak (PLAIN, LOGIN), only %q", offer)
 }
 
-// transfer hands the letter over; an answer of the server is in the error as *textproto.Error.
-func transfer(c *smtp.Client, l letter) error {
+// transfer hands the letter over and returns the last answer; one that refuses it is in the error as
+// *textproto.Error.
+func transfer(c *smtp.Client, l letter) (answer string, err error) {
 	if err := c.Mail("<" + l.from + ">"); err != nil {
-		return refusal("MAIL", err, l.to)
+		return "", refusal("MAIL", err, l.to)
 	}
 	if err := c.Rcpt("<" + l.to + ">"); err != nil {
-		return refusal("RCPT", err, l.to)
+		return "", refusal("RCPT", err, l.to)
 	}
 	w, err := c.Data()
 	if err != nil {
-		return refusal("DATA", err, l.to)
+		return "", refusal("DATA", err, l.to)
 	}
 	if _, err := w.Write(l.raw); err != nil {
-		return fmt.Errorf("write letter: %w", err) // not closed: the dot would make half a letter whole
+		return "", fmt.Errorf("write letter: %w", err) // not closed: the dot would make half a letter whole
 	}
 	if err := w.Close(); err != nil {
-		return refusal("end of letter", err, l.to)
+		return "", refusal("end of letter", err, l.to)
 	}
-	return nil
+	if closed, ok := w.(*smtp.DataCloser); ok {
+		answer = " " + aloud(errors.New(closed.ServerResponse()), l.to)
+	}
+	return "250" + answer, nil
 }
 
 func refusal(step string, err error, to string) error {

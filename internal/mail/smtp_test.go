@@ -27,8 +27,8 @@ func TestSendDelivers(t *testing.T) {
 	p := (&post{}).start(t)
 	s := p.sender(t, "smtp", "")
 	for range 2 {
-		if err := s.Send(t.Context(), testMessage()); err != nil {
-			t.Fatal(err)
+		if answer, err := s.Send(t.Context(), testMessage()); err != nil || answer != "250 2.0.0 OK: queued" {
+			t.Fatalf("%q, %v", answer, err)
 		}
 	}
 	p.awaitClosed(t, 2)
@@ -74,7 +74,7 @@ func TestSendRefused(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p := tt.post.start(t)
-			err := p.sender(t, "smtp", "").Send(t.Context(), testMessage())
+			_, err := p.sender(t, "smtp", "").Send(t.Context(), testMessage())
 			answer, ok := errors.AsType[*textproto.Error](err)
 			if !ok || answer.Code != tt.code || !strings.Contains(err.Error(), tt.step+": ") {
 				t.Fatalf("error %v, want %d at %s", err, tt.code, tt.step)
@@ -117,7 +117,7 @@ func TestSendIsBounded(t *testing.T) {
 			ctx, cancel := tt.give(t.Context())
 			defer cancel()
 			began := time.Now()
-			err := s.Send(ctx, testMessage())
+			_, err := s.Send(ctx, testMessage())
 			if !errors.Is(err, tt.want) || Permanent(err) {
 				t.Errorf("error %v, want %v, not permanent", err, tt.want)
 			}
@@ -142,7 +142,7 @@ func TestSendSilentServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.timeout = 50 * time.Millisecond
-		if err := s.Send(t.Context(), testMessage()); !errors.Is(err, context.DeadlineExceeded) || Permanent(err) {
+		if _, err := s.Send(t.Context(), testMessage()); !errors.Is(err, context.DeadlineExceeded) || Permanent(err) {
 			t.Errorf("%s: error %v, want a deadline", step, err)
 		}
 	}
@@ -151,7 +151,7 @@ func TestSendSilentServer(t *testing.T) {
 // Security 3: "a repeat only when the server's 250 was not seen", then with the same Message-ID.
 func TestSendDroppedAfterTheDot(t *testing.T) {
 	p := (&post{drop: true}).start(t)
-	err := p.sender(t, "smtp", "").Send(t.Context(), testMessage())
+	_, err := p.sender(t, "smtp", "").Send(t.Context(), testMessage())
 	if err == nil || Permanent(err) {
 		t.Errorf("error %v, want one that is worth another try", err)
 	}
@@ -168,7 +168,7 @@ func TestSendTakenWhateverComesAfter(t *testing.T) {
 			}
 			m := testMessage()
 			m.Text = "no dots"
-			if err := s.Send(t.Context(), m); err != nil {
+			if _, err := s.Send(t.Context(), m); err != nil {
 				t.Error(err)
 			}
 		})
@@ -187,7 +187,7 @@ func TestSendRefusedBeforeTheLetter(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = s.Send(t.Context(), testMessage())
+			_, err = s.Send(t.Context(), testMessage())
 			if err == nil || Permanent(err) || !strings.Contains(err.Error(), "go away") {
 				t.Errorf("error %v, want the server's words, not permanent", err)
 			}
@@ -205,7 +205,7 @@ func TestSendNobodyListens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Send(t.Context(), testMessage()); err == nil || Permanent(err) {
+	if _, err := s.Send(t.Context(), testMessage()); err == nil || Permanent(err) {
 		t.Errorf("error %v, want one that is worth another try", err)
 	}
 }
@@ -233,7 +233,7 @@ func TestSendTLS(t *testing.T) {
 			if tt.roots != nil {
 				s.RootCAs = tt.roots
 			}
-			err := s.Send(t.Context(), testMessage())
+			_, err := s.Send(t.Context(), testMessage())
 			if tt.refused == "" {
 				if got := p.letters(); err != nil || len(got) != 1 || !got[0].tls || got[0].user != "ada" {
 					t.Errorf("error %v, server has %+v; want one letter inside TLS", err, got)
@@ -253,7 +253,7 @@ func TestSendTLS(t *testing.T) {
 func TestSendTLSOtherName(t *testing.T) {
 	p := (&post{implicit: true}).start(t)
 	p.addr = strings.Replace(p.addr, "127.0.0.1", "localhost", 1) // the certificate names the address only
-	if err := p.sender(t, "smtps", "").Send(t.Context(), testMessage()); err == nil || len(p.letters()) != 0 {
+	if _, err := p.sender(t, "smtps", "").Send(t.Context(), testMessage()); err == nil || len(p.letters()) != 0 {
 		t.Errorf("error %v, want a refusal of a certificate for another name", err)
 	}
 }
@@ -271,7 +271,7 @@ func TestSendAuth(t *testing.T) {
 	} {
 		t.Run(tt.mechanism+" "+tt.pass, func(t *testing.T) {
 			p := (&post{mechanisms: []string{tt.mechanism}, user: "ada", pass: tt.pass}).start(t)
-			err := p.sender(t, "smtp", "").Send(t.Context(), testMessage())
+			_, err := p.sender(t, "smtp", "").Send(t.Context(), testMessage())
 			if tt.refused == "" {
 				if got := p.letters(); err != nil || len(got) != 1 || got[0].user != "ada" {
 					t.Errorf("error %v, server has %+v", err, got)
@@ -293,7 +293,7 @@ func TestSendRefusesMalformed(t *testing.T) {
 	p := (&post{}).start(t)
 	m := testMessage()
 	m.To = "ada@example.com>\r\nRCPT TO:<eve@example.com"
-	if err := p.sender(t, "smtp", "").Send(t.Context(), m); !Permanent(err) || !errors.Is(err, ErrMalformed) {
+	if _, err := p.sender(t, "smtp", "").Send(t.Context(), m); !Permanent(err) || !errors.Is(err, ErrMalformed) {
 		t.Errorf("error %v, want ErrMalformed", err)
 	}
 	if len(p.letters()) != 0 {

@@ -15,7 +15,7 @@ func inboxWithMail(t *testing.T) *mail.Inbox {
 	t.Helper()
 	inbox := mail.NewInbox(10)
 	for _, subject := range []string{"First", "Second <b>"} {
-		err := inbox.Send(t.Context(), mail.Message{
+		_, err := inbox.Send(t.Context(), mail.Message{
 			ID: "1@localhost", From: "Latchkey <no-reply@localhost.example>", To: "a@example.org", Subject: subject, Date: time.Now(),
 			Text: "Open this:\n" + mailedLink + "\nor <script>do not</script>.\n", HTML: "<p>Open this</p>",
 		})
