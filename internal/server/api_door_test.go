@@ -113,6 +113,9 @@ func operationOf(r *http.Request) operation {
 
 func matches(template, path string) bool {
 	want, got := strings.Split(template, "/"), strings.Split(path, "/")
+	if strings.HasSuffix(template, "/{email}") { // which may have a slash
+		got = strings.SplitN(path, "/", len(want))
+	}
 	return slices.EqualFunc(want, got, func(w, g string) bool { return w == g || strings.HasPrefix(w, "{") && g != "" })
 }
 

@@ -3,6 +3,7 @@ package server_test
 // A password reset with a mailed token, and one changed by who knows the old one.
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -73,6 +74,16 @@ func TestResetPassword(t *testing.T) {
 				func(e string) string { return "%20" + strings.ToUpper(e) + "%0A" },
 			} {
 				email := a.user()
+				body := members{"password": newPassword, "token": a.ForgotCode(a.T, email)}
+				a.post("/auth/password-reset/"+spell(email), body).is("200")
+			}
+		}},
+		{"200: an address with slashes, raw and encoded", func(a *app) {
+			for i, spell := range []func(string) string{
+				func(e string) string { return e },
+				func(e string) string { return strings.ReplaceAll(e, "/", "%2F") },
+			} {
+				email := a.AddUser(a.T, fmt.Sprintf("r/d/%d", i)+a.email()).Email
 				body := members{"password": newPassword, "token": a.ForgotCode(a.T, email)}
 				a.post("/auth/password-reset/"+spell(email), body).is("200")
 			}

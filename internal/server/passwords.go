@@ -3,6 +3,7 @@ package server
 // A password forgotten, reset, changed.
 
 import (
+	"net/url"
 	"strings"
 
 	"latchkey/api"
@@ -24,10 +25,9 @@ func (s *server) forgotPassword(x *exchange, in api.ForgotPasswordRequest) (repl
 		api.Requested{ID: got.ID, Email: got.Email}), nil
 }
 
-// resetPassword takes the address from the path, where ServeMux has percent-decoded it exactly once.
 func (s *server) resetPassword(x *exchange, in api.PasswordResetRequest) (reply, error) {
 	device, err := s.auth.ResetPassword(x.r.Context(), auth.ResetPassword{
-		Email:    strings.TrimSpace(x.r.PathValue("email")),
+		Email:    strings.TrimSpace(emailInPath(x.r.URL)),
 		Password: password(in.Password, in.IsPasswordEncrypted),
 		Token:    in.Token,
 	}, x.peer)
@@ -36,6 +36,12 @@ func (s *server) resetPassword(x *exchange, in api.PasswordResetRequest) (reply,
 	}
 	x.rememberDevice(device)
 	return ok("Your password is changed. Please sign in with it.", nil), nil
+}
+
+// emailInPath is all that follows, percent-decoded exactly once.
+func emailInPath(u *url.URL) string {
+	_, email, _ := strings.Cut(u.Path, "/password-reset/")
+	return email
 }
 
 func (s *server) changePassword(x *exchange, in api.ChangePasswordRequest) (reply, error) {

@@ -92,12 +92,18 @@ func (t route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *server) routeTable() (mux *http.ServeMux, pages map[string]bool) {
 	mux, pages = http.NewServeMux(), map[string]bool{}
 	for _, t := range s.routes() {
-		mux.Handle(t.method+" "+t.path, t)
+		add := func(path string) {
+			mux.Handle(t.method+" "+path, t)
+			if strings.HasSuffix(path, "/{email}") { // which may have a slash, and comes raw
+				mux.Handle(t.method+" "+path+"/{rest...}", t)
+			}
+		}
+		add(t.path)
 		if t.speaks == inHTML {
 			pages[t.path] = true
 			continue
 		}
-		mux.Handle(t.method+" /v1"+t.path, t)
+		add("/v1" + t.path)
 	}
 	mux.HandleFunc("/", s.noRoute)
 	return mux, pages
