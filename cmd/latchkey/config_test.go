@@ -86,11 +86,13 @@ func TestConfigMistakes(t *testing.T) {
 		{"LATCHKEY_ADDR=localhost:70000", "write host:port"},
 		{"LATCHKEY_PUBLIC_URL=auth.example.com", "such as https://auth.example.com"},
 		{"LATCHKEY_PUBLIC_URL=ftp://auth.example.com", "such as https://auth.example.com"},
-		{"LATCHKEY_PUBLIC_URL=https://auth.example.com/login", "write https://auth.example.com, with no path"},
-		{"LATCHKEY_PUBLIC_URL=https://ada@auth.example.com", "write https://auth.example.com, with no path, question mark or user name"},
+		{"LATCHKEY_PUBLIC_URL=https://auth.example.com/login", "write https://auth.example.com: lower case, with no path"},
+		{"LATCHKEY_PUBLIC_URL=https://ada@auth.example.com", "without a wildcard or a user name"},
 		{"LATCHKEY_PUBLIC_URL=https://auth.example.com?a=b", "with no path"},
-		{"LATCHKEY_PUBLIC_URL=https://auth.example.com:443", "browsers leave the standard port out"},
+		{"LATCHKEY_PUBLIC_URL=https://auth.example.com:443", "no port where it is the scheme's own"},
 		{"LATCHKEY_PUBLIC_URL=https://Auth.Example.com", "write https://auth.example.com"},
+		{"LATCHKEY_PUBLIC_URL=https://auth.example.com:0443", "write scheme and host"},
+		{"LATCHKEY_PUBLIC_URL=http://127.1", "write scheme and host"},
 		{"LATCHKEY_CORS_ORIGINS=*", "write scheme and host"},
 		{"LATCHKEY_CORS_ORIGINS=null", "write scheme and host"},
 		{"LATCHKEY_CORS_ORIGINS=https://*.example.com", "without a wildcard"},
@@ -162,7 +164,7 @@ func TestConfigClients(t *testing.T) {
 	for _, test := range []struct{ toml, want string }{
 		{"[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\ncolour = \"red\"\n", "line 4"},
 		{"[[client]]\nalias = \"web\"\nurl = \"*\"\n", `client "web"`},
-		{"[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\nfrom = \"me\"\n", `client "web": from:`},
+		{"[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\nfrom = \"me\"\n", `client "web": from "me":`},
 		{"[[clients]]\nalias = \"web\"\n", "clients"},
 	} {
 		_, err := loadConfig([]string{"LATCHKEY_CLIENTS_FILE=" + writeFile(t, "clients.toml", test.toml)}, "")

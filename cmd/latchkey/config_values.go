@@ -16,7 +16,6 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"latchkey/internal/auth"
-	"latchkey/internal/mail"
 )
 
 // listener parses host:port; an empty value leaves the listener off.
@@ -55,23 +54,14 @@ func origin(into *string) func(string) error {
 }
 
 func parseOrigin(value string) (string, error) {
-	u, err := url.Parse(strings.TrimSuffix(value, "/"))
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return "", errors.New("write scheme and host, such as https://auth.example.com")
-	}
-	bare := (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
-	standard := map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	origin, ok := auth.ParseOrigin(value)
 	switch {
-	case bare != u.String() || strings.HasSuffix(value, "//"):
-		return "", fmt.Errorf("write %s, with no path, question mark or user name", bare)
-	case u.Port() == standard || strings.HasSuffix(u.Host, ":"):
-		return "", fmt.Errorf("write %s://%s: browsers leave the standard port out", u.Scheme, strings.ToLower(u.Hostname()))
-	case strings.ToLower(u.Host) != u.Host || strings.HasSuffix(u.Hostname(), "."):
-		return "", fmt.Errorf("write %s://%s", u.Scheme, strings.TrimSuffix(strings.ToLower(u.Host), "."))
-	case strings.ContainsFunc(u.Host, func(r rune) bool { return r > 127 || r <= ' ' || r == '*' || r == '\\' }):
-		return "", errors.New("write the host in ASCII letters (an international name in its xn-- form), without a wildcard")
+	case !ok:
+		return "", errors.New("write scheme and host, such as https://auth.example.com, in ASCII letters (an international name in its xn-- form), without a wildcard or a user name")
+	case origin != strings.TrimSuffix(value, "/"):
+		return "", fmt.Errorf("write %s: lower case, with no path or question mark, and no port where it is the scheme's own", origin)
 	}
-	return bare, nil
+	return origin, nil
 }
 
 func (c *config) setOrigins(value string) error {
@@ -118,34 +108,17 @@ func (c *config) setClients(file string) error {
 	if err := decoder.Decode(&parsed); err != nil {
 		return tomlMistake(file, err)
 	}
-	for _, client := range parsed.Client {
-		if client.From == "" {
-			continue
-		}
-		if err := mail.ParseMailbox(client.From); err != nil {
-			return fmt.Errorf("client %q: from: %w", client.Alias, err)
-		}
-	}
 	c.Clients, err = auth.NewClients(parsed.Client)
 	return err
-}
-
-// loopbackHost says whether host (a name or a literal) is this machine for sure.
-func loopbackHost(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }
 
 // publicLoopback and listensLoopback: nobody but this machine is meant to come in.
 func (c *config) publicLoopback() bool {
 	u, err := url.Parse(c.PublicURL)
-	return err == nil && loopbackHost(u.Hostname())
+	return err == nil && auth.IsLoopback(u.Hostname())
 }
 
 func listensLoopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
-	return err == nil && loopbackHost(host)
+	return err == nil && auth.IsLoopback(host)
 }

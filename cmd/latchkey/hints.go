@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"net/url"
 	"strings"
+
+	"latchkey/internal/auth"
 )
 
 func (c *config) logHints(log *slog.Logger, at net.Addr, inbox bool) {
@@ -92,9 +93,7 @@ func crossesNetworkInClear(databaseURL string) bool {
 		return false
 	}
 	host, mode := u.Hostname(), u.Query().Get("sslmode")
-	a, notAddr := netip.ParseAddr(host)
-	local := host == "" || host == "localhost" || notAddr == nil && a.IsLoopback()
-	return !local && mode != "verify-full" && mode != "verify-ca"
+	return host != "" && !auth.IsLoopback(host) && mode != "verify-full" && mode != "verify-ca"
 }
 
 // samePort: with TLS or a proxy in front the ports differ on purpose, but then the URL is not plain

@@ -93,7 +93,7 @@ func (c *config) mailWay() (mail.Sender, *mail.Inbox) {
 	switch {
 	case c.SMTP != nil:
 		return c.SMTP, nil
-	case c.publicLoopback() && listensLoopback(c.Addr):
+	case server.InboxAllowed(c.PublicURL, c.Addr):
 		inbox := mail.NewInbox(inboxCapacity)
 		return inbox, inbox
 	}

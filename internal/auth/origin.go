@@ -14,9 +14,9 @@ import (
 
 const maxURL = 2048
 
-// parseOrigin returns scheme://host[:port] of an absolute http or https URL, the way a browser
+// ParseOrigin returns scheme://host[:port] of an absolute http or https URL, the way a browser
 // sends it in Origin: lower case, without a default port.
-func parseOrigin(raw string) (string, bool) {
+func ParseOrigin(raw string) (string, bool) {
 	u, ok := parseWebURL(raw)
 	if !ok {
 		return "", false
@@ -26,7 +26,7 @@ func parseOrigin(raw string) (string, bool) {
 
 func originOf(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
-// parseBase is parseOrigin for an address that a link is appended to: it keeps a plain path and
+// parseBase is ParseOrigin for an address that a link is appended to: it keeps a plain path and
 // refuses a query or fragment, which would swallow the rest of the link. A path with an escape, an
 // empty segment or dots is refused: on an honest origin it may be a redirect to somewhere else.
 func parseBase(raw string) (origin, base string, ok bool) {
@@ -108,6 +108,12 @@ func isAddress(host string) bool {
 		return false
 	}
 	return addr.Is6() == bracketed && addr.String() == inner
+}
+
+// IsLoopback reports whether host, a name or an address without brackets, is this machine for sure.
+func IsLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 // isPlainPath reports whether path is empty or /segment/... of unreserved characters (RFC 3986 §2.3).

@@ -100,9 +100,9 @@ func TestParseOrigin(t *testing.T) {
 		{"text after bracket", "http://[::1]evil", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, ok := parseOrigin(tc.raw)
+			got, ok := ParseOrigin(tc.raw)
 			if got != tc.want || ok != (tc.want != "") {
-				t.Errorf("parseOrigin(%q) = %q, %v; want %q", tc.raw, got, ok, tc.want)
+				t.Errorf("ParseOrigin(%q) = %q, %v; want %q", tc.raw, got, ok, tc.want)
 			}
 		})
 	}

@@ -35,7 +35,7 @@ func newDeviceCookie(publicURL string) deviceCookie {
 		return deviceCookie{}
 	case u.Scheme == "https":
 		return deviceCookie{name: "__Host-" + deviceCookieName, secure: true, sameSite: http.SameSiteNoneMode}
-	case loopbackName(u.Hostname()):
+	case auth.IsLoopback(u.Hostname()):
 		return deviceCookie{name: deviceCookieName, sameSite: http.SameSiteLaxMode}
 	}
 	return deviceCookie{}

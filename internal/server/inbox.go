@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 
+	"latchkey/internal/auth"
 	"latchkey/internal/mail"
 )
 
@@ -23,12 +24,17 @@ type inboxGuard struct {
 }
 
 func newInboxGuard(o Options) inboxGuard {
-	public, err := url.Parse(o.PublicURL)
-	host, _, splitErr := net.SplitHostPort(o.ListenAddr)
-	if err != nil || splitErr != nil || !loopbackName(public.Hostname()) || !loopbackName(host) {
+	if !InboxAllowed(o.PublicURL, o.ListenAddr) {
 		return inboxGuard{}
 	}
 	return inboxGuard{mails: o.Inbox}
+}
+
+// InboxAllowed says whether a server may have a /dev/inbox at all: only this machine is meant to come in.
+func InboxAllowed(publicURL, listenAddr string) bool {
+	public, err := url.Parse(publicURL)
+	host, _, splitErr := net.SplitHostPort(listenAddr)
+	return err == nil && splitErr == nil && auth.IsLoopback(public.Hostname()) && auth.IsLoopback(host)
 }
 
 // allows says whether r comes straight from this machine. The Host check is against DNS rebinding:
@@ -36,12 +42,6 @@ func newInboxGuard(o Options) inboxGuard {
 func (g inboxGuard) allows(r *http.Request) bool {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	return g.mails != nil && err == nil && at.Addr().Unmap().IsLoopback() && localHost(r.Host) && !proxied(r.Header)
-}
-
-// loopbackName is for the configuration: localhost or an address of the loopback network.
-func loopbackName(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.Unmap().IsLoopback()
 }
 
 // localHost is for the Host header: the three names of spec section 3, with or without a port.
