@@ -5,8 +5,6 @@ package auth
 
 import (
 	"context"
-	"crypto/hmac"
-	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
@@ -33,43 +31,28 @@ type device struct {
 	expires int64 // Unix seconds
 }
 
-func (d device) text() string {
-	return strings.Join([]string{d.userID, d.id, strconv.FormatInt(d.epoch, 36), strconv.FormatInt(d.expires, 36)}, ".")
-}
-
 // signDevice writes a device token: user.id.epoch.expires.kid.mac.
 func (s *Service) signDevice(d device) (string, error) {
-	return s.signDeviceUnder(s.o.Master.Current(), d)
-}
-
-func (s *Service) signDeviceUnder(kid string, d device) (string, error) {
-	mac, err := s.o.Master.MAC(kid, labelDevice, []byte(d.text()))
+	raw, err := s.signStatement(s.o.Master.Current(), labelDevice,
+		d.userID, d.id, strconv.FormatInt(d.epoch, 36), strconv.FormatInt(d.expires, 36))
 	if err != nil {
 		return "", fmt.Errorf("sign device token: %w", err)
 	}
-	return d.text() + "." + kid + "." + base64.RawURLEncoding.EncodeToString(mac), nil
+	return raw, nil
 }
 
 // parseDevice reads a device token in its one spelling; false for anything else.
 func (s *Service) parseDevice(raw string, now time.Time) (device, bool) {
-	parts := strings.Split(raw, ".")
-	if len(raw) > 256 || len(parts) != 6 {
-		return device{}, false
-	}
-	epoch, err := strconv.ParseInt(parts[2], 36, 64)
+	fields, _, err := s.readStatement(labelDevice, raw, 4)
 	if err != nil {
 		return device{}, false
 	}
-	expires, err := strconv.ParseInt(parts[3], 36, 64)
-	if err != nil {
+	epoch, badEpoch := strconv.ParseInt(fields[2], 36, 64)
+	expires, badExpiry := strconv.ParseInt(fields[3], 36, 64)
+	if badEpoch != nil || badExpiry != nil {
 		return device{}, false
 	}
-	d := device{userID: parts[0], id: parts[1], epoch: epoch, expires: expires}
-	again, err := s.signDeviceUnder(parts[4], d)
-	if err != nil || !hmac.Equal([]byte(raw), []byte(again)) {
-		return device{}, false
-	}
-	return d, now.Unix() < expires
+	return device{userID: fields[0], id: fields[1], epoch: epoch, expires: expires}, now.Unix() < expires
 }
 
 // devicesShown are the good ones among the tokens that came along.

@@ -6,8 +6,6 @@ package auth
 
 import (
 	"context"
-	"crypto/hmac"
-	"encoding/base64"
 	"errors"
 	"net/netip"
 	"net/url"
@@ -91,37 +89,24 @@ type endStatement struct {
 	made          time.Time
 }
 
-func (e endStatement) text() string {
-	return strings.Join([]string{e.user, e.session, strconv.FormatInt(e.made.UnixMicro(), 36)}, ".")
-}
-
 func (s *Service) signEndLink(kid string, e endStatement) (string, error) {
-	mac, err := s.o.Master.MAC(kid, labelEndLink, []byte(e.text()))
-	if err != nil {
-		return "", err
-	}
-	return e.text() + "." + kid + "." + base64.RawURLEncoding.EncodeToString(mac), nil
+	return s.signStatement(kid, labelEndLink, e.user, e.session, strconv.FormatInt(e.made.UnixMicro(), 36))
 }
 
 // parseEndLink reads a link's token in its one spelling: CodeInvalidVerificationCode.
 func (s *Service) parseEndLink(raw string) (endStatement, error) {
-	parts := strings.Split(raw, ".")
-	if len(raw) > 256 || len(parts) != 5 {
-		return endStatement{}, refuse(CodeInvalidVerificationCode)
+	fields, kid, err := s.readStatement(labelEndLink, raw, 3)
+	if errors.Is(err, token.ErrUnknownMasterKey) && slices.Contains(*s.keys.masters.Load(), kid) {
+		return endStatement{}, unavailable(err)
 	}
-	made, err := strconv.ParseInt(parts[2], 36, 64)
 	if err != nil {
 		return endStatement{}, refuse(CodeInvalidVerificationCode)
 	}
-	e := endStatement{user: parts[0], session: parts[1], made: time.UnixMicro(made)}
-	again, err := s.signEndLink(parts[3], e)
-	if errors.Is(err, token.ErrUnknownMasterKey) && slices.Contains(*s.keys.masters.Load(), parts[3]) {
-		return endStatement{}, unavailable(err)
-	}
-	if err != nil || !hmac.Equal([]byte(raw), []byte(again)) || s.now().After(e.made.Add(endLinkTTL)) {
+	made, err := strconv.ParseInt(fields[2], 36, 64)
+	if err != nil || s.now().After(time.UnixMicro(made).Add(endLinkTTL)) {
 		return endStatement{}, refuse(CodeInvalidVerificationCode)
 	}
-	return e, nil
+	return endStatement{user: fields[0], session: fields[1], made: time.UnixMicro(made)}, nil
 }
 
 // EndByLink carries out a notice's link: it ends the session the notice told of, or every session made
