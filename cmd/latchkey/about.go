@@ -9,30 +9,23 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"latchkey/api"
 	"latchkey/internal/password"
+	"latchkey/internal/server"
 )
-
-// releaseName is what the go command stamped: the tag or commit that the binary was built from.
-func releaseName() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
 
 func (a *app) versionCommand() *cobra.Command {
 	cmd := leaf("version", "Print the version", nil)
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
+		release, _ := server.Build()
 		if *asJSON {
-			return a.printJSON(map[string]string{"version": releaseName(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
+			return a.printJSON(map[string]string{"version": release, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
 		}
-		return a.say("latchkey %s %s %s/%s", releaseName(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return a.say("latchkey %s %s %s/%s", release, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	}
 	return cmd
 }

@@ -11,13 +11,15 @@ import (
 	"strings"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/server"
 )
 
 func (c *config) logHints(log *slog.Logger, at net.Addr, inbox bool) {
 	for _, warning := range c.warnings(inbox) {
 		log.Warn(warning)
 	}
-	log.Info("ready", "version", releaseName(), "public_url", c.PublicURL, "listen", at.String(), "admin", c.AdminAddr, "database", c.databaseName())
+	release, _ := server.Build()
+	log.Info("ready", "version", release, "public_url", c.PublicURL, "listen", at.String(), "admin", c.AdminAddr, "database", c.databaseName())
 	for _, hint := range c.hints(inbox) {
 		log.Info(hint)
 	}

@@ -4,6 +4,7 @@ package server
 // sends becomes a label.
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"runtime/debug"
@@ -52,17 +53,24 @@ func (m *Metrics) observe(route string, status int, took time.Duration) {
 	m.durations.WithLabelValues(route).Observe(took.Seconds())
 }
 
-// buildInfo says which program this is: a gauge that is always 1.
-func buildInfo() prometheus.Collector {
-	version, revision := "(devel)", ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" {
-				revision = setting.Value
-			}
+// Build says which program this is, as the go command stamped it: the tag or commit it was built from,
+// and the whole commit where that is known.
+func Build() (version, revision string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(devel)", ""
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			revision = setting.Value
 		}
 	}
+	return cmp.Or(info.Main.Version, "(devel)"), revision
+}
+
+// buildInfo tells Build as a gauge that is always 1.
+func buildInfo() prometheus.Collector {
+	version, revision := Build()
 	g := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "latchkey_build_info", Help: "Always 1; the labels say which build this is.",
 		ConstLabels: prometheus.Labels{"version": version, "revision": revision, "goversion": runtime.Version()},
