@@ -56,7 +56,7 @@ func crash(t *testing.T, databaseURL string, want crashes) {
 	for l.cycle < want.kills && !t.Failed() {
 		at := []moment{sent, answered, anywhere}[l.cycle%3]
 		l.nextCycle()
-		n.race = underRace() && lane(t, false, true, true) && l.cycle%15 == 1 // the life that follows
+		n.race = underRace() && lane(t, false, true, true) && l.cycle%30 == 1 // the life that follows
 		kills[interrupt(n, accounts, at, 1+rand.Int64N(2*int64(want.apart)))]++
 		for rand.IntN(4) == 0 { // a start may be cut short as well
 			n.spawn()

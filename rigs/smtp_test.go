@@ -62,14 +62,14 @@ func TestSMTPOutage(t *testing.T) {
 		return a
 	}
 
-	samples := lane(t, 40, 400, 2000)
+	samples := lane(t, 40, 200, 2000)
 	phase(10) // the first requests of a process are not like the others
 	normal := phase(samples)
 	var outages []asked
 	for _, mood := range []mood{away, mute, forgetful} {
 		p.be(mood)
 		outages = append(outages, phase(samples))
-		time.Sleep(lane(t, 500*time.Millisecond, 20*time.Second, time.Minute))
+		time.Sleep(lane(t, 500*time.Millisecond, 8*time.Second, time.Minute))
 	}
 	p.be(cheerful)
 	for _, name := range []string{"forgot-password", "verification-mail", "sign-in", "refresh"} {
