@@ -79,6 +79,10 @@ func (p *post) be(m mood) {
 		return
 	}
 	l, err := net.Listen("tcp", p.Addr)
+	for tries := 0; err != nil && tries < 200; tries++ { // a process between fork and exec may hold the old door open
+		time.Sleep(10 * time.Millisecond)
+		l, err = net.Listen("tcp", p.Addr)
+	}
 	if err != nil {
 		p.t.Fatalf("open the post: %v", err)
 	}
