@@ -126,18 +126,16 @@ func JointWaiting(s *Store) int { waiting, _ := s.jointLoad(); return waiting }
 // JointLeaders says how many lanes are taken.
 func JointLeaders(s *Store) int { _, leaders := s.jointLoad(); return leaders }
 
-// HoldLanes keeps joint changes waiting until release.
+// HoldLanes keeps joint changes waiting; each call of release frees one lane.
 func HoldLanes(ctx context.Context, s *Store) (release func(), err error) {
 	var held []*pgxpool.Conn
 	release = func() {
-		for _, conn := range held {
-			conn.Release()
-		}
+		held[0].Release()
+		held = held[1:]
 	}
 	for range jointLanes {
 		conn, err := s.engine.(*postgres).lanes.Acquire(ctx)
 		if err != nil {
-			release()
 			return nil, err
 		}
 		held = append(held, conn)

@@ -69,6 +69,8 @@ func oneGroup(t *testing.T, s *store.Store, userID string, changes ...func(*stor
 		outcomes = append(outcomes, joint(s, change))
 		await(t, "the change to be queued", func() bool { return store.JointWaiting(s) == i+1 })
 	}
+	release() // one lane: its leader, then all that wait
+	await(t, "the group to be taken", func() bool { return store.JointWaiting(s) == 0 })
 	release()
 	for _, leader := range leaders {
 		if err := <-leader; err != nil {
