@@ -56,9 +56,7 @@ func (s *Service) RetryMail(ctx context.Context, id string) error {
 			return ErrNoMail
 		case err != nil:
 			return err
-		case !row.NextTryAt.After(now):
-			return nil // it is due
-		case !row.NextTryAt.After(now.Add(mailLease)):
+		case row.NextTryAt.After(now) && !row.NextTryAt.After(now.Add(mailLease)):
 			return ErrMailUnderWay
 		}
 		if err = tx.PostponeMail(row, now, row.LastError); errors.Is(err, store.ErrNotFound) {

@@ -69,7 +69,7 @@ func ways(r *authtest.Rig) map[string]way {
 			_, err := r.Service.SignUp(ctx, auth.SignUp{Email: "ada@example.com", Password: secret, FirstName: "Ada", LastName: "L", VerificationCode: wrongToken}, peer(i))
 			return err
 		}, 100, []string{"read"}, false},
-		"client": {func(i int) error { return r.Service.AuthenticateClient(ctx, "shop", "wrong", peer(i)) }, 100, nil, false},
+		"client": {func(i int) error { return r.Service.AuthenticateClient(ctx, "shop", "wrong", peer(i)) }, 30, nil, false},
 	}
 }
 
