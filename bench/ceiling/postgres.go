@@ -17,7 +17,7 @@ const writers = 2
 
 type postgresRows struct {
 	pool    *pgxpool.Pool
-	waiting chan *change
+	waiting changes
 	running sync.WaitGroup
 }
 
@@ -49,7 +49,7 @@ func openPostgres(ctx context.Context, url string, rows int) (*postgresRows, err
 			return nil, fmt.Errorf("fill the ceiling's table: %w", err)
 		}
 	}
-	r := &postgresRows{pool: pool, waiting: make(chan *change, 4096)}
+	r := &postgresRows{pool: pool, waiting: make(changes, 4096)}
 	for range writers {
 		r.running.Go(r.run)
 	}
@@ -57,10 +57,7 @@ func openPostgres(ctx context.Context, url string, rows int) (*postgresRows, err
 }
 
 func (r *postgresRows) update(_ context.Context, id string, now int64) (int64, error) {
-	c := &change{id: id, now: now, done: make(chan struct{})}
-	r.waiting <- c
-	<-c.done
-	return c.generation, c.err
+	return r.waiting.ask(id, now)
 }
 
 func (r *postgresRows) close() error {

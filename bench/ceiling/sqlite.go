@@ -32,7 +32,7 @@ const sessionBytes = 330
 type sqliteRows struct {
 	conn    *sqlite3.Conn
 	turn    *sqlite3.Stmt
-	waiting chan *change
+	waiting changes
 	ending  chan struct{}
 	stopped chan error
 	tidied  chan error
@@ -48,6 +48,16 @@ type change struct {
 
 // errNoRow: a change that changes nothing costs less, and must not count.
 var errNoRow = errors.New("there is no such row")
+
+// changes are asked for by many and carried out in groups.
+type changes chan *change
+
+func (asked changes) ask(id string, now int64) (generation int64, err error) {
+	c := &change{id: id, now: now, done: make(chan struct{})}
+	asked <- c
+	<-c.done
+	return c.generation, c.err
+}
 
 const maxGroup = 128
 
@@ -75,7 +85,7 @@ func openSQLite(path string, rows int) (*sqliteRows, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	r := &sqliteRows{conn: conn, turn: turn, waiting: make(chan *change, 4096), ending: make(chan struct{}), stopped: make(chan error, 1), tidied: make(chan error, 1)}
+	r := &sqliteRows{conn: conn, turn: turn, waiting: make(changes, 4096), ending: make(chan struct{}), stopped: make(chan error, 1), tidied: make(chan error, 1)}
 	go func() { r.stopped <- r.run() }()
 	go func() { r.tidied <- r.checkpoint(path) }()
 	return r, nil
@@ -123,10 +133,7 @@ func (r *sqliteRows) checkpoint(path string) error {
 }
 
 func (r *sqliteRows) update(_ context.Context, id string, now int64) (int64, error) {
-	c := &change{id: id, now: now, done: make(chan struct{})}
-	r.waiting <- c
-	<-c.done
-	return c.generation, c.err
+	return r.waiting.ask(id, now)
 }
 
 func (r *sqliteRows) close() error {

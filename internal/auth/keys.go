@@ -73,11 +73,7 @@ func (s *Service) openKeys(ctx context.Context) error {
 				return err
 			}
 		}
-		rows, err := tx.SigningKeys()
-		if err != nil {
-			return err
-		}
-		keys, err := s.unsealKeys(rows)
+		_, keys, err := s.signingKeys(tx)
 		if err != nil {
 			return err
 		}
@@ -166,6 +162,15 @@ func (s *Service) SettleKeys(ctx context.Context) error {
 	})
 }
 
+// signingKeys reads all signing keys, sealed and opened.
+func (s *Service) signingKeys(tx *store.Tx) (rows []store.SigningKey, keys []token.SigningKey, err error) {
+	if rows, err = tx.SigningKeys(); err != nil {
+		return nil, nil, err
+	}
+	keys, err = s.unsealKeys(rows)
+	return rows, keys, err
+}
+
 // changeKeys reseals all signing keys and runs fn on them with every other process kept out, then reads
 // them again.
 func (s *Service) changeKeys(ctx context.Context, fn func(*store.Tx, []token.SigningKey) error) error {
@@ -173,11 +178,7 @@ func (s *Service) changeKeys(ctx context.Context, fn func(*store.Tx, []token.Sig
 		if err := tx.LockKeys(); err != nil {
 			return err
 		}
-		rows, err := tx.SigningKeys()
-		if err != nil {
-			return err
-		}
-		keys, err := s.unsealKeys(rows)
+		rows, keys, err := s.signingKeys(tx)
 		if err != nil {
 			return err
 		}
