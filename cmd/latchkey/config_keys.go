@@ -100,7 +100,7 @@ func (c *config) keys() []key {
 		{name: "LATCHKEY_BLOCKLIST_FILE", shown: "197,546 common passwords, built in", help: "a filter made by `latchkey blocklist build`", set: text(&c.Blocklist)},
 		{name: "LATCHKEY_HASH_MEMORY_KIB", fallback: strconv.Itoa(hashMemoryFloor), help: "Argon2id memory; lower starts with a warning", set: number(&c.HashMemoryKiB, 8, 1<<20)},
 		{name: "LATCHKEY_HASH_TIME", fallback: strconv.Itoa(hashTimeFloor), help: "Argon2id passes; lower starts with a warning", set: number(&c.HashTime, 1, 64)},
-		{name: "LATCHKEY_HASH_WORKERS", fallback: strconv.Itoa(runtime.NumCPU()), shown: "number of CPUs", help: "passwords hashed at once, each in its own memory", set: number(&c.HashWorkers, 1, 1024)},
+		{name: "LATCHKEY_HASH_WORKERS", fallback: strconv.Itoa(runtime.GOMAXPROCS(0)), shown: "number of CPUs, or a container's share", help: "passwords hashed at once, each in its own memory", set: number(&c.HashWorkers, 1, 1024)},
 		{name: "LATCHKEY_HASH_QUEUE", fallback: "256", help: "sign-ins that may wait for a worker; more are answered 503", set: number(&c.HashQueue, 0, 1<<20)},
 		{name: "LATCHKEY_SESSIONS_PER_USER", fallback: "50", help: "live sessions; one more ends the least recently used", set: number(&c.SessionsPerUser, 1, 10000)},
 		{name: "LATCHKEY_THROTTLE", fallback: "on", help: "off only for load tests", set: choice(&c.Throttle, "on", "off")},

@@ -108,11 +108,12 @@ func (s storage) migrate(ctx context.Context, c *config, have int) ([]string, er
 	return applied, nil
 }
 
-// outlet is where a Service's mails, log lines and counts go.
+// outlet is where a Service's mails, log lines and counts go, and who is told of its hashing.
 type outlet struct {
 	sender    mail.Sender
 	log       *slog.Logger
 	onRefresh func(outcome string)
+	onHashing func(hashing bool)
 }
 
 // newService puts the rules on top of a database.
@@ -121,9 +122,11 @@ func newService(ctx context.Context, c *config, s storage, out outlet) (*auth.Se
 	if err != nil {
 		return nil, err
 	}
+	pool := password.NewPool(c.HashWorkers, c.HashQueue)
+	pool.OnBusy = out.onHashing
 	return auth.New(ctx, auth.Options{
 		Store: s.Store, Master: s.master,
-		Hash: c.hashParams(), Pool: password.NewPool(c.HashWorkers, c.HashQueue),
+		Hash: c.hashParams(), Pool: pool,
 		Policy:  password.Policy{MinLength: c.PasswordMin, Blocklist: blocklist},
 		Clients: c.Clients, Sender: out.sender, MailFrom: c.MailFrom,
 		Issuer: c.PublicURL, Audience: c.Audience, SigningAlg: c.SigningAlg,

@@ -73,7 +73,7 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	}
 	sender, inbox := c.mailWay()
 	metrics := server.NewMetrics()
-	svc, err := newService(ctx, c, s, outlet{sender: sender, log: log, onRefresh: metrics.OnRefresh})
+	svc, err := newService(ctx, c, s, outlet{sender: sender, log: log, onRefresh: metrics.OnRefresh, onHashing: pace(c.HashWorkers)})
 	if err != nil {
 		return err
 	}

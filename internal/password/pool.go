@@ -19,6 +19,10 @@ var ErrBusy = errors.New("too many passwords wait to be hashed")
 // password is hashed frees nothing early, so the memory in use never passes workers x the cost of a
 // hash.
 type Pool struct {
+	// OnBusy, where it is set, is called when the first of some permits is taken, before its work begins,
+	// and when the last one is given back. Set it before the first Do; it must not use the Pool.
+	OnBusy func(busy bool)
+
 	workers, queue int
 
 	mu      sync.Mutex
@@ -91,7 +95,7 @@ func (p *Pool) enter(turn Turn) *waiter {
 		w.line = &p.lines[known]
 	}
 	if p.running < p.workers { // nobody waits: pass hands a permit on before it counts one free
-		p.running++
+		p.count(+1)
 		w.answer(nil)
 		return w
 	}
@@ -128,13 +132,21 @@ func (p *Pool) release() {
 // pass hands a permit to the first of the line whose turn it is, or counts it free. p.mu is held.
 func (p *Pool) pass() {
 	if p.waiting() == 0 {
-		p.running--
+		p.count(-1)
 		return
 	}
 	if other := 1 - p.served; len(p.lines[other].waiting) > 0 {
 		p.served = other
 	}
 	p.lines[p.served].serve().answer(nil)
+}
+
+func (p *Pool) count(change int) {
+	was := p.running > 0
+	p.running += change
+	if busy := p.running > 0; busy != was && p.OnBusy != nil {
+		p.OnBusy(busy)
+	}
 }
 
 func (p *Pool) waiting() int { return len(p.lines[strangers].waiting) + len(p.lines[known].waiting) }

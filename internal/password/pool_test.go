@@ -242,3 +242,24 @@ func BenchmarkPoolUncontended(b *testing.B) {
 		}
 	}
 }
+
+// OnBusy hears of the first to begin and of the last to end, and of nobody between.
+func TestPoolSaysWhenItIsBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPool(2, 1)
+		var heard []bool
+		p.OnBusy = func(busy bool) { heard = append(heard, busy) }
+		for range 2 {
+			free1, free2 := occupy(t, p), occupy(t, p)
+			var third sync.WaitGroup
+			third.Go(func() { _ = p.Do(t.Context(), Turn{}, func() {}) })
+			synctest.Wait()
+			free1()
+			third.Wait()
+			free2()
+		}
+		if diff := cmp.Diff([]bool{true, false, true, false}, heard); diff != "" {
+			t.Errorf("heard (-want +got):\n%s", diff)
+		}
+	})
+}
