@@ -1,29 +1,93 @@
 package main
 
-// How Go's scheduler and collector are set while passwords are hashed, so that nobody else feels it:
-// docs/adr/0007-hashing-nobody-feels.md.
+// How Go's scheduler and collector are set: for many short requests, and while passwords are hashed, so
+// that nobody else feels it. docs/adr/0007-hashing-nobody-feels.md.
 
 import (
+	"context"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
 )
 
-// hashingGCPercent keeps the blocks of hashes that are over, 19 MiB each, from piling up.
-const hashingGCPercent = 75
+const (
+	// servingGCPercent collects less often than Go's 100: what lives on is a few megabytes, so that
+	// collecting took up to a fifth of the time and saves little memory.
+	servingGCPercent = 400
 
-// pace returns what is to be told when the first of some hashes begins and when the last one ends.
-// Meanwhile Go may run more goroutines than there are cores, by half as many as hash at once. Then the
-// kernel shares the cores out between those that hash and those that serve, every few milliseconds; Go
-// alone lets a goroutine compute for 10 ms and more. At other times it would only cost.
-func pace(workers int) func(hashing bool) {
-	procs, percent := runtime.GOMAXPROCS(0), gcPercent()
-	return func(hashing bool) {
-		if hashing {
-			runtime.GOMAXPROCS(procs + (workers+1)/2)
-			debug.SetGCPercent(min(percent, hashingGCPercent)) // an operator's lower GOGC stays, and so does off, which is -1
-		} else {
-			debug.SetGCPercent(percent)
-			runtime.GOMAXPROCS(procs)
+	// hashingGCPercent keeps the blocks of hashes that are over, 19 MiB each, from piling up.
+	hashingGCPercent = 75
+)
+
+// collectRarely sets the collector for serving, unless the operator has set it by GOGC.
+func collectRarely(env []string) {
+	if !slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "GOGC=") }) {
+		debug.SetGCPercent(servingGCPercent)
+	}
+}
+
+// calmAfter is how long nothing is hashed until garbage may pile up again as it does at other times. The
+// blocks of the last hashes are picked up by then.
+const calmAfter = 10 * time.Second
+
+// pacer is told when the first of some hashes begins and when the last one ends. Meanwhile Go may run more
+// goroutines than there are cores, by half as many as hash at once. Then the kernel shares the cores out
+// between those that hash and those that serve, every few milliseconds; Go alone lets a goroutine compute
+// for 10 ms and more. At other times it would only cost.
+type pacer struct {
+	procs, more int // GOMAXPROCS, and how much it is raised by
+	percent     int // GOGC while nothing is hashed
+
+	mu      sync.Mutex
+	hashing bool
+	lately  bool // something was hashed since calm was last called
+	tight   bool // GOGC is low
+}
+
+func newPacer(workers int) *pacer {
+	return &pacer{procs: runtime.GOMAXPROCS(0), more: (workers + 1) / 2, percent: gcPercent()}
+}
+
+func (p *pacer) onHashing(hashing bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hashing = hashing
+	if !hashing {
+		runtime.GOMAXPROCS(p.procs)
+		return
+	}
+	runtime.GOMAXPROCS(p.procs + p.more)
+	p.lately = true
+	if !p.tight {
+		p.tight = true
+		debug.SetGCPercent(min(p.percent, hashingGCPercent)) // an operator's lower GOGC stays, and so does off, which is -1
+	}
+}
+
+// calm lets garbage pile up again when nothing has been hashed since it was last called.
+func (p *pacer) calm() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tight && !p.lately {
+		p.tight = false
+		debug.SetGCPercent(p.percent)
+	}
+	p.lately = p.hashing
+}
+
+// run calls calm until ctx ends.
+func (p *pacer) run(ctx context.Context) error {
+	every := time.NewTicker(calmAfter)
+	defer every.Stop()
+	for {
+		select {
+		case <-every.C:
+			p.calm()
+		case <-ctx.Done():
+			return nil
 		}
 	}
 }

@@ -35,6 +35,7 @@ func (a *app) serveCommand() *cobra.Command {
 			newLog("", a.stderr).Error(err.Error())
 			return loggedError{err}
 		}
+		collectRarely(a.env)
 		log := newLog(c.Log, a.stderr)
 		if err := serve(cmd.Context(), c, log); err != nil {
 			log.Error(sentence(err).Error())
@@ -73,7 +74,8 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	}
 	sender, inbox := c.mailWay()
 	metrics := server.NewMetrics()
-	svc, err := newService(ctx, c, s, outlet{sender: sender, log: log, onRefresh: metrics.OnRefresh, onHashing: pace(c.HashWorkers)})
+	pace := newPacer(c.HashWorkers)
+	svc, err := newService(ctx, c, s, outlet{sender: sender, log: log, onRefresh: metrics.OnRefresh, onHashing: pace.onHashing})
 	if err != nil {
 		return err
 	}
@@ -81,7 +83,7 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, svc.FlushRefusals(ctx)) }()
-	return runParts(ctx, c, server.Options{
+	return runParts(ctx, c, pace, server.Options{
 		Service: svc, PublicURL: c.PublicURL, TrustedProxies: c.TrustedProxies, CORSOrigins: c.corsOrigins(),
 		Inbox: inbox, ListenAddr: c.Addr, Log: log, Metrics: metrics,
 	})
@@ -110,7 +112,7 @@ func (c *config) corsOrigins() []string {
 // runParts runs the listeners and the worker until ctx ends or one of them fails; then all stop. The
 // admin listener goes last: it tells a load balancer that this node is not ready while the requests
 // in flight finish, as it does before the public one accepts any.
-func runParts(ctx context.Context, c *config, o server.Options) error {
+func runParts(ctx context.Context, c *config, pace *pacer, o server.Options) error {
 	parts, ctx := errgroup.WithContext(ctx)
 	drained, setDrained := context.WithCancel(context.WithoutCancel(ctx))
 	listening := make(chan struct{})
@@ -142,6 +144,7 @@ func runParts(ctx context.Context, c *config, o server.Options) error {
 	if c.DatabaseURL == "" {
 		parts.Go(func() error { return named("checkpoints", worker.Checkpoints(ctx, o.Service, o.Log)) })
 	}
+	parts.Go(func() error { return pace.run(ctx) })
 	parts.Go(func() error { return named("upkeep", worker.Upkeep(ctx, o.Service, o.Log)) })
 	return parts.Wait()
 }
