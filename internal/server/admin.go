@@ -4,6 +4,7 @@ package server
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/pprof"
 
@@ -26,8 +27,9 @@ func NewAdmin(o Options) http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	standing := standingHeaders(false)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		setStandingHeaders(w.Header())
+		maps.Copy(w.Header(), standing)
 		mux.ServeHTTP(w, r)
 	})
 }

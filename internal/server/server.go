@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"html/template"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -46,11 +47,12 @@ func New(o Options) http.Handler {
 	}
 	s := &server{
 		auth: o.Service, log: o.Log, metrics: o.Metrics, now: o.Now,
-		publicURL: o.PublicURL, secure: strings.HasPrefix(o.PublicURL, "https://"), listening: o.Listening, stopping: o.Stopping,
+		publicURL: o.PublicURL, listening: o.Listening, stopping: o.Stopping,
 		proxies: o.TrustedProxies, cors: newCORS(o.CORSOrigins),
 		inbox: newInboxGuard(o), device: newDeviceCookie(o.PublicURL),
 		cross: newCrossOrigin(o.PublicURL), templates: parseTemplates(),
 	}
+	s.standing = standingHeaders(strings.HasPrefix(o.PublicURL, "https://"))
 	s.mux, s.pages = s.routeTable()
 	return s
 }
@@ -61,7 +63,7 @@ type server struct {
 	metrics   *Metrics
 	now       func() time.Time
 	publicURL string
-	secure    bool // the public URL is https
+	standing  http.Header // of every answer
 	listening <-chan struct{}
 	stopping  <-chan struct{}
 	proxies   proxies
@@ -80,10 +82,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.finish(x)
 	defer s.recover(x)
 
-	setStandingHeaders(w.Header())
-	if s.secure {
-		w.Header().Set("Strict-Transport-Security", "max-age=31536000") // RFC 6797; other host names are not ours to decide
-	}
+	maps.Copy(w.Header(), s.standing)
 	w.Header().Set("X-Request-Id", x.peer.RequestID)
 	if !s.pages[r.URL.Path] && s.cors.apply(w.Header(), r) {
 		x.route = "preflight"
@@ -97,14 +96,20 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(x, r)
 }
 
-// setStandingHeaders sets what every answer carries; a handler may say otherwise.
-func setStandingHeaders(h http.Header) {
+// standingHeaders are what every answer carries; a handler may say otherwise. Answers share the values, so
+// whoever says otherwise replaces one and never writes into it.
+func standingHeaders(secure bool) http.Header {
+	h := http.Header{}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	if secure {
+		h.Set("Strict-Transport-Security", "max-age=31536000") // RFC 6797; other host names are not ours to decide
+	}
+	return h
 }
 
 // recover turns a panic into a 500 whose cause only the log knows.
