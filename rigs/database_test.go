@@ -48,10 +48,16 @@ func (db *database) close() {
 	}
 }
 
-// exec runs a statement on SQLite.
+// exec runs a statement.
 func (db *database) exec(sql string) {
 	db.t.Helper()
-	if err := db.lite.Exec(sql); err != nil {
+	var err error
+	if db.pg != nil {
+		_, err = db.pg.Exec(context.Background(), sql)
+	} else {
+		err = db.lite.Exec(sql)
+	}
+	if err != nil {
 		db.t.Fatalf("%s: %v", sql, err)
 	}
 }
