@@ -32,7 +32,28 @@ func (r *Results) remarks() []string {
 			out = append(out, fmt.Sprintf("%s: the repeats differ by %.0f %%; the median is a guess.", f.Key, 100*s))
 		}
 	}
+	if speed, ok := r.speed(); ok {
+		out = append(out, speed)
+	}
 	return append(out, r.missed()...)
+}
+
+// The rates of the machine that the goals a second were set on: two cores as well.
+const (
+	goalArgon = 93.0
+	goalEcho  = 52_000.0
+)
+
+// speed compares this machine with the one that the goals were set on.
+func (r *Results) speed() (string, bool) {
+	argon, ok := r.figure(ceilingArgon)
+	echo, okEcho := r.figure(ceilingEcho)
+	if !ok || !okEcho {
+		return "", false
+	}
+	return fmt.Sprintf("The goals a second were set on a machine that did raw Argon2id %.0f times a second and the JSON echo %s times. "+
+		"This one did %.2f of that and %.2f: goals a second, multiplied by these, are what the same work would reach here.",
+		goalArgon, Thousands(int(goalEcho)), argon.Rate/goalArgon, echo.Rate/goalEcho), true
 }
 
 // miss is what was missed for one reason.
