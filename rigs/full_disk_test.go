@@ -124,11 +124,10 @@ func TestFullDisk(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		everybody.dismiss()
 		during, after := w.within(full, freeing), w.within(freed, time.Now())
-		// A transaction that fits where a longer one failed before may succeed: the log's file has that
-		// room already. It is as durable as any, and the ledger holds it to that.
-		writing := during.of(writes...)
-		if refused := writing.onlyRefused(t, "writing on a full disk"); 2*refused <= len(writing) {
-			t.Errorf("of %d attempts to write on a full disk only %d were refused", len(writing), refused)
+		// A transaction may succeed that fits where the log's file has room already. It is as durable as any,
+		// and the ledger holds it to that.
+		if refused := during.of(writes...).onlyRefused(t, "writing on a full disk"); refused == 0 {
+			t.Error("no write met the full disk, so nothing is proven")
 		}
 		if reading := during.of(reads...); len(reading) == 0 || reading.successes() != len(reading) {
 			t.Errorf("reading on a full disk: %v", reading)
