@@ -29,22 +29,23 @@ func collectRarely(env []string) {
 	}
 }
 
-// calmAfter is how long nothing is hashed until garbage may pile up again as it does at other times. The
-// blocks of the last hashes are picked up by then.
+// calmAfter is how long nothing is hashed until all is as at other times. The blocks of the last hashes
+// are picked up by then.
 const calmAfter = 10 * time.Second
 
-// pacer is told when the first of some hashes begins and when the last one ends. Meanwhile Go may run more
-// goroutines than there are cores, by half as many as hash at once. Then the kernel shares the cores out
-// between those that hash and those that serve, every few milliseconds; Go alone lets a goroutine compute
-// for 10 ms and more. At other times it would only cost.
+// pacer is told when the first of some hashes begins and when the last one ends. Until it is calm again,
+// Go may run more goroutines than there are cores, by half as many as hash at once. Then the kernel shares
+// the cores out between those that hash and those that serve, every few milliseconds; Go alone lets a
+// goroutine compute for 10 ms and more. At other times it would only cost. Neither figure is set more often
+// than that: each change stops the world.
 type pacer struct {
 	procs, more int // GOMAXPROCS, and how much it is raised by
-	percent     int // GOGC while nothing is hashed
+	percent     int // GOGC in a calm
 
 	mu      sync.Mutex
 	hashing bool
 	lately  bool // something was hashed since calm was last called
-	tight   bool // GOGC is low
+	tight   bool // GOGC is low, GOMAXPROCS raised
 }
 
 func newPacer(workers int) *pacer {
@@ -56,24 +57,24 @@ func (p *pacer) onHashing(hashing bool) {
 	defer p.mu.Unlock()
 	p.hashing = hashing
 	if !hashing {
-		runtime.GOMAXPROCS(p.procs)
 		return
 	}
-	runtime.GOMAXPROCS(p.procs + p.more)
 	p.lately = true
 	if !p.tight {
 		p.tight = true
+		runtime.GOMAXPROCS(p.procs + p.more)
 		debug.SetGCPercent(min(p.percent, hashingGCPercent)) // an operator's lower GOGC stays, and so does off, which is -1
 	}
 }
 
-// calm lets garbage pile up again when nothing has been hashed since it was last called.
+// calm sets all back when nothing has been hashed since it was last called.
 func (p *pacer) calm() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.tight && !p.lately {
 		p.tight = false
 		debug.SetGCPercent(p.percent)
+		runtime.GOMAXPROCS(p.procs)
 	}
 	p.lately = p.hashing
 }

@@ -85,6 +85,9 @@ func (x *exchange) fail(err error) {
 	if x.status != 0 {
 		return // the answer had begun: nothing can be taken back
 	}
+	if v.status == http.StatusTooManyRequests {
+		x.linger()
+	}
 	h := x.Header()
 	if v.status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", x.challenge(v.code))
@@ -106,6 +109,21 @@ func (x *exchange) fail(err error) {
 			StatusCode: v.status, Error: http.StatusText(v.status), Message: sentence(v, e),
 			Code: string(v.code), RequestID: x.peer.RequestID, Errors: fieldErrors(e.Fields),
 		})
+	}
+}
+
+// refusalPause is how late a caller who is throttled is answered. One who asks again at once gets ten
+// answers a second on a connection: repeating a "no" must not take the cores from everybody else.
+const refusalPause = 100 * time.Millisecond
+
+// linger waits for refusalPause, or for the caller to hang up or the server to stop.
+func (x *exchange) linger() {
+	pause := time.NewTimer(refusalPause)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-x.r.Context().Done():
+	case <-x.s.stopping:
 	}
 }
 

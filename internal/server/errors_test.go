@@ -1,14 +1,17 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -197,5 +200,40 @@ func TestFailUnderOAuth(t *testing.T) {
 		if got := w.Header().Get("WWW-Authenticate"); (got != "") != (tt.status == 401) || got != "" && !strings.HasPrefix(got, "Basic ") {
 			t.Errorf("%v: challenge %q", tt.err, got)
 		}
+	}
+}
+
+// A throttled caller is answered late, and nobody waits who need not.
+func TestThrottledCallersWait(t *testing.T) {
+	gone, hangUp := context.WithCancel(context.Background())
+	hangUp()
+	stopping := make(chan struct{})
+	close(stopping)
+	for name, tt := range map[string]struct {
+		ctx      context.Context
+		stopping <-chan struct{}
+		code     auth.Code
+		want     time.Duration
+	}{
+		"throttled":           {context.Background(), nil, auth.CodeTooManyRequests, refusalPause},
+		"hung up":             {gone, nil, auth.CodeTooManyRequests, 0},
+		"the server stops":    {context.Background(), stopping, auth.CodeTooManyRequests, 0},
+		"refused as it is":    {context.Background(), nil, auth.CodeInvalidCredentials, 0},
+		"unavailable for now": {context.Background(), nil, auth.CodeUnavailable, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			r := httptest.NewRequestWithContext(tt.ctx, "POST", "/auth/signin", nil)
+			s := &server{stopping: tt.stopping, log: slog.New(slog.DiscardHandler)}
+			x := &exchange{ResponseWriter: w, s: s, r: r}
+			began := time.Now()
+			x.fail(&auth.Error{Code: tt.code, RetryAfter: time.Second})
+			if took := time.Since(began); took != tt.want {
+				t.Errorf("%s: answered after %v, want %v", name, took, tt.want)
+			}
+			if w.Code == http.StatusOK {
+				t.Errorf("%s: answered 200", name)
+			}
+		})
 	}
 }
