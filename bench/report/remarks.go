@@ -108,6 +108,9 @@ func (r *Results) limit(k Key, run Run) string {
 	case cpu.Busy() >= 0.9*cores:
 		return "The CPUs are full (" + used + "): " + each + ". Only less work makes it faster."
 	}
+	if k.Scenario == "bearer" || k.Scenario == "list" { // they write nothing
+		return fmt.Sprintf("The CPUs are nearly full (%s; %s): callers wait for them and for each other.", used, each)
+	}
 	sync, _ := r.figure(ceilingSync)
 	return fmt.Sprintf("The CPUs are not full (%s; %s): callers wait for the disk (fdatasync in this run: p50 %.2f ms, p99 %.2f ms) or for each other.", used, each, sync.P50, sync.P99)
 }
