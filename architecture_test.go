@@ -88,11 +88,6 @@ const (
 // written are the kinds of files that people write, and so read.
 var written = []string{".conf", ".css", ".go", ".html", ".js", ".md", ".mjs", ".service", ".sh", ".sql", ".toml", ".txt", ".yaml", ".yml"}
 
-// longFiles may pass maxFileLines, each for its reason.
-var longFiles = map[string]string{
-	"api/openapi.yaml": "one document, as viewers and generators read it: in parts, everybody would have to join them first",
-}
-
 // source is one Go file of ours.
 type source struct {
 	path string // from the root, with slashes
@@ -338,11 +333,8 @@ func TestFilesStaySmall(t *testing.T) {
 			return err
 		}
 		seen++
-		lines, reason := bytes.Count(text, []byte("\n")), longFiles[filepath.ToSlash(name)]
-		if long := lines > maxFileLines; long && reason == "" {
+		if lines := bytes.Count(text, []byte("\n")); lines > maxFileLines {
 			t.Errorf("%s has %d lines, want at most %d", name, lines, maxFileLines)
-		} else if !long && reason != "" {
-			t.Errorf("longFiles excuses %s, which has %d lines", name, lines)
 		}
 		return nil
 	})

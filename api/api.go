@@ -2,7 +2,7 @@
 // document that describes them. It knows no rule and imports nothing of Latchkey.
 package api
 
-// The structs here and openapi.yaml say the same thing twice, once for programs and once for
+// The structs here and the two halves of openapi.yaml say the same thing twice, once for programs and once for
 // people; the server's tests compare every answer with the document.
 
 import (
@@ -10,10 +10,14 @@ import (
 	"time"
 )
 
-// OpenAPI is the OpenAPI 3.1 document of the public listener.
-//
 //go:embed openapi.yaml
-var OpenAPI []byte
+var openapiPaths string
+
+//go:embed openapi_components.yaml
+var openapiComponents string
+
+// OpenAPI returns the OpenAPI 3.1 document of the public listener.
+func OpenAPI() []byte { return []byte(openapiPaths + openapiComponents) }
 
 // Response wraps every success that is not a bare document.
 type Response[T any] struct {

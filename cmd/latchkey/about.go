@@ -32,7 +32,7 @@ func (a *app) versionCommand() *cobra.Command {
 
 func (a *app) openAPICommand() *cobra.Command {
 	return leaf("openapi", "Print the OpenAPI 3.1 document of the API", func(*cobra.Command, []string) error {
-		_, err := a.stdout.Write(api.OpenAPI)
+		_, err := a.stdout.Write(api.OpenAPI())
 		return err
 	})
 }

@@ -76,7 +76,7 @@ type operation struct {
 
 // document is api/openapi.yaml.
 var document = sync.OnceValue(func() *openapi3.T {
-	doc, err := openapi3.NewLoader().LoadFromData(api.OpenAPI)
+	doc, err := openapi3.NewLoader().LoadFromData(api.OpenAPI())
 	if err != nil {
 		panic(err)
 	}
