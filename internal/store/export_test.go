@@ -149,3 +149,8 @@ func (s *Store) jointLoad() (waiting, leaders int) {
 	defer q.mu.Unlock()
 	return len(q.waiting), q.leaders
 }
+
+// EachRow runs a statement of the test's own and calls do for each of its rows.
+func EachRow(tx *Tx, do func(), sql string, args ...any) error {
+	return tx.q.query(tx.ctx, func(scanner) error { do(); return nil }, sql, args...)
+}

@@ -81,7 +81,12 @@ func (s *jointStatement) key() string {
 
 // changeAll runs the group as one implicit transaction: the statements are sent in one go, and the
 // server commits when it has run the last. What it answers before that is provisional.
-func (e *postgres) changeAll(ctx context.Context, group []*waiter[*jointStatement]) error {
+func (e *postgres) changeAll(ctx context.Context, group []*waiter[*jointStatement]) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // in one caller's reading of a row: the lane and its neighbours go on
+			err = fmt.Errorf("%w: joint change panicked: %v", ErrUnavailable, p)
+		}
+	}()
 	conn, err := e.lanes.Acquire(ctx)
 	if err != nil {
 		return postgresError(fmt.Errorf("connect: %w", err))

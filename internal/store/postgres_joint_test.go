@@ -160,6 +160,23 @@ func TestJointWaitsForNoLockedRow(t *testing.T) {
 	}
 }
 
+// A defect in reading one caller's row costs no lane.
+func TestJointSurvivesAPanic(t *testing.T) {
+	s := authtest.Postgres(t).Open(t)
+	u := addUser(t, s)
+	for range 2 * store.JointLanes {
+		err := s.Joint(ctx, func(tx *store.Tx) error {
+			return store.EachRow(tx, func() { panic("unreadable") }, `SELECT id FROM users WHERE id = $1`, u.ID)
+		})
+		if !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("got %v, want ErrUnavailable", err)
+		}
+	}
+	if err := s.Joint(ctx, rotateOnce(addSession(t, s, u.ID))); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 // A connection that is lost before the commit is answered leaves nobody with a success.
 func TestJointConnectionLost(t *testing.T) {
 	s := authtest.Postgres(t).Open(t)
