@@ -193,8 +193,8 @@ type resting struct {
 	connections             int // to PostgreSQL
 }
 
-// maxConnections is the size of the pool where the URL does not say, and the lanes of joint changes.
-const maxConnections = 16 + 2
+// maxConnections is the size of the pool where the URL does not say, and the lanes of joint changes and lookups.
+const maxConnections = 16 + 2 + 2
 
 // rest looks at a server without leaving connections of its own.
 func rest(t *testing.T, n *node) (r resting) {

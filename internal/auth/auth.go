@@ -116,10 +116,14 @@ func (s *Service) Stats(ctx context.Context) (Stats, error) {
 // HashLoad says what the hashing of passwords is doing.
 func (s *Service) HashLoad() password.Load { return s.o.Pool.Load() }
 
-// read, write, single and joint run fn against the store and give its errors their Code. See store.Write
+// read, lookup, write, single and joint run fn against the store and give its errors their Code. See store.Write
 // for what fn must keep to.
 func (s *Service) read(ctx context.Context, fn func(*store.Tx) error) error {
 	return fault(s.o.Store.Read(ctx, fn))
+}
+
+func (s *Service) lookup(ctx context.Context, fn func(*store.Tx) error) error {
+	return fault(s.o.Store.Lookup(ctx, fn))
 }
 
 func (s *Service) write(ctx context.Context, fn func(*store.Tx) error) error {

@@ -143,7 +143,7 @@ func (s *Service) aboutUser(u store.User) []string {
 
 // findUser reads an account by canonical e-mail; the zero User where there is none.
 func (s *Service) findUser(ctx context.Context, email string) (u store.User, err error) {
-	err = s.read(ctx, func(tx *store.Tx) error {
+	err = s.lookup(ctx, func(tx *store.Tx) error {
 		u, err = tx.UserByEmail(email)
 		return err
 	})

@@ -120,7 +120,7 @@ func (s *Service) sessionOf(ctx context.Context, raw string) (string, error) {
 // UserInfo says who the caller is, as the account stands now.
 func (s *Service) UserInfo(ctx context.Context, caller Caller) (UserInfo, error) {
 	var u store.User
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
+	err := s.lookup(ctx, func(tx *store.Tx) (err error) {
 		u, err = tx.UserByID(caller.UserID)
 		return err
 	})

@@ -127,7 +127,7 @@ func (s *Service) mayOmitCode(proof store.OneTimeToken, peer Peer, now time.Time
 
 // oneTime reads a token's row; the zero OneTimeToken where there is none.
 func (s *Service) oneTime(ctx context.Context, purpose, email string) (t store.OneTimeToken, err error) {
-	err = s.read(ctx, func(tx *store.Tx) error {
+	err = s.lookup(ctx, func(tx *store.Tx) error {
 		t, err = tx.OneTime(purpose, email)
 		return err
 	})

@@ -37,7 +37,7 @@ func (s *Service) Sessions(ctx context.Context, caller Caller, userID string) ([
 		return nil, refuse(CodeForbidden)
 	}
 	var rows []store.Session
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
+	err := s.lookup(ctx, func(tx *store.Tx) (err error) {
 		rows, err = tx.LiveSessions(userID, s.now())
 		return err
 	})

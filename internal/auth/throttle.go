@@ -94,7 +94,7 @@ func (s *Service) checkGuess(ctx context.Context, g guess) error {
 	now := s.now()
 	limit, key := accountLimit, g.counter()
 	var wait time.Duration
-	err := s.read(ctx, func(tx *store.Tx) error {
+	err := s.lookup(ctx, func(tx *store.Tx) error {
 		a, err := tx.Attempts(key)
 		if err != nil {
 			return err
@@ -200,7 +200,7 @@ func (s *Service) checkRate(ctx context.Context, l Limit, key []byte, peer Peer)
 	}
 	now := s.now()
 	var tat time.Time
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
+	err := s.lookup(ctx, func(tx *store.Tx) (err error) {
 		tat, err = tx.Rate(key)
 		return err
 	})

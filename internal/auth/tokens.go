@@ -133,7 +133,7 @@ func (s *Service) verify(raw string, now time.Time) (token.Access, error) {
 }
 
 func (s *Service) session(ctx context.Context, id string) (session store.Session, err error) {
-	err = s.read(ctx, func(tx *store.Tx) error {
+	err = s.lookup(ctx, func(tx *store.Tx) error {
 		session, err = tx.SessionByID(id)
 		return err
 	})

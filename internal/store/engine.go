@@ -17,6 +17,8 @@ type engine interface {
 	read(ctx context.Context, fn func(querier) error) error
 	write(ctx context.Context, fn func(querier) error) error
 	single(ctx context.Context, fn func(querier) error) error
+	// lookup is read for rows found by their keys, together with those of other callers.
+	lookup(ctx context.Context, fn func(querier) error) error
 	// joint is single for the change of one row, together with those of other callers.
 	joint(ctx context.Context, fn func(querier) error) error
 	// migrate is write, with every other migrating process kept out.

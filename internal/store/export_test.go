@@ -117,37 +117,40 @@ var (
 	PostgresError = postgresError
 )
 
-// JointLanes is how many groups of joint changes PostgreSQL works on at once.
+// JointLanes is how many groups of changes, or of lookups, PostgreSQL works on at once.
 const JointLanes = jointLanes
 
-// JointWaiting says how many joint changes wait for a lane.
-func JointWaiting(s *Store) int { waiting, _ := s.jointLoad(); return waiting }
+// Joiner is what gathers the changes, or the lookups, of callers who wait together.
+type Joiner = joiner
 
-// JointLeaders says how many lanes are taken.
-func JointLeaders(s *Store) int { _, leaders := s.jointLoad(); return leaders }
+// Changes gathers what Joint was given.
+func Changes(s *Store) *Joiner { return s.engine.(*postgres).changes }
 
-// HoldLanes keeps joint changes waiting; each call of release frees one lane.
-func HoldLanes(ctx context.Context, s *Store) (release func(), err error) {
+// Lookups gathers what Lookup was given.
+func Lookups(s *Store) *Joiner { return s.engine.(*postgres).lookups }
+
+// Load says how many callers wait for a lane, and how many lanes are taken.
+func (j *joiner) Load() (waiting, leaders int) {
+	j.queue.mu.Lock()
+	defer j.queue.mu.Unlock()
+	return len(j.queue.waiting), j.queue.leaders
+}
+
+// Hold keeps callers waiting; each call of release frees one lane.
+func (j *joiner) Hold(ctx context.Context) (release func(), err error) {
 	var held []*pgxpool.Conn
 	release = func() {
 		held[0].Release()
 		held = held[1:]
 	}
 	for range jointLanes {
-		conn, err := s.engine.(*postgres).lanes.Acquire(ctx)
+		conn, err := j.pool.Acquire(ctx)
 		if err != nil {
 			return nil, err
 		}
 		held = append(held, conn)
 	}
 	return release, nil
-}
-
-func (s *Store) jointLoad() (waiting, leaders int) {
-	q := s.engine.(*postgres).changes
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.waiting), q.leaders
 }
 
 // EachRow runs a statement of the test's own and calls do for each of its rows.

@@ -56,6 +56,10 @@ func (e rigged) read(ctx context.Context, fn func(querier) error) error {
 	return e.call(ctx, "read", e.engine.read, fn)
 }
 
+func (e rigged) lookup(ctx context.Context, fn func(querier) error) error {
+	return e.call(ctx, "read", e.engine.lookup, fn)
+}
+
 func (e rigged) write(ctx context.Context, fn func(querier) error) error {
 	return e.call(ctx, "write", e.engine.write, fn)
 }

@@ -31,8 +31,8 @@ const migrationLock = 0x6c617463686b6579
 
 type postgres struct {
 	pool    *pgxpool.Pool
-	lanes   *pgxpool.Pool // of joint changes: they wait for no other transaction's connection
-	changes *queue[*jointStatement]
+	changes *joiner
+	lookups *joiner
 }
 
 func openPostgres(ctx context.Context, url string) (*postgres, error) {
@@ -56,15 +56,14 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	params["statement_timeout"] = "30s"
 	params["idle_in_transaction_session_timeout"] = "10s"
 	config.AfterConnect = assertDurable
-	forLanes := config.Copy()
-	forLanes.MaxConns = jointLanes
-	forLanes.ConnConfig.RuntimeParams["lock_timeout"] = jointLockTimeout
 	e := &postgres{}
-	e.changes = newQueue(jointLanes, e.change)
 	if e.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, err
 	}
-	if e.lanes, err = pgxpool.NewWithConfig(ctx, forLanes); err != nil {
+	if e.changes, err = openJoiner(ctx, config); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	if e.lookups, err = openJoiner(ctx, config); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
 	pingCtx, cancel := context.WithTimeout(ctx, patience)
@@ -107,8 +106,10 @@ func (e *postgres) name() string { return "postgres" }
 
 func (e *postgres) close() error {
 	e.pool.Close()
-	if e.lanes != nil {
-		e.lanes.Close()
+	for _, j := range []*joiner{e.changes, e.lookups} {
+		if j != nil {
+			j.pool.Close()
+		}
 	}
 	return nil
 }

@@ -1,7 +1,8 @@
 package store
 
-// Changes of one row each, of callers who wait together: one round trip and one commit for all of them.
-// A refresh is such a change, and most of what PostgreSQL does for a lone one is not the change itself.
+// Statements of callers who wait together: one round trip for all of them, and one commit where they
+// change something. A refresh and a bearer check are one statement each, and most of what PostgreSQL does
+// for a lone one is not the statement itself.
 
 import (
 	"cmp"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -27,7 +29,14 @@ const (
 // errHarmed: a neighbour's statement failed and took the group along. Nothing of it lasts.
 var errHarmed = errors.New("the group was rolled back")
 
-// jointStatement is one caller's statement: the row it changes is named by its first argument.
+// joiner sends the statements of callers who wait together, over connections of its own: they wait for no
+// other transaction's.
+type joiner struct {
+	pool  *pgxpool.Pool
+	queue *queue[*jointStatement]
+}
+
+// jointStatement is one caller's statement: what it is about is named by its first argument.
 type jointStatement struct {
 	sql     string
 	args    []any
@@ -35,10 +44,34 @@ type jointStatement struct {
 	changed int64
 }
 
+func openJoiner(ctx context.Context, config *pgxpool.Config) (*joiner, error) {
+	config = config.Copy()
+	config.MaxConns = jointLanes
+	config.ConnConfig.RuntimeParams["lock_timeout"] = jointLockTimeout
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	j := &joiner{pool: pool}
+	j.queue = newQueue(jointLanes, j.send)
+	return j, nil
+}
+
 // joint runs fn, whose one statement changes the row that its first argument names, together with those
-// of other callers. fn runs again, alone, when a neighbour's failure undid the group.
+// of other callers.
 func (e *postgres) joint(ctx context.Context, fn func(querier) error) error {
-	err := fn(jointQuerier{pgQuerier{e.pool}, e.changes})
+	return e.together(ctx, e.changes, fn)
+}
+
+// lookup runs fn, whose statements find rows by their keys, together with those of other callers. They
+// do not wait with changes, whose commits take their time.
+func (e *postgres) lookup(ctx context.Context, fn func(querier) error) error {
+	return e.together(ctx, e.lookups, fn)
+}
+
+// together runs fn again, alone, when a neighbour's failure undid the group.
+func (e *postgres) together(ctx context.Context, j *joiner, fn func(querier) error) error {
+	err := fn(jointQuerier{pgQuerier{e.pool}, j.queue})
 	if errors.Is(err, errHarmed) {
 		return e.single(ctx, fn)
 	}
@@ -61,13 +94,13 @@ func (q jointQuerier) query(ctx context.Context, row func(scanner) error, sql st
 	return q.queue.submit(ctx, &jointStatement{sql: sql, args: args, row: row})
 }
 
-// change carries a group out.
-func (e *postgres) change(group []*waiter[*jointStatement]) {
+// send carries a group out.
+func (j *joiner) send(group []*waiter[*jointStatement]) {
 	// Two groups that take their rows in the same order never wait for each other in a circle.
 	slices.SortFunc(group, func(a, b *waiter[*jointStatement]) int { return cmp.Compare(a.work.key(), b.work.key()) })
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := e.changeAll(ctx, group); err != nil {
+	if err := j.sendAll(ctx, group); err != nil {
 		for _, t := range group {
 			t.err = err
 		}
@@ -75,19 +108,22 @@ func (e *postgres) change(group []*waiter[*jointStatement]) {
 }
 
 func (s *jointStatement) key() string {
+	if len(s.args) == 0 {
+		return ""
+	}
 	key, _ := s.args[0].(string)
 	return key
 }
 
-// changeAll runs the group as one implicit transaction: the statements are sent in one go, and the
+// sendAll runs the group as one implicit transaction: the statements are sent in one go, and the
 // server commits when it has run the last. What it answers before that is provisional.
-func (e *postgres) changeAll(ctx context.Context, group []*waiter[*jointStatement]) (err error) {
+func (j *joiner) sendAll(ctx context.Context, group []*waiter[*jointStatement]) (err error) {
 	defer func() {
 		if p := recover(); p != nil { // in one caller's reading of a row: the lane and its neighbours go on
-			err = fmt.Errorf("%w: joint change panicked: %v", ErrUnavailable, p)
+			err = fmt.Errorf("%w: joint statement panicked: %v", ErrUnavailable, p)
 		}
 	}()
-	conn, err := e.lanes.Acquire(ctx)
+	conn, err := j.pool.Acquire(ctx)
 	if err != nil {
 		return postgresError(fmt.Errorf("connect: %w", err))
 	}

@@ -1,9 +1,10 @@
 package store_test
 
-// Changes that share a round trip on PostgreSQL: one commit for all, nobody pays for a neighbour, and
+// Statements that share a round trip on PostgreSQL: one commit for all, nobody pays for a neighbour, and
 // nobody is told of a success before the commit.
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -38,10 +39,13 @@ func lock(t *testing.T, s *store.Store, ids ...string) (release func()) {
 	}
 }
 
-// joint asks for a change of its own accord.
-func joint(s *store.Store, fn func(*store.Tx) error) chan error {
+// how is Store.Joint or Store.Lookup.
+type how func(context.Context, func(*store.Tx) error) error
+
+// ask calls of its own accord.
+func ask(how how, fn func(*store.Tx) error) chan error {
 	done := make(chan error, 1)
-	go func() { done <- s.Joint(ctx, fn) }()
+	go func() { done <- how(ctx, fn) }()
 	return done
 }
 
@@ -52,28 +56,31 @@ func rotateOnce(session store.Session) func(*store.Tx) error {
 	}
 }
 
-// oneGroup makes the changes wait for a lane, so that they are carried out together.
-func oneGroup(t *testing.T, s *store.Store, userID string, changes ...func(*store.Tx) error) (outcomes []chan error) {
+// oneGroup makes the calls wait for a lane, so that they are carried out together.
+func oneGroup(t *testing.T, j *store.Joiner, how how, fns ...func(*store.Tx) error) (outcomes []chan error) {
 	t.Helper()
-	release, err := store.HoldLanes(ctx, s)
+	release, err := j.Hold(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var leaders []chan error
 	for range store.JointLanes {
-		id := addSession(t, s, userID).ID
-		leaders = append(leaders, joint(s, func(tx *store.Tx) error { return tx.MarkLate(id, 1) }))
+		leaders = append(leaders, ask(how, func(tx *store.Tx) error {
+			_, err := tx.SessionByID("nobody's")
+			return err
+		}))
 	}
-	await(t, "the lanes to be taken", func() bool { return store.JointLeaders(s) == store.JointLanes })
-	for i, change := range changes {
-		outcomes = append(outcomes, joint(s, change))
-		await(t, "the change to be queued", func() bool { return store.JointWaiting(s) == i+1 })
+	await(t, "the lanes to be taken", func() bool { _, leaders := j.Load(); return leaders == store.JointLanes })
+	waiting := func() int { waiting, _ := j.Load(); return waiting }
+	for i, fn := range fns {
+		outcomes = append(outcomes, ask(how, fn))
+		await(t, "the call to be queued", func() bool { return waiting() == i+1 })
 	}
 	release() // one lane: its leader, then all that wait
-	await(t, "the group to be taken", func() bool { return store.JointWaiting(s) == 0 })
+	await(t, "the group to be taken", func() bool { return waiting() == 0 })
 	release()
 	for _, leader := range leaders {
-		if err := <-leader; err != nil {
+		if err := <-leader; !isNotFound(err) {
 			t.Fatal(err)
 		}
 	}
@@ -91,7 +98,7 @@ func TestJointChangesShareACommit(t *testing.T) {
 	s := authtest.Postgres(t).Open(t)
 	u := addUser(t, s)
 	a, b := addSession(t, s, u.ID), addSession(t, s, u.ID)
-	outcomes := oneGroup(t, s, u.ID, rotateOnce(b), rotateOnce(a), rotateOnce(b))
+	outcomes := oneGroup(t, store.Changes(s), s.Joint, rotateOnce(b), rotateOnce(a), rotateOnce(b))
 	first, second, third := <-outcomes[0], <-outcomes[1], <-outcomes[2]
 	// Of the two for one session either may come first; the other finds the generation gone.
 	if second != nil || !slices.ContainsFunc([]error{first, third}, isNotFound) || first != nil && third != nil {
@@ -113,7 +120,7 @@ func TestJointFailureHarmsNoNeighbour(t *testing.T) {
 	u := addUser(t, s)
 	a, b, c := addSession(t, s, u.ID), addSession(t, s, u.ID), addSession(t, s, u.ID)
 	release := lock(t, s, c.ID)
-	outcomes := oneGroup(t, s, u.ID, rotateOnce(a), rotateOnce(c), func(tx *store.Tx) error {
+	outcomes := oneGroup(t, store.Changes(s), s.Joint, rotateOnce(a), rotateOnce(c), func(tx *store.Tx) error {
 		_, err := tx.Exec(`UPDATE sessions SET generation = generation / 0 WHERE id = $1`, b.ID)
 		return err
 	})
@@ -145,7 +152,7 @@ func TestJointWaitsForNoLockedRow(t *testing.T) {
 	release := lock(t, s, ids...)
 	var stuck []chan error
 	for _, id := range ids {
-		stuck = append(stuck, joint(s, func(tx *store.Tx) error { return tx.MarkLate(id, 1) }))
+		stuck = append(stuck, ask(s.Joint, func(tx *store.Tx) error { return tx.MarkLate(id, 1) }))
 	}
 	for range 3 {
 		if err := s.Joint(ctx, rotateOnce(addSession(t, s, u.ID))); err != nil {
@@ -182,7 +189,7 @@ func TestJointConnectionLost(t *testing.T) {
 	s := authtest.Postgres(t).Open(t)
 	u := addUser(t, s)
 	a, b := addSession(t, s, u.ID), addSession(t, s, u.ID)
-	outcomes := oneGroup(t, s, u.ID, rotateOnce(a), func(tx *store.Tx) error {
+	outcomes := oneGroup(t, store.Changes(s), s.Joint, rotateOnce(a), func(tx *store.Tx) error {
 		_, err := tx.Exec(`UPDATE sessions SET kid = kid WHERE id = $1 AND pg_terminate_backend(pg_backend_pid())`, b.ID)
 		return err
 	})
@@ -196,5 +203,55 @@ func TestJointConnectionLost(t *testing.T) {
 	}
 	if err := s.Joint(ctx, rotateOnce(a)); err != nil {
 		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// Lookups of callers who wait together are one round trip, and so one transaction; each gets its own rows.
+func TestLookupsShareARoundTrip(t *testing.T) {
+	s := authtest.Postgres(t).Open(t)
+	u := addUser(t, s)
+	found, started := make([]store.Session, 3), make([][]string, 3)
+	var fns []func(*store.Tx) error
+	for i := range found {
+		id := addSession(t, s, u.ID).ID
+		fns = append(fns, func(tx *store.Tx) (err error) {
+			if started[i], err = store.Column[string](tx, `SELECT CAST(now() AS TEXT)`); err != nil {
+				return err
+			}
+			found[i], err = tx.SessionByID(id)
+			return err
+		})
+	}
+	for i, outcome := range oneGroup(t, store.Lookups(s), s.Lookup, fns...) {
+		if err := <-outcome; err != nil {
+			t.Errorf("lookup %d: %v", i, err)
+		}
+		if started[i][0] != started[0][0] {
+			t.Errorf("lookup %d began at %s, the first at %s: want one transaction", i, started[i], started[0])
+		}
+	}
+	for i, session := range found {
+		if want := sessionByID(t, s, session.ID); session.ID == "" || session != want {
+			t.Errorf("lookup %d found %+v, want %+v", i, session, want)
+		}
+	}
+}
+
+// A lookup that fails is its own caller's trouble.
+func TestLookupFailureHarmsNoNeighbour(t *testing.T) {
+	s := authtest.Postgres(t).Open(t)
+	id := addSession(t, s, addUser(t, s).ID).ID
+	find := func(tx *store.Tx) error { _, err := tx.SessionByID(id); return err }
+	outcomes := oneGroup(t, store.Lookups(s), s.Lookup, find, func(tx *store.Tx) error {
+		_, err := store.Column[string](tx, `SELECT id FROM sessions WHERE id = $1 AND 1 / (generation - generation) > 0`, id)
+		return err
+	}, find)
+	if err := <-outcomes[1]; err == nil || !strings.Contains(err.Error(), "division by zero") {
+		t.Errorf("a failing statement: %v", err)
+	}
+	for _, i := range []int{0, 2} {
+		if err := <-outcomes[i]; err != nil {
+			t.Errorf("beside a failing statement: %v", err)
+		}
 	}
 }

@@ -95,6 +95,10 @@ func (e *sqlite) single(ctx context.Context, fn func(querier) error) error {
 	return e.writer.submit(ctx, fn)
 }
 
+func (e *sqlite) lookup(ctx context.Context, fn func(querier) error) error {
+	return e.read(ctx, fn)
+}
+
 func (e *sqlite) joint(ctx context.Context, fn func(querier) error) error {
 	return e.writer.submit(ctx, fn)
 }

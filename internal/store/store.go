@@ -2,8 +2,8 @@
 // and the audit log, in SQLite or PostgreSQL.
 //
 // It promises: what [Store.Write] or [Store.Single] acknowledged is durable; a transaction takes
-// effect whole or not at all; [Store.Read] sees every commit acknowledged before it began. It never
-// decides a rule and never reads the clock: the time of an operation is passed in. Only
+// effect whole or not at all; [Store.Read] and [Store.Lookup] see every commit acknowledged before they
+// began. It never decides a rule and never reads the clock: the time of an operation is passed in. Only
 // internal/auth and the commands call it, and only this package knows a driver.
 package store
 
@@ -76,6 +76,12 @@ func (s *Store) Engine() string { return s.engine.name() }
 // Read runs fn, which changes nothing.
 func (s *Store) Read(ctx context.Context, fn func(*Tx) error) error {
 	return s.run(ctx, s.engine.read, fn)
+}
+
+// Lookup is Read for an fn that finds a few rows by their keys: callers who wait together share a round
+// trip where the engine has those. fn may run more than once.
+func (s *Store) Lookup(ctx context.Context, fn func(*Tx) error) error {
+	return s.run(ctx, s.engine.lookup, fn)
 }
 
 // Write runs fn as one transaction: durable when Write returns nil, undone when fn or Write returns
