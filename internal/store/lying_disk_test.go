@@ -23,26 +23,18 @@ import (
 	"latchkey/internal/store"
 )
 
-// lyingDisk is a SQLite VFS over the real one.
 type lyingDisk struct {
-	vfs.VFS
+	disk
 	platter string // what a power cut leaves
 
 	mu    sync.Mutex // a power cut has one moment
 	syncs int        // of the log
 }
 
-func (d *lyingDisk) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
-	return nil, flags, fmt.Errorf("open %s by name alone", name)
-}
-
-// OpenFilename implements vfs.VFSFilename.
-func (d *lyingDisk) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
-	f, flags, err := d.VFS.(vfs.VFSFilename).OpenFilename(name, flags)
-	if err != nil {
-		return nil, flags, err
-	}
-	return &lyingFile{f, d, filepath.Base(name.String())}, flags, nil
+func newLyingDisk(t *testing.T) *lyingDisk {
+	d := &lyingDisk{platter: t.TempDir()}
+	d.disk = disk{vfs.Find(""), func(f diskFile, name string) vfs.File { return &lyingFile{f, d, name} }}
+	return d
 }
 
 // Delete reaches the platter at once, which takes nothing from what was synced.
@@ -56,7 +48,7 @@ func (d *lyingDisk) Delete(name string, syncDir bool) error {
 }
 
 type lyingFile struct {
-	vfs.File
+	diskFile
 	disk *lyingDisk
 	name string
 }
@@ -82,13 +74,6 @@ func (f *lyingFile) Sync(flags vfs.SyncFlag) error {
 	return os.WriteFile(filepath.Join(f.disk.platter, f.name), content, 0o600)
 }
 
-// SharedMemory and Unwrap let the driver reach what the real file can do besides.
-func (f *lyingFile) SharedMemory() vfs.SharedMemory {
-	return f.File.(vfs.FileSharedMemory).SharedMemory()
-}
-
-func (f *lyingFile) Unwrap() vfs.File { return f.File }
-
 // cut is what a power cut leaves, in a folder of its own.
 func (d *lyingDisk) cut(t *testing.T) string {
 	t.Helper()
@@ -101,23 +86,6 @@ func (d *lyingDisk) cut(t *testing.T) string {
 	return filepath.Join(left, "latchkey.db")
 }
 
-// insertLyingDisk returns a disk and the path of a database on it. The store makes the file by its path
-// and SQLite opens it as a URI, which alone can name a VFS: links see to it that these are the same files.
-func insertLyingDisk(t *testing.T, name string) (d *lyingDisk, path string) {
-	t.Helper()
-	t.Chdir(t.TempDir())
-	d = &lyingDisk{VFS: vfs.Find(""), platter: t.TempDir()}
-	vfs.Register(name, d)
-	t.Cleanup(func() { vfs.Unregister(name) })
-	path = "file:latchkey.db?vfs=" + name
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Symlink("latchkey.db"+suffix, path+suffix); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return d, path
-}
-
 func TestLyingDisk(t *testing.T) {
 	for _, test := range []struct {
 		name, set string
@@ -127,7 +95,8 @@ func TestLyingDisk(t *testing.T) {
 		{"NORMAL", "PRAGMA synchronous=NORMAL", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			disk, path := insertLyingDisk(t, fmt.Sprintf("lying-%t", test.loses))
+			disk := newLyingDisk(t)
+			path := insertDisk(t, fmt.Sprintf("lying-%t", test.loses), disk)
 			s := authtest.Database{Engine: "sqlite", Options: store.Options{Path: path}}.Open(t)
 			if err := s.EachConn(ctx, func(tx *store.Tx) error { return tx.Script(test.set) }); err != nil {
 				t.Fatal(err)
