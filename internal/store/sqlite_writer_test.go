@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -58,6 +59,7 @@ func queue(t *testing.T, s *store.Store, ctx context.Context, fn func(*store.Tx)
 	t.Helper()
 	before, done := s.QueueLength(), make(chan error, 1)
 	go func() { done <- s.Submit(ctx, fn) }()
+	runtime.Gosched() // mostly that is enough, and a sleep is long
 	await(t, "the transaction to be queued", func() bool { return s.QueueLength() > before })
 	return done
 }
