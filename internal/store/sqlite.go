@@ -199,7 +199,7 @@ func openSQLiteConn(path string) (*sqliteConn, error) {
 		return nil, sqliteError(err)
 	}
 	for _, p := range pragmas {
-		if err := conn.Exec("PRAGMA " + p.name + "=" + p.set); err != nil {
+		if err := setPragma(conn, p.name+"="+p.set); err != nil {
 			return nil, errors.Join(fmt.Errorf("set %s: %w", p.name, sqliteError(err)), conn.Close())
 		}
 	}
@@ -208,6 +208,19 @@ func openSQLiteConn(path string) (*sqliteConn, error) {
 		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
+}
+
+// setPragma tries again while the file is busy: where two processes open a new one together, SQLite
+// refuses the second its switch to WAL at once, whatever busy_timeout says.
+func setPragma(conn *sqlite3.Conn, setting string) error {
+	for range 1000 {
+		err := conn.Exec("PRAGMA " + setting)
+		if !errors.Is(err, sqlite3.BUSY) {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return conn.Exec("PRAGMA " + setting)
 }
 
 func (c *sqliteConn) assertPragmas() error {
