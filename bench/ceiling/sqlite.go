@@ -19,7 +19,7 @@ const pragmas = `
 	PRAGMA journal_mode = WAL;
 	PRAGMA synchronous = FULL;
 	PRAGMA cache_size = -65536;
-	PRAGMA wal_autocheckpoint = 16000`
+	PRAGMA wal_autocheckpoint = 15000`
 
 // durable are what must hold on the connection that commits: a misspelt pragma is silently ignored.
 var durable = []struct{ pragma, value string }{{"journal_mode", "wal"}, {"synchronous", "2"}}

@@ -26,7 +26,7 @@ var pragmas = []struct{ name, set, reads string }{
 	{"journal_mode", "WAL", "wal"},
 	{"synchronous", "FULL", "2"}, // acknowledged means durable
 	{"foreign_keys", "ON", "1"},
-	{"wal_autocheckpoint", "16000", "16000"}, // the net below sqlite_checkpoint.go
+	{"wal_autocheckpoint", "15000", "15000"}, // the net below sqlite_checkpoint.go
 	{"temp_store", "MEMORY", "2"},
 }
 

@@ -28,7 +28,7 @@ func TestPragmasOnEachConnection(t *testing.T) {
 	err := s.EachConn(ctx, func(tx *store.Tx) error {
 		conns++
 		for name, want := range map[string]string{
-			"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "2000", "temp_store": "2", "wal_autocheckpoint": "16000",
+			"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "2000", "temp_store": "2", "wal_autocheckpoint": "15000",
 		} {
 			got, err := store.Column[string](tx, "PRAGMA "+name)
 			if err != nil {
