@@ -22,15 +22,17 @@ import (
 // rooms is the diagram of ARCHITECTURE.md: every package, and the packages of ours that it may
 // import. Imports point down only, and no further than they need.
 var rooms = map[string][]string{
-	"cmd/latchkey":    {"internal/server", "internal/worker", "internal/auth", "internal/store", "internal/password", "internal/token", "internal/mail", "api"},
-	"internal/server": {"internal/auth", "internal/mail", "api"},
+	"cmd/latchkey":    {"internal/server", "internal/worker", "internal/auth", "internal/store", "internal/password", "internal/token", "internal/mail", "internal/pages", "internal/locale", "api"},
+	"internal/server": {"internal/auth", "internal/mail", "internal/pages", "internal/locale", "api"},
 	"internal/worker": {"internal/auth"},
-	"internal/auth":   {"internal/store", "internal/password", "internal/token", "internal/mail"},
+	"internal/auth":   {"internal/store", "internal/password", "internal/token", "internal/mail", "internal/locale"},
+	"internal/pages":  {"internal/locale"},
+	"internal/mail":   {"internal/locale"},
 
 	"internal/store":    {},
 	"internal/password": {},
 	"internal/token":    {},
-	"internal/mail":     {},
+	"internal/locale":   {},
 	"api":               {},
 	"client":            {"api"},
 }
@@ -64,7 +66,7 @@ var dependencies = map[string]string{
 	"golang.org/x/net":                    "IDNA for mail domains, a listener bounded in connections",
 	"golang.org/x/sync":                   "errgroup: the parts of serve start and end together; singleflight: one key reload for all who wait",
 	"golang.org/x/term":                   "passwords typed without echo",
-	"golang.org/x/text":                   "NFC of passwords",
+	"golang.org/x/text":                   "NFC of passwords; messages, plural forms and the choice of a language",
 }
 
 // testDependencies must not be imported outside tests and rigs.

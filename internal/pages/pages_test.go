@@ -1,0 +1,79 @@
+package pages_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"golang.org/x/net/html"
+
+	"latchkey/internal/locale"
+	"latchkey/internal/pages"
+)
+
+// Every page can be drawn in every language, is whole, and weighs little: no page over 60 KB in all.
+func TestEveryPageInEveryLanguage(t *testing.T) {
+	set, err := pages.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	assets := 0
+	for _, name := range []string{"page.css", "page.js", "icon.svg"} {
+		content, mediaType, ok := pages.Asset(name)
+		if !ok || mediaType == "" {
+			t.Fatalf("asset %s is missing", name)
+		}
+		assets += len(content)
+		if name == "page.js" && len(content) >= 2048 {
+			t.Errorf("the script has %d bytes; it only helps, so 2 KB must do", len(content))
+		}
+	}
+	for _, l := range locale.Languages() {
+		for _, sample := range pages.Samples(pages.Brand{Name: "Acme", Support: "mailto:help@example.com"}, locale.For(l.Tag)) {
+			drawn, err := set.Draw(&sample.View)
+			if err != nil {
+				t.Fatalf("%s in %s: %v", sample.Title, l.Name, err)
+			}
+			if all := len(drawn) + assets; all > 60_000 {
+				t.Errorf("%s in %s has %d bytes with what it loads", sample.Title, l.Name, all)
+			}
+			if bytes.Contains(drawn, []byte("%!")) {
+				t.Errorf("%s in %s has a placeholder that nothing fills:\n%s", sample.Title, l.Name, drawn)
+			}
+			if bytes.Contains(drawn, []byte("style=")) || bytes.Contains(drawn, []byte(" on")) && hasHandler(t, drawn) {
+				t.Errorf("%s: the strict CSP lets no inline style or handler work", sample.Title)
+			}
+		}
+	}
+}
+
+func hasHandler(t *testing.T, page []byte) bool {
+	t.Helper()
+	tokens := html.NewTokenizer(bytes.NewReader(page))
+	for tokens.Next() != html.ErrorToken {
+		for _, a := range tokens.Token().Attr {
+			if strings.HasPrefix(a.Key, "on") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// A template of the operator's own stands in for ours; a broken one is named with its line.
+func TestOverride(t *testing.T) {
+	set, err := pages.New(fstest.MapFS{"sign_in.html": {Data: []byte(`{{define "content"}}<p>Acme's own</p>{{end}}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sample := pages.Samples(pages.Brand{Name: "Acme"}, locale.For("en"))[0]
+	drawn, err := set.Draw(&sample.View)
+	if err != nil || !bytes.Contains(drawn, []byte("Acme's own")) {
+		t.Errorf("drew %s, %v", drawn, err)
+	}
+	_, err = pages.New(fstest.MapFS{"sign_in.html": {Data: []byte("{{define \"content\"}}\n{{if}}{{end}}")}})
+	if err == nil || !strings.Contains(err.Error(), "sign_in.html:2") {
+		t.Errorf("got %v, want the file and the line", err)
+	}
+}

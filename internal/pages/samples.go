@@ -1,0 +1,108 @@
+package pages
+
+// Every page with made-up contents: what `latchkey theme preview` shows, and what a start draws so that a
+// broken template is found then and not by a visitor.
+
+import (
+	"net/url"
+	"time"
+
+	"latchkey/internal/locale"
+)
+
+// Sample is a page in one of its states.
+type Sample struct {
+	Title string // for whoever looks at it, in English: the page's name and state
+	View  View
+}
+
+// Samples returns every page in every state, for a brand, in a language.
+func Samples(brand Brand, p locale.Printer) []Sample {
+	now := time.Date(2026, 11, 25, 9, 30, 0, 0, time.UTC)
+	base := View{
+		Printer: p, Brand: brand, Now: now, SignUpOpen: true, PasswordMin: 8, Here: "/signin",
+		Values:  map[string]string{"email": "ada@example.com", "verificationCode": "sample", "token": "sample"},
+		Carried: url.Values{"clientAlias": {"web"}},
+	}
+	page := func(title, name string, change func(*View)) Sample {
+		v := base
+		v.Name = name
+		if change != nil {
+			change(&v)
+		}
+		return Sample{title, v}
+	}
+	done := func(what, say string) func(*View) {
+		return func(v *View) { v.Data = Done{What: what, Next: "/signin", Say: say} }
+	}
+	checkMail := func(what string) func(*View) { return func(v *View) { v.Data = CheckMail{For: what} } }
+	return []Sample{
+		page("sign in", "sign_in", nil),
+		page("sign in, wrong password", "sign_in", func(v *View) { v.Problem = &Said{Key: "problem.invalid_credentials"} }),
+		page("sign in, too many attempts", "sign_in", func(v *View) {
+			v.Problem = &Said{Key: "problem.too_many_requests", Args: []any{8}}
+		}),
+		page("sign up", "sign_up", nil),
+		page("sign up, not an address", "sign_up", func(v *View) {
+			v.Problem = &Said{Key: "problem.invalid_request"}
+			v.Faults = map[string]Said{"email": {Key: "fault.invalid_format"}}
+		}),
+		page("sign up, closed", "sign_up", func(v *View) { v.SignUpOpen = false }),
+		page("check your mail, sign up", "check_mail", checkMail("sign_up")),
+		page("check your mail, forgotten password", "check_mail", checkMail("forgot_password")),
+		page("check your mail, ended session", "check_mail", checkMail("end_session")),
+		page("confirm the address", "verify", nil),
+		page("complete sign-up", "complete_sign_up", nil),
+		page("complete sign-up, password not accepted", "complete_sign_up", func(v *View) {
+			v.Problem = &Said{Key: "problem.password_not_accepted"}
+			v.Faults = map[string]Said{"password": {Key: "fault.too_short", Args: []any{8}}}
+		}),
+		page("forgotten password", "forgot_password", nil),
+		page("choose a new password", "reset_password", nil),
+		page("change the password", "change_password", signedIn),
+		page("sessions", "account", func(v *View) { signedIn(v); v.Data = sampleAccount(now) }),
+		page("sessions, one ended", "account", func(v *View) {
+			signedIn(v)
+			v.Note = &Said{Key: "account.note.ended"}
+			v.Data = Account{Sessions: sampleAccount(now).Sessions[:1]}
+		}),
+		page("that was not you", "end_session", nil),
+		page("password reset", "done", done("reset", "done.next.sign_in")),
+		page("address confirmed", "done", done("verified", "done.next.sign_in")),
+		page("signed up", "done", done("signed_up", "done.next.sign_in")),
+		page("session ended", "done", done("session_ended", "done.next.sign_in")),
+		page("signed out", "done", done("signed_out", "done.next.sign_in")),
+		page("problem", "problem", func(v *View) { v.Problem = &Said{Key: "problem.server_error"} }),
+		page("expired link", "problem", func(v *View) {
+			v.Problem = &Said{Key: "problem.invalid_reset_token"}
+			v.Data = Done{Next: "/forgot-password", Say: "problem.ask_again"}
+		}),
+		page("inbox", "inbox", nil),
+	}
+}
+
+func signedIn(v *View) { v.SignedIn = "ada@example.com" }
+
+func sampleAccount(now time.Time) Account {
+	made := func(id, browser, os, kind, addr string, first, last time.Duration) Session {
+		return Session{
+			ID: id, Browser: browser, OS: os, Kind: kind, Addr: addr,
+			FirstSeen: now.Add(-first), LastSeen: now.Add(-last),
+		}
+	}
+	const day = 24 * time.Hour
+	here := made("1", "Firefox 145", "Linux", "desktop", "203.0.113.7", 3*day, 20*time.Second)
+	here.Current = true
+	gone := made("4", "Chrome 142", "Windows", "desktop", "198.51.100.9", 9*day, 4*day)
+	gone.EndedAt, gone.Reason = now.Add(-2*day), "password_changed"
+	copied := made("5", "Safari 19", "iOS", "mobile", "2001:db8::7", 12*day, 5*day)
+	copied.EndedAt, copied.Reason = now.Add(-5*day), "refresh_reuse"
+	return Account{
+		Sessions: []Session{
+			here,
+			made("2", "Safari 19", "iOS", "mobile", "2001:db8::42", 11*day, 5*time.Hour),
+			made("3", "", "", "unknown", "192.0.2.80", 20*day, 13*day),
+		},
+		Ended: []Session{gone, copied},
+	}
+}

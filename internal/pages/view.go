@@ -1,0 +1,168 @@
+package pages
+
+// What a page is drawn from, and the words its templates use.
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"latchkey/internal/locale"
+)
+
+// View is one page for one person.
+type View struct {
+	Name    string // of the page: one of Names
+	Printer locale.Printer
+	Brand   Brand
+	Now     time.Time
+
+	Problem *Said           // what went wrong, above all else
+	Note    *Said           // what went well
+	Faults  map[string]Said // what is wrong with a field, by its name
+
+	Values   map[string]string // what the form's fields hold, passwords never among them
+	Carried  url.Values        // goes along from page to page: clientAlias and return_to
+	Here     string            // path and query of this page, to come back to in another language
+	SignedIn string            // the e-mail address of who is; empty: nobody
+
+	SignUpOpen  bool
+	PasswordMin int // code points
+	Data        any // Account, Done or CheckMail, or what the inbox shows, for the page of that name
+}
+
+// Said is a message with what fills its placeholders.
+type Said struct {
+	Key  string
+	Args []any
+}
+
+// Brand is whose page it is, as its client's entry in the clients file says.
+type Brand struct {
+	Name    string // never empty
+	Home    string // absolute URL; empty: none
+	Logo    string // path on this server; empty: the name is shown
+	Style   string // path on this server of what sets the colours; empty: the plain ones
+	Support string // mailto: or https: URL; empty: none
+}
+
+// CheckMail is the page after a mail was asked for.
+type CheckMail struct {
+	For string // sign_up, forgot_password or end_session
+}
+
+// Done tells that something is done: the messages are done.<what>.title and done.<what>.text.
+type Done struct {
+	What string
+	Next string // URL of where to go on; empty: nowhere
+	Say  string // key of the words on that button
+}
+
+// Account is the page of a person's own sessions.
+type Account struct {
+	Sessions []Session // alive, newest first
+	Ended    []Session // lately, newest first
+	Language string    // set by the person; empty: none
+}
+
+// Session is one line of Account.
+type Session struct {
+	ID        string
+	Browser   string
+	OS        string
+	Kind      string // desktop, mobile, tablet, bot or unknown
+	Addr      string
+	FirstSeen time.Time
+	LastSeen  time.Time
+	EndedAt   time.Time
+	Reason    string // spec 2.5: why it ended
+	Current   bool
+}
+
+// T is a message in the person's language.
+func (v *View) T(key string, args ...any) (string, error) { return v.Printer.Text(key, args...) }
+
+// Say is a message that came from the rules.
+func (v *View) Say(s Said) (string, error) { return v.Printer.Text(s.Key, s.Args...) }
+
+// Time is a date and a time of day.
+func (v *View) Time(t time.Time) (string, error) { return v.Printer.Time(t) }
+
+// Ago is how long ago t was.
+func (v *View) Ago(t time.Time) (string, error) { return v.Printer.Ago(t, v.Now) }
+
+// Languages are those to choose from.
+func (v *View) Languages() []locale.Language { return locale.Languages() }
+
+// Link is the path of another page, with what goes along.
+func (v *View) Link(path string) string {
+	if len(v.Carried) == 0 {
+		return path
+	}
+	return path + "?" + v.Carried.Encode()
+}
+
+// Device is a session as the parts "device" and "seen" draw it.
+func (v *View) Device(s Session) any {
+	return struct {
+		*View
+		Session Session
+	}{v, s}
+}
+
+// Field is one input of a form.
+type Field struct {
+	*View
+	Field        string
+	Kind         string // of input
+	Autocomplete string // WHATWG HTML, autofill: what password managers go by
+	Focus        bool
+}
+
+// Input is the field of that name: its label is the message field.<name>.
+func (v *View) Input(name, kind, autocomplete string) Field {
+	return Field{View: v, Field: name, Kind: kind, Autocomplete: autocomplete}
+}
+
+// First is Input for the field that a page begins with.
+func (v *View) First(name, kind, autocomplete string) Field {
+	return Field{View: v, Field: name, Kind: kind, Autocomplete: autocomplete, Focus: true}
+}
+
+// Label is what the field is called.
+func (f Field) Label() (string, error) { return f.T("field." + f.Field) }
+
+// Value is what it holds.
+func (f Field) Value() string { return f.Values[f.Field] }
+
+// Fault is what is wrong with it, empty when nothing is.
+func (f Field) Fault() (string, error) {
+	s, ok := f.Faults[f.Field]
+	if !ok {
+		return "", nil
+	}
+	return f.Say(s)
+}
+
+// Word is what script may show beside a new password, by the name that the policy's answer has for it.
+type Word struct{ Name, Text string }
+
+// Words are all of them.
+func (f Field) Words() (words []Word, err error) {
+	for name, said := range map[string]Said{
+		"weak": {Key: "password.weak"}, "fair": {Key: "password.fair"},
+		"good": {Key: "password.good"}, "strong": {Key: "password.strong"},
+		"too_short": {Key: "fault.too_short", Args: []any{f.PasswordMin}}, "too_long": {Key: "fault.too_long"},
+		"too_common": {Key: "fault.too_common"}, "contains_context": {Key: "fault.contains_context"},
+		"invalid_format": {Key: "fault.invalid_format"},
+	} {
+		text, err := f.Say(said)
+		if err != nil {
+			return nil, err
+		}
+		words = append(words, Word{name, text})
+	}
+	slices.SortFunc(words, func(a, b Word) int { return strings.Compare(a.Name, b.Name) })
+	return words, nil
+}
