@@ -91,7 +91,7 @@ var mutations = []mutation{
 	{"I10", "SQLite acknowledges before the disk has it", "./internal/store", "TestLyingDisk", []edit{{"internal/store/sqlite.go",
 		`{"synchronous", "FULL", "2"}`, `{"synchronous", "NORMAL", "1"}`}}},
 	{"I11", "a Bearer is accepted when the session cannot be read", "./internal/server", "TestUnavailable", []edit{{"internal/auth/tokens.go",
-		"\tcase err != nil:\n\t\treturn token.Access{}, store.Session{}, err\n\tcase session.UserID", "\tcase err != nil:\n\t\treturn access, session, nil\n\tcase session.UserID"}}},
+		"\tcase err != nil:\n\t\treturn store.Session{}, err\n\tcase session.UserID", "\tcase err != nil:\n\t\treturn session, nil\n\tcase session.UserID"}}},
 	{"I12", "two spellings of an address are two accounts", "./internal/auth", "TestParseEmail", []edit{{"internal/auth/email.go",
 		"canonical = lowerASCII(local)", "canonical = local"}}},
 	{"I12", "several sign-ups at once each make the account", "./internal/server", "TestSignUpsAtOnce", []edit{spendAgain, {"internal/store/users.go",

@@ -98,6 +98,17 @@ func (c *Clients) Endpoint(alias, endpoint string) (base string, ok bool) {
 	return base, true
 }
 
+// returnTo answers return_to, where a person goes on after a page of ours: an absolute URL, its origin
+// registered for that client, or for any when alias is empty. Nothing is appended to it, so a query and a
+// fragment may be in it. The answer is what was parsed, never what was sent.
+func (c *Clients) returnTo(alias, raw string) (url string, ok bool) {
+	u, ok := parseWebURL(raw)
+	if !ok || !c.registered(alias, originOf(u)) {
+		return "", false
+	}
+	return u.String(), true
+}
+
 // Logo answers brandLogoUrl. It is not ok unless raw is an absolute URL of a public-looking host;
 // url is empty unless its origin is registered, since a mail that shows a stranger's picture
 // is the stranger's mail.

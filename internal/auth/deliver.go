@@ -244,7 +244,7 @@ func (s *Service) putLink(tx *store.Tx, row store.Mail, l letter, page string) (
 		return "", mailSuperseded, nil
 	}
 	link = strings.TrimSuffix(l.Base, "/") + page + "?verificationCode=" + raw + "&email=" + url.QueryEscape(l.To)
-	if row.Kind == purposeReset && l.Alias != "" {
+	if l.Alias != "" && (row.Kind == purposeReset || l.Hosted) {
 		link += "&clientAlias=" + url.QueryEscape(l.Alias)
 	}
 	return link, "", err

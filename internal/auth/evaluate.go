@@ -121,6 +121,9 @@ func (s *Service) newPassword(ctx context.Context, email, field string, pw secre
 	return phc, err
 }
 
+// PasswordMin is the least number of characters of a new password.
+func (s *Service) PasswordMin() int { return s.o.Policy.Least() }
+
 // accept asks the policy.
 func (s *Service) accept(field string, pw secret, about []string) error {
 	if !pw.valid {

@@ -250,7 +250,8 @@ func (l *life) isLookedAfter() []storyStep {
 			if err != nil {
 				return err
 			}
-			return l.Service.EndByLink(ctx, token, auth.Peer{})
+			_, err = l.Service.EndByLink(ctx, token, auth.Peer{})
+			return err
 		}},
 		{name: "the operator sets a password", do: func(ctx context.Context) error { return l.Service.SetPassword(ctx, l.email, l.pw[3]) }},
 		l.signInAgain("sign in with what the operator set", l.email, l.pw[3], &l.phone),

@@ -37,6 +37,12 @@ func (s *Service) AuthenticateClient(ctx context.Context, alias, secret string, 
 // Clients lists the registered clients.
 func (s *Service) Clients() []Client { return s.o.Clients.List() }
 
+// ReturnTo says where a person who came from a client's page goes back to; not ok where raw is not an
+// address of the client named, or of any when alias is empty.
+func (s *Service) ReturnTo(alias, raw string) (url string, ok bool) {
+	return s.o.Clients.returnTo(alias, raw)
+}
+
 // Introspect says whether a token would be accepted now, and what it says. It changes nothing. An
 // error is never about the token, only about not being able to tell.
 func (s *Service) Introspect(ctx context.Context, raw string) (Introspection, error) {

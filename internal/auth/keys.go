@@ -344,6 +344,19 @@ func (s *Service) knownMasterKey(ctx context.Context, id string) (bool, error) {
 	return slices.Contains(*s.keys.masters.Load(), id), nil
 }
 
+// lackedKey is CodeUnavailable where cause is that this process lacks a master key which the database knows
+// of, or that nobody can tell; nil where what was read is simply not ours.
+func (s *Service) lackedKey(ctx context.Context, id string, cause error) error {
+	if !errors.Is(cause, token.ErrUnknownMasterKey) {
+		return nil
+	}
+	known, err := s.knownMasterKey(ctx, id)
+	if err == nil && known {
+		err = unavailable(cause)
+	}
+	return err
+}
+
 // JWKS is the public key set (RFC 7517), ready to send.
 func (s *Service) JWKS(context.Context) ([]byte, error) {
 	if now := s.now(); s.keys.usable(now) {

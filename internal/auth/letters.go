@@ -43,6 +43,7 @@ type letter struct {
 	Client   string `json:"client,omitempty"`   // alias
 	Base     string `json:"base,omitempty"`     // where the link leads
 	Alias    string `json:"alias,omitempty"`    // the alias the request named, repeated in the link
+	Hosted   bool   `json:"hosted,omitempty"`   // the link leads to our own pages
 	Platform string `json:"platform,omitempty"` // as asked for, checked
 	Logo     string `json:"logo,omitempty"`
 	NewEmail string `json:"newEmail,omitempty"`
@@ -70,6 +71,9 @@ func (s *Service) ForgotPassword(ctx context.Context, in ForgotPassword, peer Pe
 		}
 		l.Base = base
 	}
+	if in.Hosted {
+		l.host(s.o.Issuer)
+	}
 	if err := s.request(ctx, mail.Reset, l, s.o.ResetTTL, peer); err != nil {
 		return Requested{}, err
 	}
@@ -84,8 +88,14 @@ func (s *Service) RequestVerification(ctx context.Context, in VerificationMail, 
 	if err != nil {
 		return err
 	}
+	if in.Hosted {
+		l.host(s.o.Issuer)
+	}
 	return s.request(ctx, mail.Verify, l, s.o.VerifyTTL, peer)
 }
+
+// host leads the link to our own pages.
+func (l *letter) host(issuer string) { l.Base, l.Hosted = issuer, true }
 
 // linkLetter checks what both requests take.
 func (s *Service) linkLetter(f *form, email, logo, platform, alias string) (letter, error) {
@@ -124,16 +134,21 @@ func (s *Service) request(ctx context.Context, kind mail.Kind, l letter, ttl tim
 		return err
 	}
 	err = s.withinRate(ctx, mailersLimit, peer, now, func(tx *store.Tx) error {
-		due, err := tx.TakeMailBudget(key, mailGap, mailWindow, now)
-		if err != nil || !due {
-			return err
-		}
-		return tx.InsertMail(row)
+		return insertAsked(tx, key, row)
 	})
 	if err == nil {
 		s.wake()
 	}
 	return err
+}
+
+// insertAsked puts an asked-for mail into the outbox, unless the mailbox's budget is used up.
+func insertAsked(tx *store.Tx, budget []byte, row store.Mail) error {
+	due, err := tx.TakeMailBudget(budget, mailGap, mailWindow, row.CreatedAt)
+	if err != nil || !due {
+		return err
+	}
+	return tx.InsertMail(row)
 }
 
 // notify puts a notice into the outbox, in the transaction of what it tells. Notices are neither

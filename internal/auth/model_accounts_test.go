@@ -287,6 +287,7 @@ func (m *machine) setEmail(t *rapid.T, from, to string) {
 		}
 	default:
 		agree(t, "move "+from+" to "+to, err, "")
+		m.moves = append(m.moves, m.reference.now)
 		m.end(a, "")
 		m.drop(to)
 		delete(m.accounts, from)

@@ -27,6 +27,8 @@ func (m *machine) steps() (all []func(*rapid.T)) {
 	}{
 		{1, func(*rapid.T) {}}, // what rapid shrinks to
 		{4, m.signInStep},
+		{2, m.signInPageStep},
+		{3, m.visitStep},
 		{2, m.signUpStep},
 		{1, m.join},
 		{4, func(t *rapid.T) { m.refreshStep(t, 0) }},
@@ -114,13 +116,24 @@ func some[T any](t *rapid.T, list []T, what string) T {
 	return list[len(list)-1-rapid.IntRange(0, len(list)-1).Draw(t, what+", so many before the newest")]
 }
 
-// alive draws a session, as a rule one that lives.
-func (m *machine) alive(t *rapid.T) *refSession {
-	live := slices.DeleteFunc(slices.Clone(m.sessions), func(s *refSession) bool { return !m.live(s) })
+// alive draws a session that refreshes, as a rule one that lives.
+func (m *machine) alive(t *rapid.T) *refSession { return m.mostlyAlive(t, m.refreshing()) }
+
+func (m *machine) mostlyAlive(t *rapid.T, list []*refSession) *refSession {
+	live := slices.DeleteFunc(slices.Clone(list), func(s *refSession) bool { return !m.live(s) })
 	if len(live) == 0 || seldom(t, "a dead one") {
-		return some(t, m.sessions, "session")
+		return some(t, list, "session")
 	}
 	return some(t, live, "live session")
+}
+
+// refreshing are the sessions with refresh tokens: all but those of pages.
+func (m *machine) refreshing() []*refSession {
+	return slices.DeleteFunc(slices.Clone(m.sessions), func(s *refSession) bool { return s.page != "" })
+}
+
+func (m *machine) pages() []*refSession {
+	return slices.DeleteFunc(slices.Clone(m.sessions), func(s *refSession) bool { return s.page == "" })
 }
 
 // seldom is true once in eight times.
@@ -154,6 +167,24 @@ func (m *machine) signInAs(t *rapid.T, address, pw string) {
 		delete(m.wrong, "account "+address)
 		m.keep(t, m.begin(m.accounts[address], tokens.SessionID), tokens)
 	}
+}
+
+// signInPageStep signs the owner of an account in on a page.
+func (m *machine) signInPageStep(t *rapid.T) {
+	a := m.accounts[m.address(t)]
+	if a == nil || m.reference.signIn(a.address, a.password) != "" {
+		panic(void("nobody may sign in there"))
+	}
+	got, err := m.svc.SignInPage(t.Context(), auth.SignIn{Email: a.address, Password: auth.Password{Value: a.password}}, auth.Peer{})
+	agree(t, "sign in on a page to "+a.address, err, "")
+	delete(m.wrong, "account "+a.address)
+	m.begin(a, got.Caller.SessionID).page = got.Token
+}
+
+func (m *machine) visitStep(t *rapid.T) {
+	s := m.mostlyAlive(t, m.pages())
+	m.checkPage(t, s)
+	m.visit(s)
 }
 
 // keep remembers the tokens of a session that was signed in or refreshed.
@@ -210,7 +241,7 @@ func (m *machine) outOfStep(t *rapid.T) {
 
 // forge presents what this server never made; nothing may come of it.
 func (m *machine) forge(t *rapid.T) {
-	s := some(t, m.sessions, "session")
+	s := some(t, m.refreshing(), "session")
 	raw := s.tokens[s.current]
 	parts := strings.Split(raw, ".")
 	stranger, err := token.ParseMasterKeys(token.NewMasterKey())
@@ -334,7 +365,7 @@ func (m *machine) agreeEnded(t *rapid.T, err error, own *refSession, list ...*re
 }
 
 func (m *machine) revoke(t *rapid.T) {
-	s := some(t, m.sessions, "session")
+	s := some(t, m.refreshing(), "session")
 	raw := s.tokens[s.current]
 	if rapid.Bool().Draw(t, "by an older token") && s.tokens[1] != "" {
 		raw = s.tokens[1]
@@ -345,12 +376,18 @@ func (m *machine) revoke(t *rapid.T) {
 
 func (m *machine) endByLink(t *rapid.T) {
 	e := some(t, m.endings, "notice's link")
-	err := m.svc.EndByLink(t.Context(), e.raw, auth.Peer{})
+	resetAsked, err := m.svc.EndByLink(t.Context(), e.raw, auth.Peer{})
 	if m.reference.now.Sub(e.made) > 7*24*time.Hour {
 		agree(t, "an old notice's link", err, auth.CodeInvalidVerificationCode)
 		return
 	}
 	agree(t, "a notice's link", err, "")
+	moved := slices.ContainsFunc(m.moves, e.made.Equal)
+	if a := m.byID(e.user); resetAsked != (a != nil && !a.disabled && !moved) {
+		t.Fatalf("a notice's link, of a changed address: %t, asked for a reset mail: %t", moved, resetAsked)
+	} else if resetAsked {
+		m.ask("reset", a.address, time.Hour)
+	}
 	for _, s := range m.sessions {
 		named := s.id == e.session || e.session == "" && !s.created.After(e.made)
 		s.ended = s.ended || s.owner.id == e.user && named

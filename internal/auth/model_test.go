@@ -146,6 +146,7 @@ type machine struct {
 	*reference
 	addresses  []string
 	access     []*heldAccess
+	moves      []time.Time // when addresses were changed: a notice of that asks for no reset mail
 	endings    []*heldEnding
 	wrong      map[string]int                    // guesses not yet forgiven; the model stays below the throttle
 	budgets    map[string]map[string][]time.Time // reference.asked under each master key
@@ -220,6 +221,9 @@ func (m *machine) check(t *rapid.T) {
 		}
 	}
 	for i, s := range m.sessions {
+		if m.looks("page "+s.page, fmt.Sprint(m.live(s)), i) {
+			m.checkPage(t, s)
+		}
 		for g, raw := range s.tokens {
 			want := m.judge(s, g)
 			if m.looks("refresh "+raw, want, i+int(g)) {
@@ -235,6 +239,22 @@ func (m *machine) check(t *rapid.T) {
 	}
 	m.checkConfusion(t)
 	m.checkRows(t)
+}
+
+// checkPage offers a page's token, if the session has one.
+func (m *machine) checkPage(t *rapid.T, s *refSession) {
+	if s.page == "" {
+		return
+	}
+	want := auth.CodeInvalidToken
+	if m.live(s) {
+		want = ""
+	}
+	caller, err := m.svc.PageCaller(t.Context(), s.page)
+	agree(t, "page token of session "+s.id, err, want)
+	if err == nil && (caller.SessionID != s.id || caller.UserID != s.owner.id) {
+		t.Fatalf("the page token of session %s is taken for %+v", s.id, caller)
+	}
 }
 
 func (m *machine) checkLink(t *rapid.T, what string, l *refLink) {
@@ -289,6 +309,10 @@ func (m *machine) checkConfusion(t *rapid.T) {
 		all = append(all, held{"access", a.raw, ""})
 	}
 	for _, s := range m.sessions {
+		if s.page != "" {
+			all = append(all, held{"page", s.page, ""})
+			continue
+		}
 		all = append(all, held{"refresh", s.tokens[s.current], ""})
 	}
 	for _, l := range m.links {
@@ -302,12 +326,23 @@ func (m *machine) checkConfusion(t *rapid.T) {
 		_, err := m.svc.Authenticate(t.Context(), one.raw)
 		agree(t, one.kind+" token as a Bearer", err, auth.CodeInvalidToken)
 	}
+	if one.kind != "page" {
+		_, err := m.svc.PageCaller(t.Context(), one.raw)
+		agree(t, one.kind+" token as a page's", err, auth.CodeInvalidToken)
+	}
+	if one.kind != "refresh" && one.kind != "access" {
+		got, err := m.svc.Introspect(t.Context(), one.raw)
+		if agree(t, "introspect a "+one.kind+" token", err, ""); got.Active {
+			t.Fatalf("a %s token is active: %+v", one.kind, got)
+		}
+	}
 	if one.kind != "refresh" {
 		_, err := m.svc.Refresh(t.Context(), one.raw, auth.Peer{})
 		agree(t, one.kind+" token to refresh", err, auth.CodeInvalidRefreshToken)
 	}
 	if one.kind != "ending" {
-		agree(t, one.kind+" token to end sessions", m.svc.EndByLink(t.Context(), one.raw, auth.Peer{}), auth.CodeInvalidVerificationCode)
+		_, err := m.svc.EndByLink(t.Context(), one.raw, auth.Peer{})
+		agree(t, one.kind+" token to end sessions", err, auth.CodeInvalidVerificationCode)
 	}
 	address := m.addresses[m.checks%len(m.addresses)]
 	if one.kind != "reset" || one.address != address {

@@ -140,12 +140,12 @@ func TestNoticeLinkEndsItsSession(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, bad := range []string{"", raw + "x", strings.ToUpper(raw), raw[:len(raw)-1], mine.Device, mine.RefreshToken, theirs.AccessToken} {
-			if err := r.Service.EndByLink(ctx, bad, auth.Peer{}); auth.CodeOf(err) != auth.CodeInvalidVerificationCode {
+			if _, err := r.Service.EndByLink(ctx, bad, auth.Peer{}); auth.CodeOf(err) != auth.CodeInvalidVerificationCode {
 				t.Errorf("a wrong token: got %v", err)
 			}
 		}
 		for range 2 { // twice ends nothing more
-			if err := r.Service.EndByLink(ctx, raw, auth.Peer{}); err != nil {
+			if _, err := r.Service.EndByLink(ctx, raw, auth.Peer{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -156,7 +156,7 @@ func TestNoticeLinkEndsItsSession(t *testing.T) {
 			t.Errorf("another session: %v", err)
 		}
 		r.Clock.Advance(8 * 24 * time.Hour)
-		if err := r.Service.EndByLink(ctx, raw, auth.Peer{}); auth.CodeOf(err) != auth.CodeInvalidVerificationCode {
+		if _, err := r.Service.EndByLink(ctx, raw, auth.Peer{}); auth.CodeOf(err) != auth.CodeInvalidVerificationCode {
 			t.Errorf("after a week: got %v", err)
 		}
 	})
@@ -182,7 +182,7 @@ func TestNoticeLinkSignsOutEverywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Service.EndByLink(ctx, raw, auth.Peer{}); err != nil {
+	if _, err := r.Service.EndByLink(ctx, raw, auth.Peer{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.UserInfo(ctx, before.AccessToken); client.CodeOf(err) != "invalid_token" {
@@ -216,7 +216,7 @@ func TestNoticeOfANewAddressHasALink(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := r.Service.EndByLink(ctx, raw, auth.Peer{}); err != nil {
+			if _, err := r.Service.EndByLink(ctx, raw, auth.Peer{}); err != nil {
 				t.Fatal(err)
 			}
 			if err := r.ResetPassword(ctx, "countess@example.com", api.PasswordResetRequest{Password: authtest.Password, Token: raw}); client.CodeOf(err) != "invalid_reset_token" {

@@ -42,6 +42,7 @@ type refSession struct {
 	turns         []refTurn
 	ended         bool
 	tokens        map[int64]string // by generation
+	page          string           // the token of one that was signed in on a page; it has no others
 }
 
 // refTurn is a rotation: by a token of which generation, when, and whether that token came back late.
@@ -115,6 +116,13 @@ func (r *reference) refresh(s *refSession, g int64) string {
 	return outcome
 }
 
+// visit is the use of a session by its page, noted once in five minutes.
+func (r *reference) visit(s *refSession) {
+	if r.live(s) && r.now.Sub(s.used) > 5*time.Minute {
+		s.current, s.used = s.current+1, r.now
+	}
+}
+
 func (r *reference) signIn(address, password string) auth.Code {
 	a := r.accounts[address]
 	switch {
@@ -124,6 +132,15 @@ func (r *reference) signIn(address, password string) auth.Code {
 		return auth.CodeEmailNotVerified // I17
 	}
 	return ""
+}
+
+func (r *reference) byID(id string) *refAccount {
+	for _, a := range r.accounts {
+		if a.id == id {
+			return a
+		}
+	}
+	return nil
 }
 
 // begin adds a session; beyond the limit the least recently used ends.

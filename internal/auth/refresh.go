@@ -60,14 +60,8 @@ func (s *Service) parseRefresh(ctx context.Context, raw string) (token.Refresh, 
 	if err == nil {
 		return r, nil
 	}
-	if errors.Is(err, token.ErrUnknownMasterKey) {
-		known, lookup := s.knownMasterKey(ctx, r.KeyID)
-		if lookup != nil {
-			return token.Refresh{}, lookup
-		}
-		if known {
-			return token.Refresh{}, unavailable(err)
-		}
+	if err := s.lackedKey(ctx, r.KeyID, err); err != nil {
+		return token.Refresh{}, err
 	}
 	return token.Refresh{}, &Error{Code: CodeInvalidRefreshToken, Cause: err}
 }

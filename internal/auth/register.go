@@ -60,6 +60,9 @@ func (s *Service) VerifyEmail(ctx context.Context, email, code string, peer Peer
 	return err
 }
 
+// SignupOpen says whether people may make accounts for themselves.
+func (s *Service) SignupOpen() bool { return s.o.SignupOpen }
+
 // SignUp makes an account for a proven address, or gives one without a password its first. The checks
 // go in the order of spec 2.2, so that a stranger learns nothing about the address.
 func (s *Service) SignUp(ctx context.Context, in SignUp, peer Peer) (userID string, err error) {

@@ -3,12 +3,10 @@ package auth
 // Resetting a forgotten password with a mailed token, once.
 
 import (
-	"bytes"
 	"context"
 	"errors"
 
 	"latchkey/internal/store"
-	"latchkey/internal/token"
 )
 
 // ResetPassword spends a reset token and sets the password: token first (so that a policy answer is
@@ -23,7 +21,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, peer Peer
 	if err := f.err(); err != nil {
 		return "", err
 	}
-	hash, err := s.checkResetToken(ctx, email, in.Token, peer)
+	hash, err := s.liveLink(ctx, purposeReset, email, in.Token, CodeInvalidResetToken, peer)
 	if err != nil {
 		return "", err
 	}
@@ -68,16 +66,4 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, peer Peer
 		return "", err
 	}
 	return s.deviceToken(user.ID, "", user.Epoch+1, now)
-}
-
-func (s *Service) checkResetToken(ctx context.Context, email, raw string, peer Peer) (hash []byte, err error) {
-	hash, wellFormed := token.OneTimeHash(purposeReset, raw)
-	row, err := s.oneTime(ctx, purposeReset, email)
-	if err != nil {
-		return nil, err
-	}
-	if !wellFormed || !bytes.Equal(hash, row.Hash) || !row.UsedAt.IsZero() || !s.now().Before(row.ExpiresAt) {
-		return nil, s.wrongToken(ctx, peer, CodeInvalidResetToken)
-	}
-	return hash, nil
 }

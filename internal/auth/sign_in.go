@@ -14,30 +14,7 @@ import (
 // CodeInvalidCredentials tells nobody which of the others it was (I9); CodeEmailNotVerified is said
 // to the right password alone.
 func (s *Service) SignIn(ctx context.Context, in SignIn, peer Peer) (Tokens, error) {
-	var f form
-	email, pw := f.email("email", in.Email), s.password(&f, "password", in.Password)
-	if err := f.err(); err != nil {
-		return Tokens{}, err
-	}
-	client, err := s.client(in.ClientAlias)
-	if err != nil {
-		return Tokens{}, err
-	}
-	user, g, deviceID, err := s.guesser(ctx, nil, email, peer)
-	if err != nil {
-		return Tokens{}, err
-	}
-	e, err := s.try(ctx, g, user, pw, peer)
-	if err != nil {
-		return Tokens{}, err
-	}
-	if user.VerifiedAt.IsZero() {
-		return Tokens{}, s.refuseUnverified(ctx, user, peer)
-	}
-	session, err := s.newSession(ctx, user, e, g, client, peer)
-	if errors.Is(err, store.ErrNotFound) { // the password changed, or the account was disabled, meanwhile (I5)
-		return Tokens{}, s.refuseTry(ctx, g, user, peer)
-	}
+	session, device, err := s.enter(ctx, in, peer)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -45,8 +22,41 @@ func (s *Service) SignIn(ctx context.Context, in SignIn, peer Peer) (Tokens, err
 	if err != nil {
 		return Tokens{}, err
 	}
-	tokens.Device, err = s.deviceToken(user.ID, deviceID, user.Epoch, session.CreatedAt)
-	return tokens, err
+	tokens.Device = device
+	return tokens, nil
+}
+
+// enter makes the session of a sign-in, whatever its tokens will be, and a device token.
+func (s *Service) enter(ctx context.Context, in SignIn, peer Peer) (session store.Refreshed, device string, err error) {
+	var f form
+	email, pw := f.email("email", in.Email), s.password(&f, "password", in.Password)
+	if err := f.err(); err != nil {
+		return store.Refreshed{}, "", err
+	}
+	client, err := s.client(in.ClientAlias)
+	if err != nil {
+		return store.Refreshed{}, "", err
+	}
+	user, g, deviceID, err := s.guesser(ctx, nil, email, peer)
+	if err != nil {
+		return store.Refreshed{}, "", err
+	}
+	e, err := s.try(ctx, g, user, pw, peer)
+	if err != nil {
+		return store.Refreshed{}, "", err
+	}
+	if user.VerifiedAt.IsZero() {
+		return store.Refreshed{}, "", s.refuseUnverified(ctx, user, peer)
+	}
+	session, err = s.newSession(ctx, user, e, g, client, peer)
+	if errors.Is(err, store.ErrNotFound) { // the password changed, or the account was disabled, meanwhile (I5)
+		return store.Refreshed{}, "", s.refuseTry(ctx, g, user, peer)
+	}
+	if err != nil {
+		return store.Refreshed{}, "", err
+	}
+	device, err = s.deviceToken(user.ID, deviceID, user.Epoch, session.CreatedAt)
+	return session, device, err
 }
 
 func (s *Service) refuseUnverified(ctx context.Context, user store.User, peer Peer) error {

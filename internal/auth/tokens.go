@@ -91,16 +91,22 @@ func (s *Service) readAccess(ctx context.Context, raw string) (token.Access, sto
 	if err != nil {
 		return token.Access{}, store.Session{}, err
 	}
-	session, err := s.session(ctx, access.SessionID)
+	session, err := s.liveSession(ctx, access.SessionID, access.Subject, s.now())
+	return access, session, err
+}
+
+// liveSession reads a session that a token of the user's names: CodeInvalidToken when it is not alive.
+func (s *Service) liveSession(ctx context.Context, id, userID string, now time.Time) (store.Session, error) {
+	session, err := s.session(ctx, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return token.Access{}, store.Session{}, refuse(CodeInvalidToken)
+		return store.Session{}, refuse(CodeInvalidToken)
 	case err != nil:
-		return token.Access{}, store.Session{}, err
-	case session.UserID != access.Subject, !session.AliveAt(s.now()):
-		return token.Access{}, store.Session{}, refuse(CodeInvalidToken)
+		return store.Session{}, err
+	case session.UserID != userID, !session.AliveAt(now):
+		return store.Session{}, refuse(CodeInvalidToken)
 	}
-	return access, session, nil
+	return session, nil
 }
 
 // parseAccess checks the token alone. A key this node does not know yet may be another node's new

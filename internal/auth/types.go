@@ -37,6 +37,14 @@ type Tokens struct {
 	Scope            string
 }
 
+// PageSession is what signing in on a page hands out.
+type PageSession struct {
+	Token  string // for the browser's cookie
+	Device string // a device token: see device.go
+	MaxAge time.Duration
+	Caller Caller
+}
+
 // Password is a password as it came in. Plain is set when the caller says it is not encrypted for
 // transport (isPasswordEncrypted: false).
 type Password struct {
@@ -63,6 +71,7 @@ type (
 	}
 	ForgotPassword struct {
 		Email, BrandLogoURL, PlatformName, Endpoint, ClientAlias string
+		Hosted                                                   bool // the link leads to our own pages, whatever the client's URL
 	}
 	ResetPassword struct {
 		Email    string
@@ -75,6 +84,7 @@ type (
 	}
 	VerificationMail struct {
 		Email, BrandLogoURL, PlatformName, ClientAlias string
+		Hosted                                         bool // likewise
 	}
 	SignUp struct {
 		Email            string
@@ -114,6 +124,12 @@ type Session struct {
 	EndReason  string
 	Current    bool
 	Device     Device
+}
+
+// Account is an account as its owner may see it.
+type Account struct {
+	Email, FirstName, LastName string
+	Sessions, Ended            []Session
 }
 
 // User is an account as the operator may see it.

@@ -34,11 +34,14 @@ type Refusal struct{ Code, Message string }
 
 func (r *Refusal) Error() string { return "password refused: " + r.Code }
 
+// Least is the least number of code points.
+func (p Policy) Least() int { return max(p.MinLength, Floor) }
+
 // Check returns nil or a *Refusal. about are words that an attacker would try first: the e-mail
 // address, names of the user, the platform's name. Of an e-mail address the local part counts too,
 // and a name of several words counts without its spaces too; empty words are ignored.
 func (p Policy) Check(pw Plaintext, about []string) error {
-	least := max(p.MinLength, Floor)
+	least := p.Least()
 	if utf8.RuneCountInString(string(pw)) < least {
 		return &Refusal{TooShort, fmt.Sprintf("Use at least %d characters.", least)}
 	}

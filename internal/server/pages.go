@@ -117,8 +117,15 @@ func (s *server) endSessionPagePost(x *exchange) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.auth.EndByLink(x.r.Context(), values.Get("token"), x.peer); err != nil {
+	resetAsked, err := s.auth.EndByLink(x.r.Context(), values.Get("token"), x.peer)
+	if err != nil {
 		return nil, err
+	}
+	if resetAsked {
+		return html("page.html", page{
+			Title: "Signed out",
+			Text:  "Now choose a new password: a mail with a link is on its way to your account's address.",
+		}), nil
 	}
 	return html("page.html", page{
 		Title: "Signed out",

@@ -29,6 +29,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 			{"mark late", func(tx *store.Tx) error { return tx.MarkLate(session.ID, 2) }},
 			{"session by id", func(tx *store.Tx) error { _, err := tx.SessionByID(session.ID); return err }},
 			{"live sessions", func(tx *store.Tx) error { _, err := tx.LiveSessions(u.ID, now); return err }},
+			{"ended sessions", func(tx *store.Tx) error { _, err := tx.EndedSessions(u.ID, long, 20, now); return err }},
 			{"user by email", func(tx *store.Tx) error { _, err := tx.UserByEmail(u.Email); return err }},
 			{"user by id", func(tx *store.Tx) error { _, err := tx.UserByID(u.ID); return err }},
 			{"take user", func(tx *store.Tx) error { _, err := tx.TakeUser(u.ID, 1); return err }},

@@ -34,6 +34,9 @@ const sessionColumns = `id, user_id, client, ` + rotationColumns + `,
 	overall_expires_at, created_at, ended_at, end_reason,
 	browser, browser_version, os, device_type, user_agent, addr`
 
+// expiresAt is Session.ExpiresAt.
+const expiresAt = `CASE WHEN idle_expires_at < overall_expires_at THEN idle_expires_at ELSE overall_expires_at END`
+
 func scanSession(scan scanner) (s Session, err error) {
 	err = scan(s.dest()...)
 	return s, err
@@ -82,6 +85,17 @@ func (tx *Tx) AllSessions(userID string) ([]Session, error) {
 		FROM sessions
 		WHERE user_id = $1
 		ORDER BY id DESC`, userID)
+}
+
+// EndedSessions lists a user's sessions that ended or expired since then, the last to end first, at most limit.
+func (tx *Tx) EndedSessions(userID string, since time.Time, limit int64, now time.Time) ([]Session, error) {
+	return many(tx, scanSession, `
+		SELECT `+sessionColumns+`
+		FROM sessions
+		WHERE user_id = $1 AND (ended_at IS NOT NULL OR idle_expires_at <= $4 OR overall_expires_at <= $4)
+			AND COALESCE(ended_at, `+expiresAt+`) > $2
+		ORDER BY COALESCE(ended_at, `+expiresAt+`) DESC, id DESC
+		LIMIT $3`, userID, since, limit, now)
 }
 
 // EndSession ends one session, if it lives and is the user's own. ErrNotFound otherwise.
@@ -182,7 +196,7 @@ func (tx *Tx) SweepSessions(from, to string, old Age) error {
 	}
 	_, err = tx.exec(`
 		UPDATE sessions
-		SET ended_at = CASE WHEN idle_expires_at < overall_expires_at THEN idle_expires_at ELSE overall_expires_at END,
+		SET ended_at = `+expiresAt+`,
 			end_reason = CASE WHEN idle_expires_at < overall_expires_at THEN 'expired_idle' ELSE 'expired_overall' END
 		WHERE id >= $1 AND id <= $2 AND ended_at IS NULL
 			AND (idle_expires_at < $3 OR overall_expires_at < $3)`, from, to, old.Expired)

@@ -1,0 +1,107 @@
+package auth
+
+// Sessions of the hosted pages. Such a session is a row like any other: listed, evicted, ended and explained
+// alike. What its browser holds is a page token, a signed statement of its own kind: nothing is stored for
+// it, and nothing under /auth or /oauth takes it (I7).
+//
+// No refresh token of such a session is ever handed out. One could be derived from the row and the master
+// key alone, so who could forge it has all of them anyway.
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"latchkey/internal/store"
+)
+
+const (
+	labelPageSession = "page session v1"
+
+	// pageUseNoted: a session in use is written to at most once in so long, or twice in a shorter limit.
+	pageUseNoted = 5 * time.Minute
+)
+
+// SignInPage is SignIn for a browser on the hosted pages.
+func (s *Service) SignInPage(ctx context.Context, in SignIn, peer Peer) (PageSession, error) {
+	session, device, err := s.enter(ctx, in, peer)
+	if err != nil {
+		return PageSession{}, err
+	}
+	raw, err := s.signStatement(session.KeyID, labelPageSession, session.ID, session.UserID)
+	if err != nil {
+		return PageSession{}, unavailable(err)
+	}
+	return PageSession{Token: raw, Device: device, MaxAge: s.o.RefreshOverall, Caller: pageCaller(session.Session)}, nil
+}
+
+// PageCaller accepts a page token whose session is alive, and counts that as use of the session: its
+// inactivity limit moves, its overall limit never does (I16). CodeInvalidToken otherwise; CodeUnavailable
+// when that cannot be found out (I11).
+func (s *Service) PageCaller(ctx context.Context, raw string) (Caller, error) {
+	p, err := s.parsePage(ctx, raw)
+	if err != nil {
+		return Caller{}, err
+	}
+	now := s.now()
+	session, err := s.liveSession(ctx, p.session, p.user, now)
+	if err != nil {
+		return Caller{}, err
+	}
+	if now.Sub(session.RotatedAt) > min(pageUseNoted, s.o.RefreshIdle/2) {
+		if session, err = s.notePageUse(ctx, p, session, now); err != nil {
+			return Caller{}, err
+		}
+	}
+	return pageCaller(session), nil
+}
+
+// pageStatement is what a page token says: whose session it opens. That the session is a page's need not be
+// looked up: no other is ever named in one.
+type pageStatement struct {
+	session, user, kid string
+}
+
+// parsePage checks the MAC; what fails here has touched nothing.
+func (s *Service) parsePage(ctx context.Context, raw string) (pageStatement, error) {
+	fields, kid, err := s.readStatement(labelPageSession, raw, 2)
+	if err == nil {
+		return pageStatement{session: fields[0], user: fields[1], kid: kid}, nil
+	}
+	if err := s.lackedKey(ctx, kid, err); err != nil {
+		return pageStatement{}, err
+	}
+	return pageStatement{}, &Error{Code: CodeInvalidToken, Cause: err}
+}
+
+// notePageUse turns the session to its next generation, as a refresh does. Its key stays the one that signed
+// the cookie, so that `key list` counts the session until that key may be dropped (I20).
+func (s *Service) notePageUse(ctx context.Context, p pageStatement, session store.Session, now time.Time) (store.Session, error) {
+	turn := store.Turn{
+		SessionID:     session.ID,
+		Judged:        session.Generation,
+		Presented:     session.Generation,
+		KeyID:         p.kid,
+		IdleExpiresAt: now.Add(s.o.RefreshIdle),
+		Grace:         s.o.RefreshGrace,
+	}
+	var turned store.Refreshed
+	err := s.joint(ctx, func(tx *store.Tx) (err error) {
+		turned, err = tx.Rotate(turn, now)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) { // ended since it was read, or another request was first
+		return s.liveSession(ctx, p.session, p.user, now)
+	}
+	return turned.Session, err
+}
+
+func pageCaller(session store.Session) Caller {
+	return Caller{
+		UserID:    session.UserID,
+		SessionID: session.ID,
+		Client:    session.Client,
+		Scope:     scope,
+		ExpiresAt: session.ExpiresAt(),
+	}
+}

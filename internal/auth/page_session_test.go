@@ -1,0 +1,327 @@
+package auth_test
+
+// Sessions of the hosted pages, on both engines.
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"latchkey/internal/auth"
+	"latchkey/internal/authtest"
+	"latchkey/internal/token"
+)
+
+func inPage(t *testing.T, r *authtest.Rig, email string) auth.PageSession {
+	t.Helper()
+	s, err := r.Service.SignInPage(context.Background(), auth.SignIn{Email: email, Password: auth.Password{Value: authtest.Password}}, auth.Peer{})
+	if err != nil {
+		t.Fatalf("sign in on a page: %v", err)
+	}
+	return s
+}
+
+// agreeCode fails the test when err's code is not the one wanted; "" is none.
+func agreeCode(t *testing.T, what string, err error, want auth.Code) {
+	t.Helper()
+	got := auth.Code("")
+	if err != nil {
+		got = auth.CodeOf(err)
+	}
+	if got != want {
+		t.Errorf("%s: got %q (%v), want %q", what, got, err, want)
+	}
+}
+
+// Signing in on a page is signing in: the same refusals, throttle and audit.
+func TestSignInPageRefusesAsSignInDoes(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		ctx := context.Background()
+		r.AddUser(t, "ada@example.com")
+		pw := authtest.Password
+		if _, err := r.Service.AddUser(ctx, auth.NewUser{Email: "new@example.com", FirstName: "N", LastName: "N", Password: &pw, Unverified: true}); err != nil {
+			t.Fatal(err)
+		}
+		try := func(email, password, alias string) error {
+			_, err := r.Service.SignInPage(ctx, auth.SignIn{Email: email, Password: auth.Password{Value: password}, ClientAlias: alias}, auth.Peer{})
+			return err
+		}
+		agreeCode(t, "no e-mail", try("", pw, ""), auth.CodeInvalidRequest)
+		agreeCode(t, "no such client", try("ada@example.com", pw, "nobody"), auth.CodeUnknownClient)
+		agreeCode(t, "nobody", try("nobody@example.com", pw, ""), auth.CodeInvalidCredentials)
+		agreeCode(t, "unverified", try("new@example.com", pw, ""), auth.CodeEmailNotVerified)
+		for range 6 {
+			agreeCode(t, "wrong", try("ada@example.com", "wrong horse", ""), auth.CodeInvalidCredentials)
+		}
+		agreeCode(t, "too many", try("ada@example.com", pw, ""), auth.CodeTooManyRequests)
+		_, err := guess(r, "ada@example.com", pw, auth.Peer{})
+		agreeCode(t, "too many, at the other door", err, auth.CodeTooManyRequests)
+	})
+}
+
+// Whatever ends sessions ends a page's at once.
+func TestPageSessionEnds(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		ctx := context.Background()
+		r := authtest.New(t, db, func(o *auth.Options) { o.SessionsPerUser = 2 })
+		own := func(s auth.PageSession) *auth.Caller { return &s.Caller }
+		const other = "another fine passphrase"
+		for name, end := range map[string]func(email string, s auth.PageSession) error{
+			"sign-out": func(_ string, s auth.PageSession) error {
+				return r.Service.SignOut(ctx, s.Caller, auth.SignOut{}, auth.Peer{})
+			},
+			"sign-out of the others": func(email string, _ auth.PageSession) error {
+				return r.Service.SignOut(ctx, inPage(t, r, email).Caller, auth.SignOut{Others: true}, auth.Peer{})
+			},
+			"another ends it": func(email string, s auth.PageSession) error {
+				return r.Service.EndSession(ctx, inPage(t, r, email).Caller, s.Caller.SessionID, auth.Peer{})
+			},
+			"evicted": func(email string, _ auth.PageSession) error {
+				for range 2 {
+					r.Clock.Advance(time.Second)
+					inPage(t, r, email)
+				}
+				return nil
+			},
+			"reset": func(email string, _ auth.PageSession) error {
+				_, err := r.Service.ResetPassword(ctx, auth.ResetPassword{
+					Email: email, Token: r.ForgotCode(t, email), Password: auth.Password{Value: other},
+				}, auth.Peer{})
+				return err
+			},
+			"change from elsewhere": func(email string, _ auth.PageSession) error {
+				_, err := r.Service.ChangePassword(ctx, own(inPage(t, r, email)), auth.ChangePassword{
+					Email: email, OldPassword: auth.Password{Value: authtest.Password}, NewPassword: auth.Password{Value: other},
+				}, auth.Peer{})
+				return err
+			},
+			"disabled": func(email string, _ auth.PageSession) error { return r.Service.DisableUser(ctx, email) },
+			"deleted":  func(email string, _ auth.PageSession) error { return r.Service.DeleteUser(ctx, email) },
+			"operator": func(_ string, s auth.PageSession) error { return r.Service.RevokeSession(ctx, s.Caller.SessionID) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				email := strings.ReplaceAll(name, " ", "-") + "@example.com"
+				r.AddUser(t, email)
+				s := inPage(t, r, email)
+				if _, err := r.Service.PageCaller(ctx, s.Token); err != nil {
+					t.Fatalf("alive: %v", err)
+				}
+				r.Clock.Advance(time.Second)
+				if err := end(email, s); err != nil {
+					t.Fatal(err)
+				}
+				_, err := r.Service.PageCaller(ctx, s.Token)
+				agreeCode(t, "ended", err, auth.CodeInvalidToken)
+			})
+		}
+	})
+}
+
+// Changing the password on the page itself keeps the session at hand.
+func TestPageSessionOutlivesItsOwnChange(t *testing.T) {
+	r := authtest.New(t, authtest.SQLite(t))
+	ctx := context.Background()
+	r.AddUser(t, "ada@example.com")
+	s := inPage(t, r, "ada@example.com")
+	if _, err := r.Service.ChangePassword(ctx, &s.Caller, auth.ChangePassword{
+		Email: "ada@example.com", OldPassword: auth.Password{Value: authtest.Password}, NewPassword: auth.Password{Value: "another fine passphrase"},
+	}, auth.Peer{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.Service.PageCaller(ctx, s.Token)
+	agreeCode(t, "the session that changed it", err, "")
+}
+
+// Use moves the inactivity limit, once in five minutes, and never the overall one (I16).
+func TestPageSessionLimits(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		ctx := context.Background()
+		r.AddUser(t, "ada@example.com")
+		s := inPage(t, r, "ada@example.com")
+		if s.MaxAge != r.Options.RefreshOverall {
+			t.Errorf("MaxAge is %v, want the overall limit", s.MaxAge)
+		}
+		row := func() auth.Session {
+			t.Helper()
+			e, err := r.Service.ExplainSession(ctx, s.Caller.SessionID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return e.Session
+		}
+		use := func() error { _, err := r.Service.PageCaller(ctx, s.Token); return err }
+		made := row()
+		r.Clock.Advance(4 * time.Minute)
+		agreeCode(t, "soon", use(), "")
+		if got := row(); got.LastUsedAt != made.LastUsedAt {
+			t.Errorf("used within five minutes: noted at %v", got.LastUsedAt)
+		}
+		r.Clock.Advance(2 * time.Minute)
+		agreeCode(t, "later", use(), "")
+		if got := row(); !got.LastUsedAt.After(made.LastUsedAt.Add(5*time.Minute)) || !got.ExpiresAt.After(made.ExpiresAt) {
+			t.Errorf("used after five minutes: last used %v, expires %v", got.LastUsedAt, got.ExpiresAt)
+		}
+		for range 4 { // each within the inactivity limit, all together not
+			r.Clock.Advance(7 * 24 * time.Hour)
+			agreeCode(t, "each week", use(), "")
+		}
+		r.Clock.Advance(3 * 24 * time.Hour)
+		agreeCode(t, "after the overall limit", use(), auth.CodeInvalidToken)
+
+		idle := inPage(t, r, "ada@example.com")
+		r.Clock.Advance(r.Options.RefreshIdle + time.Second)
+		_, err := r.Service.PageCaller(ctx, idle.Token)
+		agreeCode(t, "after the inactivity limit", err, auth.CodeInvalidToken)
+	})
+}
+
+// I7: a page token is nothing but that, and nothing else is one; in one spelling.
+func TestPageTokenIsNothingElse(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		ctx := context.Background()
+		r.AddUser(t, "ada@example.com")
+		page, api := inPage(t, r, "ada@example.com"), r.In(t, "ada@example.com")
+		raw := page.Token
+		parts := strings.Split(raw, ".")
+		other := strings.Split(inPage(t, r, "ada@example.com").Token, ".")
+		for what, forged := range map[string]string{
+			"nothing": "", "device token": page.Device, "access token": api.AccessToken, "refresh token": api.RefreshToken,
+			"capitals": strings.ToUpper(raw), "cut": raw[:len(raw)-1], "more": raw + "A", "session id": page.Caller.SessionID,
+			"another's session": strings.Join([]string{other[0], parts[1], parts[2], parts[3]}, "."),
+			"another's MAC":     strings.Join([]string{parts[0], parts[1], parts[2], other[3]}, "."),
+			"no key's":          strings.Join([]string{parts[0], parts[1], "0123456789abcdef", parts[3]}, "."),
+		} {
+			_, err := r.Service.PageCaller(ctx, forged)
+			agreeCode(t, what, err, auth.CodeInvalidToken)
+		}
+		_, err := r.Service.Authenticate(ctx, raw)
+		agreeCode(t, "as a Bearer", err, auth.CodeInvalidToken)
+		_, err = r.Service.Refresh(ctx, raw, auth.Peer{})
+		agreeCode(t, "to refresh", err, auth.CodeInvalidRefreshToken)
+		_, err = r.Service.EndByLink(ctx, raw, auth.Peer{})
+		agreeCode(t, "as a notice's link", err, auth.CodeInvalidVerificationCode)
+		if got, err := r.Service.Introspect(ctx, raw); err != nil || got.Active {
+			t.Errorf("introspected: %+v, %v", got, err)
+		}
+		agreeCode(t, "revoke", r.Service.Revoke(ctx, raw, auth.Peer{}), "")
+		_, err = r.Service.PageCaller(ctx, raw)
+		agreeCode(t, "after /oauth/revoke", err, "")
+	})
+}
+
+// A node that lacks the master key of a page token cannot tell, and signs nobody out; the key is counted as
+// needed for as long as the cookie is good, however often the session is used (I20).
+func TestPageSessionOverMasterKeys(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		ctx := context.Background()
+		ring := func(keys string) func(*auth.Options) {
+			return func(o *auth.Options) {
+				m, err := token.ParseMasterKeys(keys)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.Master = m
+			}
+		}
+		next := token.NewMasterKey()
+		old := authtest.New(t, db)
+		old.AddUser(t, "ada@example.com")
+		s := inPage(t, old, "ada@example.com")
+		both := authtest.New(t, db, ring(next+","+authtest.Master))
+		both.Clock.Advance(6 * time.Minute)
+		_, err := both.Service.PageCaller(ctx, s.Token)
+		agreeCode(t, "under both keys", err, "")
+		report, err := both.Service.Keys(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range report.Master {
+			if want := map[bool]int64{true: 1}[k.ID == old.Options.Master.Current()]; k.Sessions != want {
+				t.Errorf("%d sessions need key %s, want %d", k.Sessions, k.ID, want)
+			}
+		}
+		fresh := authtest.New(t, db, ring(next))
+		_, err = fresh.Service.PageCaller(ctx, s.Token)
+		agreeCode(t, "under the new key alone", err, auth.CodeUnavailable)
+		theirs := inPage(t, fresh, "ada@example.com")
+		_, err = old.Service.PageCaller(ctx, theirs.Token)
+		if code := auth.CodeOf(err); err == nil || code == auth.CodeInvalidToken {
+			t.Errorf("a new key's, at a node with the old one: got %v, want that it cannot tell", err)
+		}
+	})
+}
+
+// Of an account's own page: sessions alive and ended, the newest first, with the reason of each end.
+func TestAccount(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		ctx := context.Background()
+		r.AddUser(t, "ada@example.com")
+		r.AddUser(t, "eve@example.com")
+		inPage(t, r, "eve@example.com")
+		id := func(s auth.PageSession) string { return s.Caller.SessionID }
+		step := func() auth.PageSession {
+			r.Clock.Advance(time.Minute)
+			return inPage(t, r, "ada@example.com")
+		}
+		idle := step() // and never used
+		r.Clock.Advance(10 * 24 * time.Hour)
+		first := step()
+		out := step()
+		agreeCode(t, "sign out", r.Service.SignOut(ctx, out.Caller, auth.SignOut{}, auth.Peer{}), "")
+		r.Clock.Advance(5 * 24 * time.Hour)
+		last := step()
+		evil := step()
+		agreeCode(t, "end", r.Service.EndSession(ctx, last.Caller, id(evil), auth.Peer{}), "")
+		look := func() (live, ended []string) {
+			t.Helper()
+			a, err := r.Service.Account(ctx, last.Caller)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a.Email != "ada@example.com" || a.FirstName != "Ada" || a.LastName != "Lovelace" {
+				t.Errorf("account: %+v", a)
+			}
+			for _, s := range a.Sessions {
+				if live = append(live, s.ID); s.Current != (s.ID == id(last)) {
+					t.Errorf("session %s is current: %t", s.ID, s.Current)
+				}
+			}
+			for _, s := range a.Ended {
+				if ended = append(ended, s.ID+" "+s.EndReason); s.EndedAt.IsZero() {
+					t.Errorf("session %s ended at no time", s.ID)
+				}
+			}
+			return live, ended
+		}
+		live, ended := look()
+		agreeList(t, "live", live, id(last), id(first))
+		agreeList(t, "ended", ended, id(evil)+" revoked", id(idle)+" expired_idle", id(out)+" signed_out")
+		r.Clock.Advance(26 * 24 * time.Hour)
+		_, ended = look()
+		agreeList(t, "ended, later", ended, id(last)+" expired_idle", id(first)+" expired_idle", id(evil)+" revoked", id(idle)+" expired_idle")
+		for range 25 {
+			s := step()
+			agreeCode(t, "sign out", r.Service.SignOut(ctx, s.Caller, auth.SignOut{}, auth.Peer{}), "")
+		}
+		if _, ended = look(); len(ended) != 20 {
+			t.Errorf("%d ended sessions are shown, want 20", len(ended))
+		}
+		if err := r.Service.DeleteUser(ctx, "ada@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		_, err := r.Service.Account(ctx, last.Caller)
+		agreeCode(t, "deleted", err, auth.CodeInvalidToken)
+	})
+}
+
+func agreeList(t *testing.T, what string, got []string, want ...string) {
+	t.Helper()
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("%s: got\n%s\nwant\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
