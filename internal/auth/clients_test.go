@@ -99,6 +99,66 @@ func TestClients(t *testing.T) {
 	}
 }
 
+// return_to sends a browser on after a page of ours: to a registered origin, in a spelling that every
+// reader reads alike, or nowhere.
+func TestReturnTo(t *testing.T) {
+	s := &Service{o: Options{Clients: mustClients(t,
+		Client{Alias: "web", URL: "https://app.example.com/app", URLs: []string{"http://localhost:3000"}},
+		Client{Alias: "wallet", URL: "https://wallet.example.com"},
+	)}}
+	for _, tc := range []struct{ name, alias, raw, want string }{
+		{"origin", "web", "https://app.example.com", "https://app.example.com"},
+		{"any path of it", "web", "https://app.example.com/a/b", "https://app.example.com/a/b"},
+		{"query and fragment", "web", "https://app.example.com/a?b=c&d=%20#e", "https://app.example.com/a?b=c&d=%20#e"},
+		{"port", "web", "http://localhost:3000/cb", "http://localhost:3000/cb"},
+		{"any client's without alias", "", "https://wallet.example.com/x", "https://wallet.example.com/x"},
+		{"another spelling", "web", "HTTPS://APP.Example.com:443/A", "https://app.example.com/A"},
+		{"an address in the query", "web", "https://app.example.com/?u=https://evil.example", "https://app.example.com/?u=https://evil.example"},
+		{"an at in the path", "web", "https://app.example.com/@evil.example", "https://app.example.com/@evil.example"},
+
+		{"nothing", "web", "", ""},
+		{"another client's", "web", "https://wallet.example.com/", ""},
+		{"unknown alias", "nobody", "https://app.example.com/", ""},
+		{"alias in capitals", "WEB", "https://app.example.com/", ""},
+		{"elsewhere", "", "https://evil.example/", ""},
+		{"prefix of a name", "web", "https://app.example.com.evil.example/", ""},
+		{"subdomain", "web", "https://x.app.example.com/", ""},
+		{"downgrade", "web", "http://app.example.com/", ""},
+		{"other port", "web", "https://app.example.com:8443/", ""},
+		{"path alone", "web", "/account", ""},
+		{"no scheme", "web", "//app.example.com/", ""},
+		{"three slashes", "web", "https:///app.example.com/", ""},
+		{"one slash", "web", "https:/app.example.com/", ""},
+		{"no slash", "web", "https:app.example.com", ""},
+		{"user", "web", "https://app.example.com@evil.example/", ""},
+		{"user on the honest host", "web", "https://me:pw@app.example.com/", ""},
+		{"empty user", "web", "https://@app.example.com/", ""},
+		{"backslash before at", "web", "https://evil.example\\@app.example.com/", ""},
+		{"backslash in the host", "web", "https://app.example.com\\.evil.example/", ""},
+		{"backslash in the path", "web", "https://app.example.com/\\evil.example", ""},
+		{"tab", "web", "https://app.example.com/\t", ""},
+		{"newline", "web", "https://app.example.com/\r\nSet-Cookie: a=b", ""},
+		{"NUL", "web", "https://app.example.com/\x00", ""},
+		{"leading space", "web", " https://app.example.com/", ""},
+		{"not ASCII", "web", "https://app.example.com/\u2028", ""},
+		{"full stop of another script", "web", "https://app。example.com/", ""},
+		{"escape in the host", "web", "https://app%2eexample.com/", ""},
+		{"broken escape", "web", "https://app.example.com/%zz", ""},
+		{"trailing dot", "web", "https://app.example.com./", ""},
+		{"semicolon in the host", "web", "https://app.example.com;script-src/", ""},
+		{"script", "web", "javascript:alert(1)//https://app.example.com/", ""},
+		{"data", "web", "data:text/html,x", ""},
+		{"view-source", "web", "view-source:https://app.example.com/", ""},
+		{"too long", "web", "https://app.example.com/" + strings.Repeat("a", maxURL), ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got, ok := s.ReturnTo(tc.alias, tc.raw); got != tc.want || ok != (tc.want != "") {
+				t.Errorf("ReturnTo(%q, %q) = %q, %t; want %q", tc.alias, tc.raw, got, ok, tc.want)
+			}
+		})
+	}
+}
+
 func TestEndpoint(t *testing.T) {
 	c := mustClients(t,
 		Client{Alias: "web", URL: "https://app.example.com", URLs: []string{"http://localhost:3000"}},

@@ -193,6 +193,63 @@ func TestNoticeLinkSignsOutEverywhere(t *testing.T) {
 	}
 }
 
+// The link of a notice asks for a reset mail, to the account's own address, that leads to the hosted pages; as
+// often as anybody may ask for one, and for no refusal.
+func TestNoticeLinkAsksForReset(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		ctx := context.Background()
+		r.AddUser(t, "ada@example.com")
+		if err := r.Service.SetPassword(ctx, "ada@example.com", "what a thief has set"); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := url.QueryUnescape(endLink.FindStringSubmatch(r.Mail(t, "ada@example.com").Text)[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		follow := func() (mailed int) {
+			t.Helper()
+			before := len(r.Mailbox.Messages())
+			if asked, err := r.Service.EndByLink(ctx, raw, auth.Peer{}); err != nil || !asked {
+				t.Fatalf("asked for a reset: %t, %v", asked, err)
+			}
+			r.Deliver(t)
+			return len(r.Mailbox.Messages()) - before
+		}
+		r.Clock.Advance(time.Second)
+		if mailed := follow(); mailed != 1 {
+			t.Fatalf("%d mails, want one", mailed)
+		}
+		m := r.Mail(t, "ada@example.com")
+		if !strings.Contains(m.Text, "http://localhost:8080/reset-password?verificationCode=") {
+			t.Errorf("the reset mail leads elsewhere:\n%s", m.Text)
+		}
+		code := r.Code(t, "ada@example.com")
+		if mailed := follow(); mailed != 0 {
+			t.Errorf("%d mails for the same link at once, want none", mailed)
+		}
+		_, err = r.Service.ForgotPassword(ctx, auth.ForgotPassword{Email: "ada@example.com"}, auth.Peer{})
+		agreeCode(t, "asked for by hand too", err, "")
+		if _, err := r.Service.ResetPassword(ctx, auth.ResetPassword{
+			Email: "ada@example.com", Token: code, Password: auth.Password{Value: authtest.Password},
+		}, auth.Peer{}); err != nil {
+			t.Errorf("the mailed link: %v", err)
+		}
+		if err := r.Service.DisableUser(ctx, "ada@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		if asked, err := r.Service.EndByLink(ctx, raw, auth.Peer{}); err != nil || asked {
+			t.Errorf("disabled: asked for a reset: %t, %v", asked, err)
+		}
+		if err := r.Service.DeleteUser(ctx, "ada@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		if asked, err := r.Service.EndByLink(ctx, raw, auth.Peer{}); err != nil || asked {
+			t.Errorf("deleted: asked for a reset: %t, %v", asked, err)
+		}
+	})
+}
+
 // Both addresses of a change are told, each with a link that ends what was made until then and nothing
 // that came later: the old mailbox has no say in the account any more.
 func TestNoticeOfANewAddressHasALink(t *testing.T) {
@@ -216,8 +273,12 @@ func TestNoticeOfANewAddressHasALink(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := r.Service.EndByLink(ctx, raw, auth.Peer{}); err != nil {
-				t.Fatal(err)
+			before := len(r.Mailbox.Messages())
+			if asked, err := r.Service.EndByLink(ctx, raw, auth.Peer{}); err != nil || asked {
+				t.Fatalf("the link to %s: asked for a reset: %t, %v", address, asked, err)
+			}
+			if r.Deliver(t); len(r.Mailbox.Messages()) > before {
+				t.Errorf("the link to %s had something mailed", address)
 			}
 			if err := r.ResetPassword(ctx, "countess@example.com", api.PasswordResetRequest{Password: authtest.Password, Token: raw}); client.CodeOf(err) != "invalid_reset_token" {
 				t.Errorf("the link to %s to reset the password: got %v", address, err)
