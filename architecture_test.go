@@ -22,12 +22,13 @@ import (
 // rooms is the diagram of ARCHITECTURE.md: every package, and the packages of ours that it may
 // import. Imports point down only, and no further than they need.
 var rooms = map[string][]string{
-	"cmd/latchkey":    {"internal/server", "internal/worker", "internal/auth", "internal/store", "internal/password", "internal/token", "internal/mail", "internal/pages", "internal/locale", "api"},
-	"internal/server": {"internal/auth", "internal/mail", "internal/pages", "internal/locale", "api"},
+	"cmd/latchkey":    {"internal/server", "internal/worker", "internal/auth", "internal/store", "internal/password", "internal/token", "internal/mail", "internal/pages", "internal/brand", "internal/locale", "api"},
+	"internal/server": {"internal/auth", "internal/mail", "internal/pages", "internal/brand", "internal/locale", "api"},
 	"internal/worker": {"internal/auth"},
-	"internal/auth":   {"internal/store", "internal/password", "internal/token", "internal/mail", "internal/locale"},
-	"internal/pages":  {"internal/locale"},
-	"internal/mail":   {"internal/locale"},
+	"internal/auth":   {"internal/store", "internal/password", "internal/token", "internal/mail", "internal/brand", "internal/locale"},
+	"internal/pages":  {"internal/brand", "internal/locale"},
+	"internal/mail":   {"internal/brand", "internal/locale"},
+	"internal/brand":  {"internal/locale"},
 
 	"internal/store":    {},
 	"internal/password": {},

@@ -245,7 +245,7 @@ var asvsCalls = []struct {
 	{"Get Head Post PostForm Client DefaultClient NewRequest NewRequestWithContext Transport DefaultTransport", "", "1.3.6: no request is ever sent"},
 	{"Redirect RedirectHandler", "", "3.7.2: nobody is sent elsewhere"},
 	{"FileServer FileServerFS ServeFile ServeFileFS ServeContent", "", "V5: no files"},
-	{"SetCookie Cookie", "internal/server/device.go", "3.3.1: there is one cookie"},
+	{"SetCookie Cookie", "internal/server/cookies.go", "3.3.1: cookies are set in one way"},
 }
 
 func TestASVSWhatIsNotThere(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 	"latchkey/internal/auth"
 	"latchkey/internal/mail"
+	"latchkey/internal/pages"
 	"latchkey/internal/password"
 	"latchkey/internal/token"
 )
@@ -34,6 +35,8 @@ type config struct {
 	Clients                     *auth.Clients
 	TrustedProxies              []netip.Prefix
 	CORSOrigins                 []string // nil: the clients'
+	ThemeDir                    string
+	Pages                       *pages.Set
 	AccessTTL                   time.Duration
 	RefreshIdle, RefreshOverall time.Duration
 	ResetTTL, VerifyTTL         time.Duration
@@ -85,6 +88,7 @@ func (c *config) keys() []key {
 		{name: "LATCHKEY_SMTP_URL", shown: "none: mails are shown at /dev/inbox, on loopback only", secret: true, help: "`smtp://user:password@host:587` or `smtps://…`; TLS required unless loopback or `?tls=none`", set: c.setSMTP},
 		{name: "LATCHKEY_MAIL_FROM", fallback: "Latchkey <no-reply@localhost>", help: "sender of mails", set: c.setMailFrom},
 		{name: "LATCHKEY_CLIENTS_FILE", help: "TOML with the registered clients, see examples/clients.toml", set: c.setClients},
+		{name: "LATCHKEY_THEME_DIR", shown: "none: the pages as they come", help: "a folder whose templates, stylesheet and icon stand in for Latchkey's own of the same name, see docs/theme.md", set: text(&c.ThemeDir)},
 		{name: "LATCHKEY_TRUSTED_PROXIES", help: "CIDRs, comma between, whose X-Forwarded-For is believed", set: c.setProxies},
 		{name: "LATCHKEY_CORS_ORIGINS", shown: "the registered clients' origins", help: "origins, comma between, that browsers may call from", set: c.setOrigins},
 		{name: "LATCHKEY_ACCESS_TTL", fallback: "10m", help: "life of an access token", set: span(&c.AccessTTL, second, day)},
@@ -128,9 +132,11 @@ func (c *config) checkTogether() (err error) {
 		c.Audience = c.PublicURL
 	}
 	if c.Clients == nil {
-		c.Clients, err = auth.NewClients(nil)
+		if c.Clients, err = auth.NewClients(nil); err != nil {
+			return err
+		}
 	}
-	return err
+	return c.setPages()
 }
 
 // defaultText is the default as the tables show it.

@@ -162,7 +162,10 @@ func TestConfigClients(t *testing.T) {
 		t.Errorf("origins (-want +got):\n%s", diff)
 	}
 	for _, test := range []struct{ toml, want string }{
-		{"[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\ncolour = \"red\"\n", "line 4"},
+		{"[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\ncolor = \"red\"\n", "line 4"},
+		{"[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\ncolour = \"red\"\n", `client "web": colour "red": write it as #rrggbb`},
+		{"[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\nlogo_file = \"none.png\"\n", `client "web": logo_file`},
+		{"[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\n[client.texts.en]\n\"sign_in.tilte\" = \"x\"\n", `client "web": texts.en: "sign_in.tilte": no such message`},
 		{"[[client]]\nalias = \"web\"\nurl = \"*\"\n", `client "web"`},
 		{"[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\nfrom = \"me\"\n", `client "web": from "me":`},
 		{"[[clients]]\nalias = \"web\"\n", "clients"},

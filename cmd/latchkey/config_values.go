@@ -6,16 +6,20 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/brand"
+	"latchkey/internal/pages"
 )
 
 // listener parses host:port; an empty value leaves the listener off.
@@ -108,8 +112,58 @@ func (c *config) setClients(file string) error {
 	if err := decoder.Decode(&parsed); err != nil {
 		return tomlMistake(file, err)
 	}
+	for i := range parsed.Client {
+		if err := readLogo(&parsed.Client[i], filepath.Dir(file)); err != nil {
+			return fmt.Errorf("client %q: %w", parsed.Client[i].Alias, err)
+		}
+	}
 	c.Clients, err = auth.NewClients(parsed.Client)
 	return err
+}
+
+// readLogo reads the logo that pages show. A relative path starts at the clients file's folder.
+func readLogo(client *auth.Client, folder string) error {
+	if client.LogoFile == "" {
+		return nil
+	}
+	file := client.LogoFile
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(folder, file)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("logo_file: %w", err)
+	}
+	client.Brand.Logo, err = brand.ReadImage(content)
+	if err != nil {
+		return fmt.Errorf("logo_file %s: %w", file, err)
+	}
+	return nil
+}
+
+// setPages parses the pages, and draws each for every client where some are the operator's own: a broken
+// template stops the start, not a visitor.
+func (c *config) setPages() (err error) {
+	var own fs.FS
+	if c.ThemeDir != "" {
+		own = os.DirFS(c.ThemeDir)
+	}
+	if c.Pages, err = pages.New(own); err != nil {
+		return fmt.Errorf("LATCHKEY_THEME_DIR: %w", err)
+	}
+	if own == nil {
+		return nil
+	}
+	looks := []brand.Brand{brand.Plain}
+	for _, client := range c.Clients.List() {
+		looks = append(looks, client.Brand)
+	}
+	for _, look := range looks {
+		if err := c.Pages.Check(look); err != nil {
+			return fmt.Errorf("LATCHKEY_THEME_DIR: %w", err)
+		}
+	}
+	return nil
 }
 
 // publicLoopback and listensLoopback: nobody but this machine is meant to come in.

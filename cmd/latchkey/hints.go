@@ -37,7 +37,8 @@ func (c *config) hints(inbox bool) []string {
 	var list []string
 	if inbox {
 		list = append(list,
-			`sign up: curl -s `+c.PublicURL+`/auth/verification-mail -H 'Content-Type: application/json' -d '{"email":"ada@example.com"}'`,
+			"create an account in the browser: "+c.PublicURL+"/signup",
+			`or by the API: curl -s `+c.PublicURL+`/auth/verification-mail -H 'Content-Type: application/json' -d '{"email":"ada@example.com"}'`,
 			"no mail server is set: read the mails at "+c.PublicURL+"/dev/inbox")
 	} else {
 		list = append(list, "make an account: latchkey user add --email ada@example.com --first-name Ada --last-name Lovelace")

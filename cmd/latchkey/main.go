@@ -82,7 +82,7 @@ func forEachCommand(cmd *cobra.Command, do func(*cobra.Command)) {
 
 func (a *app) rootCommand() *cobra.Command {
 	root := group("latchkey", "Self-hosted sign-in and session server",
-		a.serveCommand(), a.userCommands(), a.sessionCommands(), a.keyCommands(), a.mailCommands(), a.auditCommands(),
+		a.serveCommand(), a.userCommands(), a.sessionCommands(), a.keyCommands(), a.mailCommands(), a.auditCommands(), a.themeCommands(),
 		a.blocklistCommands(), a.migrateCommand(), a.backupCommand(), a.openAPICommand(), a.versionCommand())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true

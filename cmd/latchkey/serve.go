@@ -84,7 +84,7 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, svc.FlushRefusals(ctx)) }()
 	return runParts(ctx, c, pace, server.Options{
-		Service: svc, PublicURL: c.PublicURL, TrustedProxies: c.TrustedProxies, CORSOrigins: c.corsOrigins(),
+		Service: svc, PublicURL: c.PublicURL, TrustedProxies: c.TrustedProxies, CORSOrigins: c.corsOrigins(), Clients: c.Clients.List(), Pages: c.Pages,
 		Inbox: inbox, ListenAddr: c.Addr, Log: log, Metrics: metrics,
 	})
 }

@@ -30,6 +30,7 @@ type user struct {
 	CreatedAt   api.Time `json:"createdAt"`
 	VerifiedAt  api.Time `json:"verifiedAt,omitzero"`
 	DisabledAt  api.Time `json:"disabledAt,omitzero"`
+	Language    string   `json:"language,omitempty"`
 }
 
 func userOf(u auth.User) user {
@@ -42,7 +43,7 @@ func userOf(u auth.User) user {
 	case !u.HasPassword:
 		state = "no-password"
 	}
-	return user{u.ID, u.Email, u.FirstName, u.LastName, state, u.HasPassword, at(u.CreatedAt), at(u.VerifiedAt), at(u.DisabledAt)}
+	return user{u.ID, u.Email, u.FirstName, u.LastName, state, u.HasPassword, at(u.CreatedAt), at(u.VerifiedAt), at(u.DisabledAt), u.Language}
 }
 
 func (u user) columns() []string {
@@ -51,7 +52,7 @@ func (u user) columns() []string {
 
 func (a *app) showUser(asJSON bool, u user) error {
 	return a.details(asJSON, u, "id", u.ID, "e-mail", u.Email, "name", u.FirstName+" "+u.LastName,
-		"state", u.State, "created", stamp(u.CreatedAt))
+		"state", u.State, "created", stamp(u.CreatedAt), "language", u.Language)
 }
 
 func emailFlag(cmd *cobra.Command) *string {

@@ -35,7 +35,7 @@ func (s *Service) Account(ctx context.Context, caller Caller) (Account, error) {
 		return Account{}, err
 	}
 	a := Account{
-		Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
+		Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, Language: u.Language,
 		Sessions: describeSessions(live, caller.SessionID),
 		Ended:    make([]Session, len(ended)),
 	}

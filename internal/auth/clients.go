@@ -5,6 +5,7 @@ package auth
 // about where a link should lead is looked up here.
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"latchkey/internal/brand"
 	"latchkey/internal/mail"
 )
 
@@ -27,6 +29,13 @@ type Client struct {
 	Secret            string   `toml:"secret"`   // for introspection; empty: a public client
 	Default           bool     `toml:"default"`
 	SignupWithoutCode bool     `toml:"signup_without_code"`
+
+	Colour   string      `toml:"colour"`    // #rrggbb, of buttons and links
+	LogoFile string      `toml:"logo_file"` // on pages; whoever reads the clients file puts what is in it into Brand.Logo
+	Support  string      `toml:"support"`   // e-mail address or https URL
+	Texts    brand.Texts `toml:"texts"`     // language -> message -> the client's own words
+
+	Brand brand.Brand `toml:"-"` // all of this as pages and mails show it: set by NewClients
 }
 
 // String keeps the secret out of logs.
@@ -169,12 +178,31 @@ func checkClient(client Client) (Client, []string, error) {
 		}
 		client.LogoURL = logo.String()
 	}
+	look, err := lookOf(client)
+	if err != nil {
+		return client, nil, err
+	}
+	client.Brand = look
 	if client.From != "" {
 		if err := mail.ParseMailbox(client.From); err != nil {
 			return client, nil, fmt.Errorf("from %q: %w", client.From, err)
 		}
 	}
 	return client, origins, nil
+}
+
+// lookOf checks what a client's pages and mails look like.
+func lookOf(c Client) (look brand.Brand, err error) {
+	look = brand.Brand{
+		Alias: c.Alias, Name: cmp.Or(c.Name, brand.Plain.Name), Home: c.URL, LogoURL: c.LogoURL, Logo: c.Brand.Logo, Texts: c.Texts,
+	}
+	if look.Colour, err = brand.ParseColour(c.Colour); err != nil {
+		return look, err
+	}
+	if look.Support, err = brand.ParseSupport(c.Support); err != nil {
+		return look, err
+	}
+	return look, c.Texts.Check()
 }
 
 // badURL says what to write instead of url (0) or the i-th of urls.

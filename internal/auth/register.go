@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"latchkey/internal/locale"
 	"latchkey/internal/store"
 	"latchkey/internal/token"
 )
@@ -91,6 +92,9 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, peer Peer) (userID stri
 		return "", refuse(CodeAlreadyRegistered)
 	}
 	user.Email, user.FirstName, user.LastName = email, in.FirstName, in.LastName
+	if locale.Known(peer.Language) {
+		user.Language = peer.Language
+	}
 	phc, err := s.newPassword(ctx, email, "password", pw, s.aboutUser(user))
 	if err != nil {
 		return "", err
@@ -178,7 +182,7 @@ func (s *Service) makeOrComplete(tx *store.Tx, id string, user store.User, phc s
 	if user.ID == "" {
 		return tx.InsertUser(store.User{
 			ID: id, Email: user.Email, FirstName: user.FirstName, LastName: user.LastName,
-			PasswordHash: phc, Epoch: 1, ChangedAt: now, CreatedAt: now, VerifiedAt: now,
+			PasswordHash: phc, Epoch: 1, ChangedAt: now, CreatedAt: now, VerifiedAt: now, Language: user.Language,
 		})
 	}
 	if _, err := tx.TakeUser(user.ID, user.Epoch); err != nil {
@@ -188,6 +192,9 @@ func (s *Service) makeOrComplete(tx *store.Tx, id string, user store.User, phc s
 		return err
 	}
 	if err := tx.SetNames(user.ID, user.FirstName, user.LastName); err != nil {
+		return err
+	}
+	if err := tx.SetLanguage(user.ID, user.Language); err != nil {
 		return err
 	}
 	return tx.MarkVerified(user.ID, now)

@@ -14,6 +14,7 @@ type Peer struct {
 	UserAgent string     // as sent; cut before it is stored
 	RequestID string
 	Devices   []string // device tokens shown; each names a budget of the throttle, nothing more
+	Language  string   // the language the peer reads, a tag of internal/locale; empty: not known
 }
 
 // Caller is a user whose Bearer token was accepted and whose session was alive a moment ago.
@@ -129,6 +130,7 @@ type Session struct {
 // Account is an account as its owner may see it.
 type Account struct {
 	Email, FirstName, LastName string
+	Language                   string // a tag of internal/locale, as set; empty: nothing is
 	Sessions, Ended            []Session
 }
 
@@ -142,6 +144,7 @@ type User struct {
 	CreatedAt   time.Time
 	VerifiedAt  time.Time // zero: mailbox not proven
 	DisabledAt  time.Time // zero: enabled
+	Language    string    // set by the owner, a tag of internal/locale; empty: none
 }
 
 // NewUser is what `latchkey user add` takes.

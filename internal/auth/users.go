@@ -319,6 +319,6 @@ func reasonWords(reason string) string {
 func describeUser(u store.User) User {
 	return User{
 		ID: u.ID, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, HasPassword: u.PasswordHash != "",
-		CreatedAt: u.CreatedAt, VerifiedAt: u.VerifiedAt, DisabledAt: u.DisabledAt,
+		CreatedAt: u.CreatedAt, VerifiedAt: u.VerifiedAt, DisabledAt: u.DisabledAt, Language: u.Language,
 	}
 }

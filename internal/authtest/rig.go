@@ -76,6 +76,7 @@ func (r *Rig) ServerOptions() server.Options {
 		Service:     r.Service,
 		PublicURL:   r.Options.Issuer,
 		CORSOrigins: r.Options.Clients.Origins(),
+		Clients:     r.Options.Clients.List(),
 		Log:         r.Options.Log,
 		Metrics:     server.NewMetrics(),
 		Now:         r.Clock.Now,

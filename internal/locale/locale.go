@@ -31,6 +31,15 @@ var languages = [...]Language{
 // Languages returns every language, English first.
 func Languages() []Language { return languages[:] }
 
+// Tags returns the tag of every language, English first.
+func Tags() []string {
+	var tags []string
+	for _, l := range languages {
+		tags = append(tags, l.Tag)
+	}
+	return tags
+}
+
 // Known says whether tag is that of a language here.
 func Known(tag string) bool {
 	for _, l := range languages {
@@ -61,9 +70,8 @@ func Choose(set, acceptLanguage string) string {
 // Printer writes in one language. It may be used by any number of goroutines.
 type Printer struct {
 	Language
-	tag   language.Tag
-	words map[string]bool   // the keys of English
-	own   map[string]string // texts that stand in for messages, by key
+	tag language.Tag
+	own map[string]string // texts that stand in for messages, by key
 }
 
 // For returns the printer of a language, or English's for a tag that is not known.
@@ -83,10 +91,16 @@ func (p Printer) With(texts map[string]string) Printer {
 	return p
 }
 
+// Has says whether there is a message of that key.
+func (p Printer) Has(key string) bool {
+	_, ok := spoken().english[key]
+	return ok
+}
+
 // Text returns a message. Its args fill the placeholders; a number chooses the plural form where the
 // message has several. An unknown key is an error: a page must not show one.
 func (p Printer) Text(key string, args ...any) (string, error) {
-	if !p.words[key] {
+	if !p.Has(key) {
 		return "", fmt.Errorf("no message %q", key)
 	}
 	printer := message.NewPrinter(p.tag, message.Catalog(spoken().catalog))
@@ -104,24 +118,21 @@ type everything struct {
 	catalog  catalog.Catalog
 	matcher  language.Matcher
 	printers []Printer
+	english  map[string]entry
 }
 
 var spoken = sync.OnceValue(func() everything {
 	b := catalog.NewBuilder(catalog.Fallback(language.English))
 	var tags []language.Tag
 	var all everything
-	var words map[string]bool
 	for _, l := range languages {
 		tag := language.MustParse(l.Tag)
 		messages, err := readMessages(files, l.Tag)
 		if err != nil {
 			panic(err) // a file of ours: the tests read each
 		}
-		if words == nil {
-			words = map[string]bool{}
-			for key := range messages {
-				words[key] = true
-			}
+		if all.english == nil {
+			all.english = messages
 		}
 		for key, m := range messages {
 			if err := m.addTo(b, tag, key); err != nil {
@@ -129,7 +140,7 @@ var spoken = sync.OnceValue(func() everything {
 			}
 		}
 		tags = append(tags, tag)
-		all.printers = append(all.printers, Printer{Language: l, tag: tag, words: words})
+		all.printers = append(all.printers, Printer{Language: l, tag: tag})
 	}
 	all.catalog, all.matcher = b, language.NewMatcher(tags)
 	return all
@@ -138,7 +149,7 @@ var spoken = sync.OnceValue(func() everything {
 // Keys returns the keys of every message below a prefix such as "sign_in.".
 func Keys(prefix string) []string {
 	var keys []string
-	for key := range spoken().printers[0].words {
+	for key := range spoken().english {
 		if strings.HasPrefix(key, prefix) {
 			keys = append(keys, key)
 		}

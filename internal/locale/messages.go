@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 	"golang.org/x/text/feature/plural"
@@ -97,4 +99,35 @@ func (e entry) texts() []string {
 		return []string{e.text}
 	}
 	return slices.Collect(maps.Values(e.forms))
+}
+
+// verb is a placeholder of fmt.
+var verb = regexp.MustCompile(`%(?:\[\d+\])?[sd]`)
+
+// CheckText says why a text may not stand in for a message: there is no such message, or its placeholders
+// are others.
+func CheckText(key, text string) error {
+	english, ok := spoken().english[key]
+	if !ok {
+		return fmt.Errorf("%q: no such message; internal/locale/messages/en.toml has them all", key)
+	}
+	if !sameVerbs(text, english) {
+		return fmt.Errorf("%q: use the placeholders %v, as the message does", key, verb.FindAllString(english.texts()[0], -1))
+	}
+	return nil
+}
+
+// sameVerbs says whether a text has the placeholders of a message: all of them, or, of one that a number
+// chooses, at most those.
+func sameVerbs(text string, e entry) bool {
+	if strings.Contains(strings.ReplaceAll(verb.ReplaceAllString(text, ""), "%%", ""), "%") {
+		return false
+	}
+	got := slices.Sorted(slices.Values(verb.FindAllString(text, -1)))
+	for _, t := range e.texts() {
+		if slices.Equal(got, slices.Sorted(slices.Values(verb.FindAllString(t, -1)))) {
+			return true
+		}
+	}
+	return false
 }

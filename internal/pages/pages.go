@@ -13,8 +13,12 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
+
+	"latchkey/internal/brand"
+	"latchkey/internal/locale"
 )
 
 //go:embed templates assets
@@ -23,26 +27,44 @@ var files embed.FS
 // Names are the pages there are: templates/<name>.html each.
 var Names = []string{
 	"sign_in", "sign_up", "check_mail", "verify", "complete_sign_up", "forgot_password", "reset_password",
-	"change_password", "account", "end_session", "done", "problem", "inbox",
+	"change_password", "account", "end_session", "done", "problem", "inbox", "preview",
 }
 
-// Set is every page, parsed.
+// assetNames are the files that pages load.
+var assetNames = []string{"page.css", "page.js", "icon.svg"}
+
+var assetTypes = map[string]string{
+	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+}
+
+// Set is every page, parsed, and what they load.
 type Set struct {
-	pages map[string]*template.Template
+	pages  map[string]*template.Template
+	assets map[string][]byte
 }
 
-// New parses the pages. A file in override, which may be nil, stands in for the one of its name; the error
-// names the file and the line of what is wrong with it.
+// New parses the pages. A file in override, which may be nil, stands in for the template or asset of its name;
+// a file that stands in for none is a mistake. The error names the file and the line of what is wrong with it.
 func New(override fs.FS) (*Set, error) {
-	s := &Set{pages: map[string]*template.Template{}}
+	s := &Set{pages: map[string]*template.Template{}, assets: map[string][]byte{}}
+	if err := checkNames(override); err != nil {
+		return nil, err
+	}
+	for _, name := range assetNames {
+		content, err := read(override, "assets", name)
+		if err != nil {
+			return nil, err
+		}
+		s.assets[name] = content
+	}
 	for _, name := range Names {
 		t := template.New(name)
 		for _, file := range []string{"layout.html", "parts.html", name + ".html"} {
-			text, err := read(override, file)
+			text, err := read(override, "templates", file)
 			if err != nil {
 				return nil, err
 			}
-			if _, err := t.New(file).Parse(text); err != nil {
+			if _, err := t.New(file).Parse(string(text)); err != nil {
 				return nil, fmt.Errorf("parse page: %w", err)
 			}
 		}
@@ -51,21 +73,47 @@ func New(override fs.FS) (*Set, error) {
 	return s, nil
 }
 
-func read(override fs.FS, name string) (string, error) {
-	if override != nil {
-		text, err := fs.ReadFile(override, name)
-		if err == nil {
-			return string(text), nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("read page: %w", err)
-		}
-	}
-	text, err := fs.ReadFile(files, "templates/"+name)
+// Must is for pages that the tests have drawn.
+func Must(s *Set, err error) *Set {
 	if err != nil {
-		return "", fmt.Errorf("read page: %w", err)
+		panic(err)
 	}
-	return string(text), nil
+	return s
+}
+
+func read(override fs.FS, folder, name string) ([]byte, error) {
+	if override != nil {
+		content, err := fs.ReadFile(override, name)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return content, err
+		}
+	}
+	content, err := fs.ReadFile(files, folder+"/"+name)
+	if err != nil {
+		return nil, fmt.Errorf("read page: %w", err)
+	}
+	return content, nil
+}
+
+// checkNames refuses a misspelt file, which would change nothing and say nothing.
+func checkNames(override fs.FS) error {
+	if override == nil {
+		return nil
+	}
+	entries, err := fs.ReadDir(override, ".")
+	if err != nil {
+		return err
+	}
+	known := append([]string{"layout.html", "parts.html"}, assetNames...)
+	for _, name := range Names {
+		known = append(known, name+".html")
+	}
+	for _, entry := range entries {
+		if !slices.Contains(known, entry.Name()) {
+			return fmt.Errorf("%s stands in for nothing: there are %s", entry.Name(), strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 // Draw writes a page as HTML.
@@ -82,9 +130,19 @@ func (s *Set) Draw(v *View) ([]byte, error) {
 }
 
 // Asset returns a file that pages load, and its media type: page.css, page.js or icon.svg.
-func Asset(name string) (content []byte, mediaType string, ok bool) {
-	types := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-	dot := max(0, strings.LastIndexByte(name, '.'))
-	content, err := fs.ReadFile(files, "assets/"+name)
-	return content, types[name[dot:]], err == nil && slices.Contains([]string{"page.css", "page.js", "icon.svg"}, name)
+func (s *Set) Asset(name string) (content []byte, mediaType string, ok bool) {
+	content, ok = s.assets[name]
+	return content, assetTypes[path.Ext(name)], ok
+}
+
+// Check draws every page in every state, in every language: what would fail before a visitor fails here.
+func (s *Set) Check(look brand.Brand) error {
+	for _, tag := range locale.Tags() {
+		for _, sample := range Samples(look, tag) {
+			if _, err := s.Draw(&sample.View); err != nil {
+				return fmt.Errorf("%s, in %q: %w", sample.Title, tag, err)
+			}
+		}
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"latchkey/internal/brand"
 	"latchkey/internal/locale"
 	"latchkey/internal/pages"
 )
@@ -20,7 +21,7 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 	}
 	assets := 0
 	for _, name := range []string{"page.css", "page.js", "icon.svg"} {
-		content, mediaType, ok := pages.Asset(name)
+		content, mediaType, ok := set.Asset(name)
 		if !ok || mediaType == "" {
 			t.Fatalf("asset %s is missing", name)
 		}
@@ -30,7 +31,7 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 		}
 	}
 	for _, l := range locale.Languages() {
-		for _, sample := range pages.Samples(pages.Brand{Name: "Acme", Support: "mailto:help@example.com"}, locale.For(l.Tag)) {
+		for _, sample := range pages.Samples(brand.Brand{Name: "Acme", Support: "mailto:help@example.com"}, l.Tag) {
 			drawn, err := set.Draw(&sample.View)
 			if err != nil {
 				t.Fatalf("%s in %s: %v", sample.Title, l.Name, err)
@@ -67,10 +68,21 @@ func TestOverride(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sample := pages.Samples(pages.Brand{Name: "Acme"}, locale.For("en"))[0]
+	sample := pages.Samples(brand.Brand{Name: "Acme"}, "en")[0]
 	drawn, err := set.Draw(&sample.View)
 	if err != nil || !bytes.Contains(drawn, []byte("Acme's own")) {
 		t.Errorf("drew %s, %v", drawn, err)
+	}
+	_, err = pages.New(fstest.MapFS{"signin.html": {Data: []byte("misspelt")}})
+	if err == nil || !strings.Contains(err.Error(), "signin.html stands in for nothing") {
+		t.Errorf("got %v, want the misspelt file", err)
+	}
+	set, err = pages.New(fstest.MapFS{"sign_in.html": {Data: []byte("{{define \"content\"}}\n{{.T \"no.such\"}}{{end}}")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := set.Check(brand.Plain); err == nil || !strings.Contains(err.Error(), "sign_in.html:2") || !strings.Contains(err.Error(), "no.such") {
+		t.Errorf("got %v, want the file, the line and the message there is none of", err)
 	}
 	_, err = pages.New(fstest.MapFS{"sign_in.html": {Data: []byte("{{define \"content\"}}\n{{if}}{{end}}")}})
 	if err == nil || !strings.Contains(err.Error(), "sign_in.html:2") {

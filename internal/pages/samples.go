@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"time"
 
-	"latchkey/internal/locale"
+	"latchkey/internal/brand"
 )
 
 // Sample is a page in one of its states.
@@ -17,10 +17,10 @@ type Sample struct {
 }
 
 // Samples returns every page in every state, for a brand, in a language.
-func Samples(brand Brand, p locale.Printer) []Sample {
+func Samples(look brand.Brand, language string) []Sample {
 	now := time.Date(2026, 11, 25, 9, 30, 0, 0, time.UTC)
 	base := View{
-		Printer: p, Brand: brand, Now: now, SignUpOpen: true, PasswordMin: 8, Here: "/signin",
+		Printer: look.Printer(language), Brand: look, Now: now, SignUpOpen: true, PasswordMin: 8, Here: "/signin",
 		Values:  map[string]string{"email": "ada@example.com", "verificationCode": "sample", "token": "sample"},
 		Carried: url.Values{"clientAlias": {"web"}},
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"latchkey/internal/brand"
 	"latchkey/internal/locale"
 )
 
@@ -15,7 +16,7 @@ import (
 type View struct {
 	Name    string // of the page: one of Names
 	Printer locale.Printer
-	Brand   Brand
+	Brand   brand.Brand
 	Now     time.Time
 
 	Problem *Said           // what went wrong, above all else
@@ -38,15 +39,6 @@ type Said struct {
 	Args []any
 }
 
-// Brand is whose page it is, as its client's entry in the clients file says.
-type Brand struct {
-	Name    string // never empty
-	Home    string // absolute URL; empty: none
-	Logo    string // path on this server; empty: the name is shown
-	Style   string // path on this server of what sets the colours; empty: the plain ones
-	Support string // mailto: or https: URL; empty: none
-}
-
 // CheckMail is the page after a mail was asked for.
 type CheckMail struct {
 	For string // sign_up, forgot_password or end_session
@@ -63,7 +55,6 @@ type Done struct {
 type Account struct {
 	Sessions []Session // alive, newest first
 	Ended    []Session // lately, newest first
-	Language string    // set by the person; empty: none
 }
 
 // Session is one line of Account.
@@ -79,6 +70,15 @@ type Session struct {
 	Reason    string // spec 2.5: why it ended
 	Current   bool
 }
+
+// PreviewLinks are the pages of one client in one language.
+type PreviewLinks struct {
+	Title string
+	Links []PreviewLink
+}
+
+// PreviewLink leads to one of them.
+type PreviewLink struct{ Title, Path string }
 
 // T is a message in the person's language.
 func (v *View) T(key string, args ...any) (string, error) { return v.Printer.Text(key, args...) }

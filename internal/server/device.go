@@ -5,7 +5,6 @@ package server
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -13,39 +12,16 @@ import (
 )
 
 const (
-	deviceHeader     = "X-Latchkey-Device"
-	deviceCookieName = "latchkey-device"
-	deviceSeparator  = "~"
+	deviceHeader    = "X-Latchkey-Device"
+	deviceCookie    = "latchkey-device"
+	deviceSeparator = "~"
 )
 
-// deviceCookie is how the cookie is set: chosen once, by the public URL.
-type deviceCookie struct {
-	name     string // empty: no cookie is set, only the header
-	secure   bool
-	sameSite http.SameSite
-}
-
-// newDeviceCookie: on https the __Host- prefix pins the cookie to this host, and clients on other
-// origins may send it (SameSite=None); on loopback http, as in development, neither exists; on any
-// other http URL a cookie would travel in the clear.
-func newDeviceCookie(publicURL string) deviceCookie {
-	u, err := url.Parse(publicURL)
-	switch {
-	case err != nil:
-		return deviceCookie{}
-	case u.Scheme == "https":
-		return deviceCookie{name: "__Host-" + deviceCookieName, secure: true, sameSite: http.SameSiteNoneMode}
-	case auth.IsLoopback(u.Hostname()):
-		return deviceCookie{name: deviceCookieName, sameSite: http.SameSiteLaxMode}
-	}
-	return deviceCookie{}
-}
-
 // devices are the tokens a request shows: the header's first, then the cookie's.
-func (c deviceCookie) devices(r *http.Request) []string {
+func (s *server) devices(r *http.Request) []string {
 	shown := slices.Clone(r.Header[deviceHeader])
-	if kept, err := r.Cookie(c.name); c.name != "" && err == nil {
-		shown = append(shown, strings.Split(kept.Value, deviceSeparator)...)
+	if kept := s.cookies.get(r, deviceCookie); kept != "" {
+		shown = append(shown, strings.Split(kept, deviceSeparator)...)
 	}
 	return shown
 }
@@ -56,20 +32,18 @@ func (x *exchange) rememberDevice(token string) {
 		return
 	}
 	x.Header().Set(deviceHeader, token)
-	c := x.s.device
-	if c.name == "" {
-		return
-	}
 	kept := []string{token}
 	for _, other := range x.peer.Devices {
 		if auth.DeviceOwner(other) != auth.DeviceOwner(token) && isDeviceText(other) && len(kept) < auth.MaxDevices {
 			kept = append(kept, other)
 		}
 	}
-	http.SetCookie(x, &http.Cookie{
-		Name: c.name, Value: strings.Join(kept, deviceSeparator), Path: "/",
-		MaxAge: int(auth.DeviceTTL.Seconds()), Secure: c.secure, HttpOnly: true, SameSite: c.sameSite,
-	})
+	// Clients on other origins may send it along (SameSite=None), which takes https.
+	sameSite := http.SameSiteLaxMode
+	if x.s.cookies.secure {
+		sameSite = http.SameSiteNoneMode
+	}
+	x.s.cookies.set(x, deviceCookie, strings.Join(kept, deviceSeparator), auth.DeviceTTL, sameSite)
 }
 
 // isDeviceText keeps what could not be a token out of the cookie that goes back.

@@ -89,7 +89,7 @@ func (x *exchange) fail(err error) {
 		x.linger()
 	}
 	h := x.Header()
-	if v.status == http.StatusUnauthorized {
+	if v.status == http.StatusUnauthorized && x.speaks != inHTML {
 		h.Set("WWW-Authenticate", x.challenge(v.code))
 	}
 	if v.status == http.StatusTooManyRequests || v.status == http.StatusServiceUnavailable {
@@ -101,7 +101,7 @@ func (x *exchange) fail(err error) {
 	}
 	switch x.speaks {
 	case inHTML:
-		x.failPage(v.status, sentence(v, e))
+		x.failPage(v, e)
 	case inOAuth:
 		x.sendJSON(v.status, api.OAuthError{Error: oauthWord(v), ErrorDescription: sentence(v, e)})
 	default:
@@ -165,9 +165,9 @@ func (x *exchange) challenge(code auth.Code) string {
 }
 
 // retryAfter is in whole seconds, rounded up, and at least one.
-func retryAfter(wait time.Duration) string {
-	return strconv.Itoa(int(math.Max(1, math.Ceil(wait.Seconds()))))
-}
+func retryAfter(wait time.Duration) string { return strconv.Itoa(wholeSeconds(wait)) }
+
+func wholeSeconds(wait time.Duration) int { return int(math.Max(1, math.Ceil(wait.Seconds()))) }
 
 // sentence is what people read: what the fields say, where they say something.
 func sentence(v verdict, e *auth.Error) string {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/locale"
+	"latchkey/internal/pages"
 )
 
 // exchange is the http.ResponseWriter of one request and what the log line will say about it.
@@ -20,12 +22,13 @@ type exchange struct {
 	r      *http.Request
 	began  time.Time
 	peer   auth.Peer
-	caller *auth.Caller // whose Bearer was accepted; nil: nobody's
+	caller *auth.Caller // whose Bearer, or page session, was accepted; nil: nobody's
+	own    auth.Account // the caller's, where a page shows something of it
 
 	route  string // the pattern that matched
 	speaks dialect
-	probe  bool  // a health check: logged at debug level
-	again  *page // the form a refused page shows once more
+	probe  bool        // a health check: logged at debug level
+	again  *pages.View // the form a refused page shows once more
 
 	status            int // 0: nothing is written yet
 	code              auth.Code
@@ -36,7 +39,7 @@ func (s *server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 	from, viaProxy := s.proxies.clientAddr(r)
 	return &exchange{
 		ResponseWriter: w, s: s, r: r, began: s.now(), route: "unmatched",
-		peer: auth.Peer{Addr: from, UserAgent: r.UserAgent(), RequestID: requestID(r, viaProxy), Devices: s.device.devices(r)},
+		peer: auth.Peer{Addr: from, UserAgent: r.UserAgent(), RequestID: requestID(r, viaProxy), Devices: s.devices(r)},
 	}
 }
 
@@ -52,6 +55,14 @@ func requestID(r *http.Request, viaProxy bool) string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
 	return hex.EncodeToString(b[:])
+}
+
+// listen notes which language the caller reads, for what is mailed or made for them. Other requests are
+// not looked at: parsing the header costs.
+func (x *exchange) listen() {
+	if wanted := x.r.Header.Get("Accept-Language"); wanted != "" && wanted != "*" { // what programs send
+		x.peer.Language = locale.Choose("", wanted)
+	}
 }
 
 func (x *exchange) WriteHeader(status int) {

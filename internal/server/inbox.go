@@ -76,7 +76,9 @@ func (s *server) devInbox(x *exchange) (reply, error) {
 	for _, m := range mails {
 		shown = append(shown, shownMail{Message: m, Parts: linkParts(m.Text)})
 	}
-	return html("inbox.html", shown), nil
+	v := x.view("inbox", url.Values{})
+	v.Data = shown
+	return drawn(v), nil
 }
 
 // plainInbox is the inbox for a terminal: curl -s localhost:8080/dev/inbox.

@@ -1,144 +1,103 @@
 package server
 
-// The pages that mailed links lead to when no front end of the client's own does: plain, without
-// script, with nothing from elsewhere (their URL carries a token). GET shows, POST acts: mail
-// scanners and previews follow links.
+// What every page has in common: its language, whose it is, what it may load, and how a refusal looks there.
+// GET shows and POST acts, since mail scanners and previews follow links; what succeeded is redirected from,
+// so that going back or reloading does nothing twice. internal/pages draws; the page_*.go files say what.
 
 import (
-	"bytes"
-	"embed"
 	"fmt"
-	"html/template"
 	"net/http"
 	"net/url"
-	"time"
+	"strings"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/pages"
 )
 
-//go:embed pages
-var pageFiles embed.FS
-
-// pageCSP allows our own stylesheet and forms that post back to us.
-const pageCSP = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-
-// page is what pages/page.html shows.
-type page struct {
-	Title, Problem, Text string
-	Form                 *pageForm
+// pageCSP allows what pages bring along themselves, and forms that post back to us. A browser holds a form's
+// redirect to form-action too, so the one place to go back to is named there.
+func pageCSP(returnTo string) string {
+	target := ""
+	if u, err := url.Parse(returnTo); err == nil && u.Host != "" {
+		target = " " + u.Scheme + "://" + u.Host
+	}
+	return "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'" +
+		target + "; base-uri 'none'; frame-ancestors 'none'"
 }
 
-// pageForm posts a mailed code back.
-type pageForm struct {
-	Action, Button string
-	Email, Code    string
-	Token          string // of a notice's link
-	AsksPassword   bool
+// carried are the parameters that go along from page to page.
+var carried = [...]string{"clientAlias", "return_to"}
+
+// view begins a page: values are the request's query or form.
+func (x *exchange) view(name string, values url.Values) *pages.View {
+	look := x.s.brands.of(values.Get("clientAlias"))
+	v := &pages.View{
+		Name:        name,
+		Printer:     look.Printer(x.language()),
+		Brand:       look,
+		Now:         x.s.now(),
+		Values:      map[string]string{},
+		Carried:     url.Values{},
+		SignUpOpen:  x.s.auth.SignupOpen(),
+		PasswordMin: x.s.auth.PasswordMin(),
+	}
+	for _, name := range carried {
+		if value := values.Get(name); value != "" {
+			v.Carried.Set(name, value)
+		}
+	}
+	for _, name := range [...]string{"email", "firstName", "lastName", "verificationCode", "token"} {
+		v.Values[name] = values.Get(name)
+	}
+	v.Here = here(x.r.URL.Path, values)
+	if x.caller != nil {
+		v.SignedIn = x.own.Email
+	}
+	return v
 }
 
-func resetForm(values url.Values) *pageForm {
-	return &pageForm{
-		Action: "/reset-password", Button: "Change password", AsksPassword: true,
-		Email: values.Get("email"), Code: values.Get("verificationCode"),
+// here is a page's own address, to come back to in another language. What a form was filled with is not in
+// it, but for the proof that came with a mailed link.
+func here(path string, values url.Values) string {
+	if path == "/complete-signup" { // which its link shows
+		path = "/verify-email-success"
+	}
+	keep := url.Values{}
+	for _, name := range [...]string{"clientAlias", "return_to", "for", "token", "verificationCode"} {
+		if value := values.Get(name); value != "" {
+			keep.Set(name, value)
+		}
+	}
+	if keep.Has("verificationCode") {
+		keep.Set("email", values.Get("email"))
+	}
+	if len(keep) == 0 {
+		return path
+	}
+	return path + "?" + keep.Encode()
+}
+
+// page reads a GET's query for a page.
+func page(h func(x *exchange, query url.Values) (reply, error)) handler {
+	return func(x *exchange) (reply, error) {
+		query, err := parseValues(x.r.URL.RawQuery)
+		if err != nil {
+			return nil, err
+		}
+		return h(x, query)
 	}
 }
 
-func verifyForm(values url.Values) *pageForm {
-	return &pageForm{
-		Action: "/verify-email-success", Button: "Yes, this is my address",
-		Email: values.Get("email"), Code: values.Get("verificationCode"),
+// pageForm reads a page's own form.
+func pageForm(h func(x *exchange, values url.Values) (reply, error)) handler {
+	return func(x *exchange) (reply, error) {
+		values, err := x.formValues()
+		if err != nil {
+			return nil, err
+		}
+		x.peer.Language = x.language()
+		return h(x, values)
 	}
-}
-
-func (s *server) resetPage(x *exchange) (reply, error) {
-	values, err := parseValues(x.r.URL.RawQuery)
-	if err != nil {
-		return nil, err
-	}
-	return html("page.html", page{Title: "Choose a new password", Form: resetForm(values)}), nil
-}
-
-func (s *server) resetPagePost(x *exchange) (reply, error) {
-	values, err := x.pageValues()
-	if err != nil {
-		return nil, err
-	}
-	x.again = &page{Title: "Choose a new password", Form: resetForm(values)}
-	device, err := s.auth.ResetPassword(x.r.Context(), auth.ResetPassword{
-		Email:    values.Get("email"),
-		Password: auth.Password{Value: values.Get("password"), Plain: true},
-		Token:    values.Get("verificationCode"),
-	}, x.peer)
-	if err != nil {
-		return nil, err
-	}
-	x.rememberDevice(device)
-	return html("page.html", page{
-		Title: "Your password is changed",
-		Text:  "You have been signed out everywhere. Please sign in with the new password.",
-	}), nil
-}
-
-func (s *server) verifyPage(x *exchange) (reply, error) {
-	values, err := parseValues(x.r.URL.RawQuery)
-	if err != nil {
-		return nil, err
-	}
-	form := verifyForm(values)
-	return html("page.html", page{Title: "Is this your address?", Text: form.Email, Form: form}), nil
-}
-
-func (s *server) verifyPagePost(x *exchange) (reply, error) {
-	values, err := x.pageValues()
-	if err != nil {
-		return nil, err
-	}
-	err = s.auth.VerifyEmail(x.r.Context(), values.Get("email"), values.Get("verificationCode"), x.peer)
-	if err != nil {
-		return nil, err
-	}
-	return html("page.html", page{Title: "Your address is verified", Text: "You can close this page and go on where you signed up."}), nil
-}
-
-func (s *server) endSessionPage(x *exchange) (reply, error) {
-	values, err := parseValues(x.r.URL.RawQuery)
-	if err != nil {
-		return nil, err
-	}
-	return html("page.html", page{
-		Title: "That was not you?",
-		Text:  "This signs out what the e-mail told you of.",
-		Form:  &pageForm{Action: "/end-session", Button: "Sign out", Token: values.Get("token")},
-	}), nil
-}
-
-func (s *server) endSessionPagePost(x *exchange) (reply, error) {
-	values, err := x.pageValues()
-	if err != nil {
-		return nil, err
-	}
-	resetAsked, err := s.auth.EndByLink(x.r.Context(), values.Get("token"), x.peer)
-	if err != nil {
-		return nil, err
-	}
-	if resetAsked {
-		return html("page.html", page{
-			Title: "Signed out",
-			Text:  "Now choose a new password: a mail with a link is on its way to your account's address.",
-		}), nil
-	}
-	return html("page.html", page{
-		Title: "Signed out",
-		Text:  "Now choose a new password: ask for it with “Forgot password” where you sign in. If your address was changed, too, tell the people who run this service.",
-	}), nil
-}
-
-func (s *server) pageCSS(*exchange) (reply, error) {
-	css, err := pageFiles.ReadFile("pages/page.css")
-	if err != nil {
-		return nil, fmt.Errorf("read stylesheet: %w", err)
-	}
-	return cacheable(time.Hour, func(x *exchange) { x.send(http.StatusOK, "text/css; charset=utf-8", css) }), nil
 }
 
 // newCrossOrigin refuses forms that another site posts in a visitor's name. Behind a proxy the Host
@@ -151,37 +110,94 @@ func newCrossOrigin(publicURL string) *http.CrossOriginProtection {
 	return c
 }
 
-// pageValues reads a page's own form.
-func (x *exchange) pageValues() (url.Values, error) {
-	if x.s.cross.Check(x.r) != nil {
-		return nil, refuse(auth.CodeForbidden)
+// failPage tells a person what went wrong: on the form, where they can mend it, else on a page of its own.
+func (x *exchange) failPage(v verdict, e *auth.Error) {
+	if e.Code == auth.CodeInvalidToken {
+		x.signInAgain()
+		return
 	}
-	return x.formValues()
-}
-
-// failPage tells a person what went wrong, with the form again when another password would mend it.
-func (x *exchange) failPage(status int, sentence string) {
-	p := page{Title: "That did not work", Problem: sentence}
-	if x.again != nil && x.code == auth.CodePasswordNotAccepted {
-		p = *x.again
-		p.Problem = sentence
+	view := x.again
+	if view == nil || isDeadLink(e.Code) {
+		view = x.view("problem", url.Values{})
+		view.Here = "/signin"
+		view.Data = wayOn(e.Code)
 	}
-	x.render(status, "page.html", p)
-}
-
-func html(name string, data any) reply {
-	return func(x *exchange) { x.render(http.StatusOK, name, data) }
-}
-
-func (x *exchange) render(status int, name string, data any) {
-	var b bytes.Buffer
-	if err := x.s.templates.ExecuteTemplate(&b, name, data); err != nil {
-		panic(fmt.Errorf("render page: %w", err)) // only our own templates and structs meet here
+	view.Problem = &pages.Said{Key: "problem." + string(v.code)}
+	if v.status == http.StatusTooManyRequests {
+		view.Problem.Args = []any{wholeSeconds(e.RetryAfter)}
 	}
-	x.Header().Set("Content-Security-Policy", pageCSP)
-	x.send(status, "text/html; charset=utf-8", b.Bytes())
+	view.Faults = map[string]pages.Said{}
+	for _, f := range e.Fields {
+		view.Faults[f.Name] = fault(view, f)
+	}
+	x.draw(v.status, view)
 }
 
-func parseTemplates() *template.Template {
-	return template.Must(template.ParseFS(pageFiles, "pages/*.html"))
+// isDeadLink: no form mends a link that is used up.
+func isDeadLink(code auth.Code) bool {
+	return code == auth.CodeInvalidResetToken || code == auth.CodeInvalidVerificationCode
+}
+
+// wayOn is where to go from a page that only says what went wrong; nil: to sign-in.
+func wayOn(code auth.Code) any {
+	switch code {
+	case auth.CodeInvalidResetToken:
+		return pages.Done{Next: "/forgot-password", Say: "problem.ask_again"}
+	case auth.CodeInvalidVerificationCode:
+		return pages.Done{Next: "/signup", Say: "problem.ask_again"}
+	}
+	return nil
+}
+
+// fault is what is wrong with a field, in words that depend on its code alone.
+func fault(v *pages.View, f auth.Field) pages.Said {
+	said := pages.Said{Key: "fault." + f.Code}
+	if f.Code == "too_short" {
+		said.Args = []any{v.PasswordMin}
+	}
+	if !v.Printer.Has(said.Key) {
+		said.Key = "fault.not_allowed"
+	}
+	return said
+}
+
+// drawn is a page as a success.
+func drawn(v *pages.View) reply {
+	return func(x *exchange) { x.draw(http.StatusOK, v) }
+}
+
+func (x *exchange) draw(status int, v *pages.View) {
+	body, err := x.s.drawing.Draw(v)
+	if err != nil {
+		panic(fmt.Errorf("draw page: %w", err)) // every template was drawn at the start
+	}
+	x.Header().Set("Content-Security-Policy", pageCSP(x.s.returnTo(v.Carried)))
+	x.Header().Add("Vary", "Accept-Language, Cookie")
+	x.send(status, "text/html; charset=utf-8", body)
+}
+
+// seeOther sends a browser on with a GET (RFC 9110 §15.4.4), to a path of ours or a checked URL.
+func seeOther(target string) reply {
+	return func(x *exchange) {
+		x.Header().Set("Location", target)
+		x.WriteHeader(http.StatusSeeOther)
+	}
+}
+
+// withCarried appends what goes along to a path of ours.
+func withCarried(path string, values url.Values) string {
+	keep := url.Values{}
+	for _, name := range carried {
+		if value := values.Get(name); value != "" {
+			keep.Set(name, value)
+		}
+	}
+	if len(keep) == 0 {
+		return path
+	}
+	join := "?"
+	if strings.Contains(path, "?") {
+		join = "&"
+	}
+	return path + join + keep.Encode()
 }

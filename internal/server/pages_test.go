@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
@@ -8,53 +9,55 @@ import (
 	"testing"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/locale"
 )
 
-// A mailed link that is only looked at does nothing: the Service here has no parts, so that any call
-// of it would be a 500.
+// A page that is only looked at does nothing: the Service here has no parts, so that any call of it would be
+// a 500.
 func TestPagesShowAFormAndDoNothing(t *testing.T) {
 	rm := newRoom(t, nil)
 	for path, wants := range map[string][]string{
-		"/reset-password":       {`name="password"`, `type="password"`, `autocomplete="new-password"`},
-		"/verify-email-success": {`<p>a@example.org</p>`},
+		"/signin":          {`name="email"`, `autocomplete="username"`, `type="password"`, `autocomplete="current-password"`},
+		"/forgot-password": {`name="email"`, `type="email"`},
+		"/end-session":     {`name="token" value="Q2FuYXJ5"`},
 	} {
-		w := rm.ask("GET", path+"?verificationCode=Q2FuYXJ5&email=a%40example.org&clientAlias=x", "")
+		w := rm.ask("GET", path+"?token=Q2FuYXJ5&clientAlias=x", "")
 		body, h := w.Body.String(), w.Header()
 		if w.Code != 200 || h.Get("Content-Type") != "text/html; charset=utf-8" {
 			t.Errorf("%s: %d %s", path, w.Code, h.Get("Content-Type"))
 		}
-		wants = append(wants, `<form method="post" action="`+path+`">`, `name="email" value="a@example.org"`, `name="verificationCode" value="Q2FuYXJ5"`)
-		for _, want := range wants {
+		for _, want := range append(wants, `<form method="post" action="`+path+`">`) {
 			if !strings.Contains(body, want) {
 				t.Errorf("%s has no %s:\n%s", path, want, body)
 			}
 		}
 		for name, want := range map[string]string{
-			"Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+			"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 			"Referrer-Policy":         "no-referrer",
 			"Cache-Control":           "no-store",
+			"Vary":                    "Accept-Language, Cookie",
 		} {
 			if got := h.Get(name); got != want {
 				t.Errorf("%s: %s is %q", path, name, got)
 			}
 		}
-		if h.Get("Set-Cookie") != "" || h.Get("Vary") != "" {
+		if h.Get("Set-Cookie") != "" {
 			t.Errorf("%s: %v", path, h)
 		}
 		if strings.Contains(rm.log.String(), "Q2FuYXJ5") {
-			t.Errorf("the log has the code: %s", rm.log)
+			t.Errorf("the log has the token: %s", rm.log)
 		}
 	}
 }
 
-// The URL of a page carries a token: nothing there may come from elsewhere, and nothing may run.
-var elsewhere = regexp.MustCompile(`(?i)<script|<img|<iframe|style=|\son\w+=|(?:src|href|action)="(?:https?:)?//|url\(|@import`)
+// The URL of a page carries a token: nothing there may come from elsewhere, and nothing of it may run.
+var elsewhere = regexp.MustCompile(`(?i)<script[^>]*>[^<]|<script>|<iframe|style=|\son\w+=|(?:src|href|action)="(?:https?:)?//|url\(|@import`)
 
 func TestPagesTakeNothingFromElsewhere(t *testing.T) {
 	rm := newRoom(t, nil)
 	hostile := url.QueryEscape(`"><script>alert(1)</script><img src="//elsewhere.example">`)
-	for _, path := range []string{"/reset-password", "/verify-email-success", "/page.css"} {
-		w := rm.ask("GET", path+"?verificationCode="+hostile+"&email="+hostile, "")
+	for _, path := range []string{"/end-session", "/signin", "/signup", "/forgot-password", "/check-mail", "/done", "/page.css", "/page.js"} {
+		w := rm.ask("GET", path+"?for=sign_up&what=reset&token="+hostile+"&clientAlias="+hostile, "")
 		if found := elsewhere.FindString(w.Body.String()); found != "" || w.Code != 200 {
 			t.Errorf("%s: %d, has %q", path, w.Code, found)
 		}
@@ -82,15 +85,26 @@ func TestPagesRefuseOtherSites(t *testing.T) {
 		{"old browser, another site", []string{"Origin: https://elsewhere.example"}, false},
 		{"old browser, sandbox", []string{"Origin: null"}, false},
 	} {
-		for _, path := range []string{"/reset-password", "/verify-email-success"} {
+		for _, path := range posted(rm.Handler.(*server)) {
 			t.Run(tt.name+" "+path, func(t *testing.T) {
 				w := rm.ask("POST", path, form, append(tt.headers, "Content-Type: application/x-www-form-urlencoded")...)
-				if passes := w.Code != 403; passes != tt.passes || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
-					t.Errorf("%d %s, want through: %v", w.Code, w.Header().Get("Content-Type"), tt.passes)
+				refused := w.Code == 403 && strings.Contains(w.Body.String(), "This came from somewhere else")
+				if refused == tt.passes {
+					t.Errorf("%d, want through: %v", w.Code, tt.passes)
 				}
 			})
 		}
 	}
+}
+
+// posted are the paths that pages post to.
+func posted(s *server) (paths []string) {
+	for _, r := range s.routes() {
+		if r.speaks == inHTML && r.method == "POST" {
+			paths = append(paths, r.path)
+		}
+	}
+	return paths
 }
 
 func TestPagesRefuseBadForms(t *testing.T) {
@@ -102,8 +116,8 @@ func TestPagesRefuseBadForms(t *testing.T) {
 		{"POST", "/reset-password", `{}`, "application/json", 415},
 		{"POST", "/reset-password", "email=a&email=b", "application/x-www-form-urlencoded", 400},
 		{"POST", "/reset-password", strings.Repeat("a", maxBody+1), "application/x-www-form-urlencoded", 413},
-		{"GET", "/reset-password?email=a&email=b", "", "", 400},
-		{"GET", "/verify-email-success?email=%zz", "", "", 400},
+		{"GET", "/end-session?token=a&token=b", "", "", 400},
+		{"GET", "/signin?clientAlias=%zz", "", "", 400},
 	} {
 		w := rm.ask(tt.method, tt.target, tt.body, "Content-Type: "+tt.contentType)
 		if w.Code != tt.status || !strings.Contains(w.Body.String(), `role="alert"`) {
@@ -119,13 +133,69 @@ func TestRefusedPageShowsTheFormAgain(t *testing.T) {
 		w := httptest.NewRecorder()
 		x := rm.Handler.(*server).newExchange(w, httptest.NewRequest("POST", "/reset-password", nil))
 		x.speaks = inHTML
-		x.again = &page{Title: "Again", Form: resetForm(url.Values{"verificationCode": {"Q2FuYXJ5"}})}
+		x.again = x.view("reset_password", url.Values{"verificationCode": {"Q2FuYXJ5"}})
 		x.fail(refuse(code))
 		if got := strings.Contains(w.Body.String(), "Q2FuYXJ5"); got != again || w.Code != 400 {
 			t.Errorf("%s: %d, form again: %v", code, w.Code, got)
 		}
-		if !strings.Contains(w.Body.String(), verdictOf(code, "").sentence) {
-			t.Errorf("%s: not said why", code)
+		why, err := locale.For("en").Text("problem." + string(code))
+		if err != nil || !strings.Contains(w.Body.String(), why) {
+			t.Errorf("%s: not said why, %v", code, err)
 		}
+	}
+}
+
+// Whatever is refused can be said on a page, in every language.
+func TestEveryVerdictHasWords(t *testing.T) {
+	for _, v := range verdicts {
+		if key := "problem." + string(v.code); !locale.For("en").Has(key) {
+			t.Errorf("no message %s", key)
+		}
+	}
+}
+
+// Cookies: security.md section 2.
+func TestCookiesByPublicURL(t *testing.T) {
+	for publicURL, want := range map[string]string{
+		"https://id.example.com":      "__Host-latchkey-language=de; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax",
+		"http://localhost:8080":       "latchkey-language=de; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax",
+		"http://127.0.0.1:8080":       "latchkey-language=de; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax",
+		"http://id.example.com":       "",
+		"http://localhost.evil.test/": "",
+	} {
+		w := httptest.NewRecorder()
+		newCookies(publicURL).set(w, languageCookie, "de", languageLife, http.SameSiteLaxMode)
+		if got := w.Header().Get("Set-Cookie"); got != want {
+			t.Errorf("%s: %q, want %q", publicURL, got, want)
+		}
+	}
+}
+
+// Choosing a language leads back to a page of ours and nowhere else.
+func TestLanguageLeadsBackToOurPages(t *testing.T) {
+	rm := newRoom(t, nil)
+	for back, want := range map[string]string{
+		"/signin?clientAlias=web":            "/signin?clientAlias=web",
+		"/reset-password?verificationCode=x": "/reset-password?verificationCode=x",
+		"/":                                  "/",
+		"":                                   "/",
+		"//elsewhere.example":                "/",
+		"/\\elsewhere.example":               "/",
+		"https://elsewhere.example/signin":   "/",
+		"/signin/../..//elsewhere.example":   "/",
+		"/auth/userinfo":                     "/",
+		"/signin\r\nSet-Cookie: x=y":         "/",
+		"javascript:alert(1)":                "/",
+		"/no-such-page":                      "/",
+	} {
+		form := url.Values{"language": {"en"}, "back": {back}}.Encode()
+		w := rm.ask("POST", "/language", form, "Content-Type: application/x-www-form-urlencoded")
+		if got := w.Header().Get("Location"); w.Code != 303 || got != want {
+			t.Errorf("back %q: %d to %q, want %q", back, w.Code, got, want)
+		}
+	}
+	w := rm.ask("POST", "/language", "language=xx&back=/signin", "Content-Type: application/x-www-form-urlencoded")
+	if w.Code != 400 {
+		t.Errorf("a language there is none of: %d", w.Code)
 	}
 }

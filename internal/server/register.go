@@ -16,6 +16,7 @@ func (s *server) verificationMail(x *exchange, in api.VerificationMailRequest) (
 	if err != nil {
 		return nil, err
 	}
+	x.listen()
 	err = s.auth.RequestVerification(x.r.Context(), auth.VerificationMail{
 		Email:        strings.TrimSpace(in.Email),
 		BrandLogoURL: strings.TrimSpace(in.BrandLogoURL),
@@ -40,6 +41,7 @@ func (s *server) verify(x *exchange) (reply, error) {
 }
 
 func (s *server) signUp(x *exchange, in api.SignUpRequest) (reply, error) {
+	x.listen()
 	userID, err := s.auth.SignUp(x.r.Context(), auth.SignUp{
 		Email:            in.Email,
 		Password:         password(in.Password, in.IsPasswordEncrypted),

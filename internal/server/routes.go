@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"path"
 	"strings"
+
+	"latchkey/internal/auth"
 )
 
 func (s *server) routes() []route {
@@ -32,14 +34,43 @@ func (s *server) routes() []route {
 		{"GET", "/healthz", anyone, inJSON, s.healthz},
 		{"GET", "/readyz", anyone, inJSON, s.readyz},
 
-		{"GET", "/reset-password", anyone, inHTML, s.resetPage},
-		{"POST", "/reset-password", anyone, inHTML, s.resetPagePost},
-		{"GET", "/verify-email-success", anyone, inHTML, s.verifyPage},
-		{"POST", "/verify-email-success", anyone, inHTML, s.verifyPagePost},
-		{"GET", "/end-session", anyone, inHTML, s.endSessionPage},
-		{"POST", "/end-session", anyone, inHTML, s.endSessionPagePost},
-		{"GET", "/page.css", anyone, inHTML, s.pageCSS},
+		{"GET", "/{$}", anyone, inHTML, s.homePage},
+		{"GET", "/signin", anyone, inHTML, page(s.signInPage)},
+		{"POST", "/signin", anyone, inHTML, pageForm(s.signInPagePost)},
+		{"POST", "/signout", anyone, inHTML, pageForm(s.signOutPagePost)},
+		{"GET", "/signed-out", anyone, inHTML, page(s.signedOutPage)},
+		{"GET", "/signup", anyone, inHTML, page(s.signUpPage)},
+		{"POST", "/signup", anyone, inHTML, pageForm(s.signUpPagePost)},
+		{"GET", "/check-mail", anyone, inHTML, page(s.checkMailPage)},
+		{"GET", "/verify-email-success", anyone, inHTML, page(s.verifyPage)},
+		{"POST", "/verify-email-success", anyone, inHTML, pageForm(s.verifyPagePost)},
+		{"POST", "/complete-signup", anyone, inHTML, pageForm(s.completeSignUpPost)},
+		{"GET", "/done", anyone, inHTML, page(s.donePage)},
+		{"GET", "/forgot-password", anyone, inHTML, page(s.forgotPage)},
+		{"POST", "/forgot-password", anyone, inHTML, pageForm(s.forgotPagePost)},
+		{"GET", "/reset-password", anyone, inHTML, page(s.resetPage)},
+		{"POST", "/reset-password", anyone, inHTML, pageForm(s.resetPagePost)},
+		{"GET", "/.well-known/change-password", anyone, inHTML, s.changePasswordURL},
+		{"GET", "/change-password", visitor, inHTML, s.changePage},
+		{"POST", "/change-password", visitor, inHTML, pageForm(s.changePagePost)},
+		{"GET", "/account", visitor, inHTML, s.accountPage},
+		{"POST", "/account/end-session", visitor, inHTML, pageForm(s.accountEndSession)},
+		{"POST", "/account/end-others", visitor, inHTML, pageForm(s.accountEndOthers)},
+		{"GET", "/end-session", anyone, inHTML, page(s.endSessionPage)},
+		{"POST", "/end-session", anyone, inHTML, pageForm(s.endSessionPagePost)},
+		{"POST", "/language", anyone, inHTML, pageForm(s.chooseLanguage)},
 		{"GET", "/dev/inbox", anyone, inHTML, s.devInbox},
+	}
+}
+
+// assets are what pages load.
+func (s *server) assets() []route {
+	return []route{
+		{"GET", "/page.css", anyone, inHTML, s.pageAsset},
+		{"GET", "/page.js", anyone, inHTML, s.pageAsset},
+		{"GET", "/icon.svg", anyone, inHTML, s.pageAsset},
+		{"GET", "/brand/{alias}/style.css", anyone, inHTML, s.brandStyle},
+		{"GET", "/brand/{alias}/logo", anyone, inHTML, s.brandLogo},
 	}
 }
 
@@ -59,6 +90,7 @@ type access func(x *exchange) error
 func anyone(*exchange) error         { return nil }
 func user(x *exchange) error         { return x.authenticate() }
 func userOrAnyone(x *exchange) error { return x.authenticateIfAsked() }
+func visitor(x *exchange) error      { return x.recognise() } // who signed in to the pages
 func client(x *exchange) error       { return x.authenticateClient() }
 
 // clientOrAnyone: RFC 7009 §2.1, public clients need no secret.
@@ -76,7 +108,7 @@ const (
 func (t route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := w.(*exchange) // ServeMux hands on what server.ServeHTTP gave it
 	x.r, x.route, x.speaks = r, t.method+" "+t.path, t.speaks
-	if err := t.who(x); err != nil {
+	if err := t.admit(x); err != nil {
 		x.fail(err)
 		return
 	}
@@ -88,10 +120,18 @@ func (t route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer(x)
 }
 
-// routeTable registers every route, the API under /v1 too, and returns the paths of the pages.
-func (s *server) routeTable() (mux *http.ServeMux, pages map[string]bool) {
+// admit says whether the request may come in: no other site may post a page's form in a visitor's name.
+func (t route) admit(x *exchange) error {
+	if t.speaks == inHTML && x.s.cross.Check(x.r) != nil {
+		return refuse(auth.CodeForbidden)
+	}
+	return t.who(x)
+}
+
+// routeTable registers routes, the API's under /v1 too, and returns the paths of the pages.
+func (s *server) routeTable(routes []route) (mux *http.ServeMux, pages map[string]bool) {
 	mux, pages = http.NewServeMux(), map[string]bool{}
-	for _, t := range s.routes() {
+	for _, t := range routes {
 		add := func(path string) {
 			mux.Handle(t.method+" "+path, t)
 			if strings.HasSuffix(path, "/{email}") { // which may have a slash, and comes raw
@@ -112,6 +152,9 @@ func (s *server) routeTable() (mux *http.ServeMux, pages map[string]bool) {
 // noRoute answers what no route matched: 404, or 405 with the methods that would.
 func (s *server) noRoute(w http.ResponseWriter, r *http.Request) {
 	x := w.(*exchange)
+	if looksForAPage(r) {
+		x.speaks = inHTML
+	}
 	var allowed []string
 	for _, method := range [...]string{"GET", "HEAD", "POST", "DELETE"} {
 		probe := &http.Request{Method: method, URL: r.URL, Host: r.Host}
@@ -129,6 +172,12 @@ func (s *server) noRoute(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", strings.Join(append(allowed, "OPTIONS"), ", "))
 		x.fail(refuse(codeMethodNotAllowed))
 	}
+}
+
+// looksForAPage: a person who has mistyped an address reads a page rather than JSON.
+func looksForAPage(r *http.Request) bool {
+	api := strings.HasPrefix(r.URL.Path, "/auth/") || strings.HasPrefix(r.URL.Path, "/oauth/") || strings.HasPrefix(r.URL.Path, "/v1/")
+	return !api && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // cleanPath says whether u's path is already in the form that ServeMux would otherwise redirect to.

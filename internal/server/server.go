@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -22,6 +21,7 @@ import (
 
 	"latchkey/internal/auth"
 	"latchkey/internal/mail"
+	"latchkey/internal/pages"
 )
 
 // Options are what both listeners need to know. Service, PublicURL, ListenAddr, Log and Metrics
@@ -31,6 +31,8 @@ type Options struct {
 	PublicURL      string         // the issuer, without a trailing slash; never taken from a request
 	TrustedProxies []netip.Prefix // peers whose X-Forwarded-For is believed
 	CORSOrigins    []string       // exact origins
+	Pages          *pages.Set     // nil: the ones Latchkey brings along
+	Clients        []auth.Client  // whose looks pages take
 	Inbox          *mail.Inbox    // nil: there is no /dev/inbox
 	ListenAddr     string         // of the public listener: /dev/inbox exists on loopback only
 	Log            *slog.Logger
@@ -45,15 +47,18 @@ func New(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Pages == nil {
+		o.Pages = pages.Must(pages.New(nil))
+	}
 	s := &server{
 		auth: o.Service, log: o.Log, metrics: o.Metrics, now: o.Now,
 		publicURL: o.PublicURL, listening: o.Listening, stopping: o.Stopping,
 		proxies: o.TrustedProxies, cors: newCORS(o.CORSOrigins),
-		inbox: newInboxGuard(o), device: newDeviceCookie(o.PublicURL),
-		cross: newCrossOrigin(o.PublicURL), templates: parseTemplates(),
+		inbox: newInboxGuard(o), cookies: newCookies(o.PublicURL),
+		cross: newCrossOrigin(o.PublicURL), drawing: o.Pages, brands: newBrands(o.Clients),
 	}
 	s.standing = standingHeaders(strings.HasPrefix(o.PublicURL, "https://"))
-	s.mux, s.pages = s.routeTable()
+	s.mux, s.pages = s.routeTable(append(s.routes(), s.assets()...))
 	return s
 }
 
@@ -69,9 +74,10 @@ type server struct {
 	proxies   proxies
 	cors      cors
 	inbox     inboxGuard
-	device    deviceCookie
+	cookies   cookies
 	cross     *http.CrossOriginProtection
-	templates *template.Template
+	drawing   *pages.Set
+	brands    brands
 	mux       *http.ServeMux
 	pages     map[string]bool // paths for people: no CORS
 }

@@ -87,7 +87,7 @@ func TestNoRoute(t *testing.T) {
 		status         int
 		code, allow    string
 	}{
-		{"GET", "/", 404, "not_found", ""},
+		{"GET", "/index.html", 404, "not_found", ""},
 		{"GET", "/nothing", 404, "not_found", ""},
 		{"POST", "/auth", 404, "not_found", ""},
 		{"GET", "/v1", 404, "not_found", ""},

@@ -71,6 +71,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 			{"audit events of a user", func(tx *store.Tx) error { _, err := tx.AuditEventsOf(u.ID, never, "", 100); return err }},
 			{"count audit", func(tx *store.Tx) error { return tx.CountAudit(newEvent(u.ID, now)) }},
 			{"seen devices", func(tx *store.Tx) error { _, err := tx.SeenDevices(u.ID, ""); return err }},
+			{"set language", func(tx *store.Tx) error { return tx.SetLanguage(u.ID, "en") }},
 			{"note sign-in", func(tx *store.Tx) error { return tx.NoteSignIn(u.ID, now) }},
 			{"note notified", func(tx *store.Tx) error { _, err := tx.NoteNotified(u.ID, now, now); return err }},
 			{"claim mail", func(tx *store.Tx) (err error) {

@@ -18,13 +18,14 @@ type User struct {
 	VerifiedAt   time.Time // zero: not verified
 	DisabledAt   time.Time // zero: enabled
 	SignedInAt   time.Time // the last sign-in; zero: none yet
+	Language     string    // set by the owner; empty: none
 }
 
-const userColumns = `id, email, first_name, last_name, password_hash, epoch, changed_at, created_at, verified_at, disabled_at, signed_in_at`
+const userColumns = `id, email, first_name, last_name, password_hash, epoch, changed_at, created_at, verified_at, disabled_at, signed_in_at, language`
 
 func scanUser(scan scanner) (u User, err error) {
 	err = scan(&u.ID, &u.Email, &u.FirstName, &u.LastName, &u.PasswordHash, &u.Epoch,
-		&u.ChangedAt, &u.CreatedAt, &u.VerifiedAt, &u.DisabledAt, &u.SignedInAt)
+		&u.ChangedAt, &u.CreatedAt, &u.VerifiedAt, &u.DisabledAt, &u.SignedInAt, &u.Language)
 	return u, err
 }
 
@@ -32,10 +33,10 @@ func scanUser(scan scanner) (u User, err error) {
 func (tx *Tx) InsertUser(u User) error {
 	err := tx.mustChange(`
 		INSERT INTO users (`+userColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (email) DO NOTHING`,
 		u.ID, u.Email, u.FirstName, u.LastName, u.PasswordHash, u.Epoch,
-		u.ChangedAt, u.CreatedAt, u.VerifiedAt, u.DisabledAt, u.SignedInAt)
+		u.ChangedAt, u.CreatedAt, u.VerifiedAt, u.DisabledAt, u.SignedInAt, u.Language)
 	if err == ErrNotFound {
 		return ErrConflict
 	}
@@ -109,6 +110,11 @@ func (tx *Tx) Rehash(id, from, to string) error {
 // SetNames changes what the account's owner is called.
 func (tx *Tx) SetNames(id, first, last string) error {
 	return tx.mustChange(`UPDATE users SET first_name = $2, last_name = $3 WHERE id = $1`, id, first, last)
+}
+
+// SetLanguage changes which language an account's owner reads.
+func (tx *Tx) SetLanguage(id, tag string) error {
+	return tx.mustChange(`UPDATE users SET language = $2 WHERE id = $1`, id, tag)
 }
 
 // SetEmail moves a held account to another address and starts a new epoch. ErrConflict when it is

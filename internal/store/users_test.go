@@ -22,6 +22,7 @@ func TestInsertUser(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
 		want := newUser()
 		want.DisabledAt, want.SignedInAt, want.PasswordHash = now.Add(time.Second), now.Add(time.Minute), ""
+		want.Language = "de"
 		write(t, s, func(tx *store.Tx) error { return tx.InsertUser(want) })
 		if diff := cmp.Diff(want, userByID(t, s, want.ID)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -99,6 +100,11 @@ func TestChangingAUser(t *testing.T) {
 			"names",
 			func(tx *store.Tx, id string) error { return tx.SetNames(id, "Grace", "Hopper") },
 			func(u *store.User) { u.FirstName, u.LastName = "Grace", "Hopper" },
+		},
+		{
+			"language",
+			func(tx *store.Tx, id string) error { return tx.SetLanguage(id, "de") },
+			func(u *store.User) { u.Language = "de" },
 		},
 		{
 			"rehash",

@@ -1,0 +1,33 @@
+package main
+
+// latchkey theme preview: what pages and mails look like, without a server's accounts behind them.
+
+import (
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"latchkey/internal/server"
+)
+
+func (a *app) themeCommands() *cobra.Command {
+	return group("theme", "Look at pages and mails", a.themePreviewCommand())
+}
+
+func (a *app) themePreviewCommand() *cobra.Command {
+	var addr string
+	cmd := leaf("preview", "Serve every page and mail with made-up contents, for each client and language", nil)
+	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8090", "`address` to serve them on")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := loadConfig(a.env, a.configFile)
+		if err != nil {
+			return err
+		}
+		return server.Run(cmd.Context(), server.ListenOptions{
+			Addr: addr, Handler: server.NewPreview(c.Pages, c.Clients.List()), Log: newLog(c.Log, a.stderr),
+			Listening: func(at net.Addr) { fmt.Fprintf(a.stdout, "every page and mail: http://%s/ (end with Ctrl-C)\n", at) },
+		})
+	}
+	return cmd
+}

@@ -1,0 +1,24 @@
+package auth
+
+// Which language a person reads: what they have set for their account, above all else.
+
+import (
+	"context"
+	"errors"
+
+	"latchkey/internal/locale"
+	"latchkey/internal/store"
+)
+
+// SetLanguage notes the language in which the caller wants pages and mails: CodeInvalidRequest when tag
+// is none that Latchkey speaks.
+func (s *Service) SetLanguage(ctx context.Context, caller Caller, tag string) error {
+	if !locale.Known(tag) {
+		return invalid(Field{"language", "not_allowed", "Use the tag of a language that pages are there in, such as en."})
+	}
+	err := s.single(ctx, func(tx *store.Tx) error { return tx.SetLanguage(caller.UserID, tag) })
+	if errors.Is(err, store.ErrNotFound) { // deleted since the token was looked at
+		return refuse(CodeInvalidToken)
+	}
+	return err
+}

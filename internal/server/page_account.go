@@ -1,0 +1,82 @@
+package server
+
+// A person's own sessions, on a page: to see and to end. And the link in a notice: "that was not me".
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"latchkey/internal/auth"
+	"latchkey/internal/pages"
+)
+
+// notes are what the account page can be told to say.
+var notes = []string{"ended", "others_ended", "password_changed"}
+
+func (s *server) accountPage(x *exchange) (reply, error) {
+	query, err := parseValues(x.r.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	v, err := x.ownView("account")
+	if err != nil {
+		return nil, err
+	}
+	if note := query.Get("note"); slices.Contains(notes, note) {
+		v.Note = &pages.Said{Key: "account.note." + note}
+	}
+	v.Data = pages.Account{Sessions: shownSessions(x.own.Sessions), Ended: shownSessions(x.own.Ended)}
+	return drawn(v), nil
+}
+
+// ownView begins a page of who is signed in.
+func (x *exchange) ownView(name string) (v *pages.View, err error) {
+	if x.own, err = x.s.auth.Account(x.r.Context(), *x.caller); err != nil {
+		return nil, err
+	}
+	return x.view(name, url.Values{"email": {x.own.Email}}), nil
+}
+
+func shownSessions(list []auth.Session) []pages.Session {
+	shown := make([]pages.Session, 0, len(list))
+	for _, s := range list {
+		shown = append(shown, pages.Session{
+			ID: s.ID, Browser: strings.TrimSpace(s.Device.Browser + " " + s.Device.BrowserVersion), OS: s.Device.OS,
+			Kind: s.Device.DeviceType, Addr: s.Device.Addr, FirstSeen: s.CreatedAt, LastSeen: s.LastUsedAt,
+			EndedAt: s.EndedAt, Reason: s.EndReason, Current: s.Current,
+		})
+	}
+	return shown
+}
+
+func (s *server) accountEndSession(x *exchange, values url.Values) (reply, error) {
+	if err := s.auth.EndSession(x.r.Context(), *x.caller, values.Get("sessionId"), x.peer); err != nil {
+		return nil, err
+	}
+	return seeOther("/account?note=ended"), nil
+}
+
+func (s *server) accountEndOthers(x *exchange, _ url.Values) (reply, error) {
+	if err := s.auth.SignOut(x.r.Context(), *x.caller, auth.SignOut{Others: true}, x.peer); err != nil {
+		return nil, err
+	}
+	return seeOther("/account?note=others_ended"), nil
+}
+
+func (s *server) endSessionPage(x *exchange, query url.Values) (reply, error) {
+	return drawn(x.view("end_session", query)), nil
+}
+
+// endSessionPagePost ends what the notice told of and, but for an address that is no longer the account's,
+// has a reset link mailed.
+func (s *server) endSessionPagePost(x *exchange, values url.Values) (reply, error) {
+	resetAsked, err := s.auth.EndByLink(x.r.Context(), values.Get("token"), x.peer)
+	if err != nil {
+		return nil, err
+	}
+	if resetAsked {
+		return seeOther("/check-mail?for=end_session"), nil
+	}
+	return seeOther("/done?what=session_ended"), nil
+}

@@ -1,0 +1,55 @@
+package server
+
+// Which language a person reads: what they have chosen in this browser, else with their account, else what
+// the browser asks for.
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"latchkey/internal/auth"
+	"latchkey/internal/locale"
+)
+
+const (
+	languageCookie = "latchkey-language"
+	languageLife   = 365 * 24 * time.Hour
+)
+
+// language is the tag of the caller's language.
+func (x *exchange) language() string {
+	return locale.Choose(cmp.Or(x.s.cookies.get(x.r, languageCookie), x.own.Language), x.r.Header.Get("Accept-Language"))
+}
+
+// chooseLanguage keeps a language in a cookie, and with the account of who is signed in.
+func (s *server) chooseLanguage(x *exchange, values url.Values) (reply, error) {
+	tag := values.Get("language")
+	if !locale.Known(tag) {
+		return nil, refuse(auth.CodeInvalidRequest)
+	}
+	switch err := x.recognise(); auth.CodeOf(err) {
+	case auth.CodeInvalidToken: // nobody is signed in
+	case "":
+		if err := s.auth.SetLanguage(x.r.Context(), *x.caller, tag); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, err
+	}
+	s.cookies.set(x, languageCookie, tag, languageLife, http.SameSiteLaxMode)
+	return seeOther(s.ownPage(values.Get("back"))), nil
+}
+
+// ownPage is back where it is a page of ours, else the first: a redirect made of the caller's own words
+// leads nowhere else.
+func (s *server) ownPage(back string) string {
+	u, err := url.Parse(back)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" ||
+		strings.ContainsAny(back, "\\\r\n\t") || !cleanPath(u) || !s.pages[u.Path] {
+		return "/"
+	}
+	return u.RequestURI()
+}

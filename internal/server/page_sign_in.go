@@ -1,0 +1,116 @@
+package server
+
+// Signing in to the pages and out of them. A page's session is a session like any other: same store, same
+// limits, same list. Its token lives in a cookie, is of its own kind, and opens nothing under /auth.
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"latchkey/internal/auth"
+	"latchkey/internal/pages"
+)
+
+const sessionCookie = "latchkey-session"
+
+// recognise reads the cookie: CodeInvalidToken where there is none or its session is over.
+func (x *exchange) recognise() error {
+	raw := x.s.cookies.get(x.r, sessionCookie)
+	if raw == "" {
+		return refuse(auth.CodeInvalidToken)
+	}
+	caller, err := x.s.auth.PageCaller(x.r.Context(), raw)
+	if err != nil {
+		return err
+	}
+	x.identify(&caller)
+	return nil
+}
+
+// signInAgain sends who is not signed in, or not any more, to do so.
+func (x *exchange) signInAgain() {
+	target := "/signin"
+	if x.s.cookies.get(x.r, sessionCookie) != "" {
+		x.s.cookies.set(x, sessionCookie, "", 0, http.SameSiteLaxMode)
+		target += "?ended=yes"
+	}
+	seeOther(target)(x)
+}
+
+func (s *server) homePage(*exchange) (reply, error) { return seeOther("/account"), nil }
+
+func (s *server) signInPage(x *exchange, query url.Values) (reply, error) {
+	v := x.view("sign_in", query)
+	if query.Get("ended") == "yes" {
+		v.Note = &pages.Said{Key: "sign_in.ended"}
+	}
+	if !s.cookies.allowed {
+		v.Problem = &pages.Said{Key: "problem.no_cookie"}
+	}
+	return drawn(v), nil
+}
+
+func (s *server) signInPagePost(x *exchange, values url.Values) (reply, error) {
+	x.again = x.view("sign_in", values)
+	if !s.cookies.allowed {
+		x.again.Problem = &pages.Said{Key: "problem.no_cookie"}
+		return drawn(x.again), nil
+	}
+	session, err := s.auth.SignInPage(x.r.Context(), auth.SignIn{
+		Email:       strings.TrimSpace(values.Get("email")),
+		Password:    typed(values.Get("password")),
+		ClientAlias: values.Get("clientAlias"),
+	}, x.peer)
+	if err != nil {
+		return nil, err
+	}
+	x.identify(&session.Caller)
+	x.rememberDevice(session.Device)
+	s.cookies.set(x, sessionCookie, session.Token, session.MaxAge, http.SameSiteLaxMode)
+	return seeOther(cmp.Or(s.returnTo(values), "/account")), nil
+}
+
+// signOutPagePost ends the session, if it has not ended, and takes the cookie back.
+func (s *server) signOutPagePost(x *exchange, _ url.Values) (reply, error) {
+	err := x.recognise()
+	if err == nil {
+		err = s.auth.SignOut(x.r.Context(), *x.caller, auth.SignOut{}, x.peer)
+	}
+	if err != nil && auth.CodeOf(err) != auth.CodeInvalidToken {
+		return nil, err
+	}
+	s.cookies.set(x, sessionCookie, "", 0, http.SameSiteLaxMode)
+	return seeOther("/signed-out"), nil
+}
+
+func (s *server) signedOutPage(x *exchange, query url.Values) (reply, error) {
+	return drawn(x.done("signed_out", query)), nil
+}
+
+// done is the page that tells of a success, with the way back to the application or to sign-in.
+func (x *exchange) done(what string, values url.Values) *pages.View {
+	v := x.view("done", values)
+	data := pages.Done{What: what, Next: v.Link("/signin"), Say: "done.next.sign_in"}
+	if back := x.s.returnTo(values); back != "" && what != "reset" && what != "signed_up" && what != "verified" {
+		data.Next, data.Say = back, "done.next.go_on"
+	}
+	v.Data = data
+	return v
+}
+
+// returnTo is the application's page to go back to; empty unless its origin is registered.
+func (s *server) returnTo(values url.Values) string {
+	if values.Get("return_to") == "" {
+		return ""
+	}
+	back, ok := s.auth.ReturnTo(values.Get("clientAlias"), values.Get("return_to"))
+	if !ok {
+		return ""
+	}
+	return back
+}
+
+// typed is a password that a person typed into a page: never encrypted for transport.
+func typed(value string) auth.Password { return auth.Password{Value: value, Plain: true} }

@@ -1,0 +1,87 @@
+package server
+
+// From an address to an account, on pages: ask for the link, open it, name and password.
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"latchkey/internal/auth"
+	"latchkey/internal/mail"
+	"latchkey/internal/pages"
+)
+
+func (s *server) signUpPage(x *exchange, query url.Values) (reply, error) {
+	return drawn(x.view("sign_up", query)), nil
+}
+
+func (s *server) signUpPagePost(x *exchange, values url.Values) (reply, error) {
+	x.again = x.view("sign_up", values)
+	err := s.auth.RequestVerification(x.r.Context(), auth.VerificationMail{
+		Email: strings.TrimSpace(values.Get("email")), ClientAlias: values.Get("clientAlias"), Hosted: true,
+	}, x.peer)
+	if err != nil {
+		return nil, err
+	}
+	return seeOther(withCarried("/check-mail?for=sign_up", values)), nil
+}
+
+func (s *server) checkMailPage(x *exchange, query url.Values) (reply, error) {
+	asked := query.Get("for")
+	if !slices.Contains([]string{"sign_up", "forgot_password", "end_session"}, asked) {
+		return nil, refuse(codeNotFound)
+	}
+	v := x.view("check_mail", query)
+	v.Data = pages.CheckMail{For: asked}
+	return drawn(v), nil
+}
+
+// verifyPage is where a verification link leads. It looks whether the link is alive and spends nothing.
+func (s *server) verifyPage(x *exchange, query url.Values) (reply, error) {
+	needsPassword, err := s.auth.LinkAlive(x.r.Context(), mail.Verify, query.Get("email"), query.Get("verificationCode"), x.peer)
+	if err != nil {
+		return nil, err
+	}
+	if needsPassword {
+		return drawn(x.view("complete_sign_up", query)), nil
+	}
+	return drawn(x.view("verify", query)), nil
+}
+
+func (s *server) verifyPagePost(x *exchange, values url.Values) (reply, error) {
+	err := s.auth.VerifyEmail(x.r.Context(), values.Get("email"), values.Get("verificationCode"), x.peer)
+	if err != nil {
+		return nil, err
+	}
+	return seeOther(withCarried("/done?what=verified", values)), nil
+}
+
+func (s *server) completeSignUpPost(x *exchange, values url.Values) (reply, error) {
+	x.again = x.view("complete_sign_up", values)
+	userID, err := s.auth.SignUp(x.r.Context(), auth.SignUp{
+		Email:            values.Get("email"),
+		Password:         typed(values.Get("password")),
+		FirstName:        strings.TrimSpace(values.Get("firstName")),
+		LastName:         strings.TrimSpace(values.Get("lastName")),
+		VerificationCode: values.Get("verificationCode"),
+		ClientAlias:      values.Get("clientAlias"),
+	}, x.peer)
+	if auth.CodeOf(err) == auth.CodeEmailNotVerified { // the code is used up, expired or replaced
+		err = refuse(auth.CodeInvalidVerificationCode)
+	}
+	if err != nil {
+		return nil, err
+	}
+	x.userID = userID
+	return seeOther(withCarried("/done?what=signed_up", values)), nil
+}
+
+// donePage tells what was done just now.
+func (s *server) donePage(x *exchange, query url.Values) (reply, error) {
+	what := query.Get("what")
+	if !slices.Contains([]string{"verified", "signed_up", "reset", "session_ended"}, what) {
+		return nil, refuse(codeNotFound)
+	}
+	return drawn(x.done(what, query)), nil
+}
