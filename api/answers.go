@@ -51,6 +51,13 @@ type Requested struct {
 	Email string `json:"email"`
 }
 
+// PasswordCheck is the data of password-check.
+type PasswordCheck struct {
+	Accepted bool   `json:"accepted"`
+	Strength string `json:"strength,omitzero"` // of an accepted one: weak, fair, good, strong
+	Reason   string `json:"reason,omitzero"`   // of a refusal: what errors[].code would say
+}
+
 // SignedUp is the data of sign-up.
 type SignedUp struct {
 	UserID string `json:"userId"`

@@ -46,6 +46,15 @@ type ChangePasswordRequest struct {
 	IsPasswordEncrypted *bool  `json:"isPasswordEncrypted,omitzero"`
 }
 
+// PasswordCheckRequest is the body of POST /auth/password-check.
+type PasswordCheckRequest struct {
+	Password            string `json:"password"`
+	Email               string `json:"email,omitzero"`
+	FirstName           string `json:"firstName,omitzero"`
+	LastName            string `json:"lastName,omitzero"`
+	IsPasswordEncrypted *bool  `json:"isPasswordEncrypted,omitzero"`
+}
+
 // VerificationMailRequest is the body of POST /auth/verification-mail.
 type VerificationMailRequest struct {
 	Email        string `json:"email"`

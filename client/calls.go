@@ -55,6 +55,11 @@ func (cl *Client) ChangePassword(ctx context.Context, bearer string, in api.Chan
 	return err
 }
 
+// CheckPassword asks whether a new password would be accepted.
+func (cl *Client) CheckPassword(ctx context.Context, in api.PasswordCheckRequest) (api.PasswordCheck, error) {
+	return post[api.PasswordCheck](ctx, cl, "/auth/password-check", "", in)
+}
+
 // RequestVerification asks for a mail with a link that verifies the address.
 func (cl *Client) RequestVerification(ctx context.Context, in api.VerificationMailRequest) error {
 	_, err := post[json.RawMessage](ctx, cl, "/auth/verification-mail", "", in)

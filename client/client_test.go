@@ -69,6 +69,11 @@ func TestCallsSendWhatTheAPIReads(t *testing.T) {
 			return c.ChangePassword(t.Context(), "", api.ChangePasswordRequest{Email: "a"})
 		},
 			seen{"POST /auth/reset-password", "", jsonType, `{"email":"a","oldPassword":"","newPassword":""}`}},
+		{"check", func(c *client.Client) error {
+			_, err := c.CheckPassword(t.Context(), api.PasswordCheckRequest{Password: "p", Email: "a"})
+			return err
+		},
+			seen{"POST /auth/password-check", "", jsonType, `{"password":"p","email":"a"}`}},
 		{"verification mail", func(c *client.Client) error {
 			return c.RequestVerification(t.Context(), api.VerificationMailRequest{Email: "a"})
 		},

@@ -264,6 +264,7 @@ func (o outage) honest(t *testing.T) []probe {
 		{name: "forgot-password", method: post, path: "/auth/forgot-password", body: api.ForgotPasswordRequest{Email: user("forgot")}, needs: writing, after: 200},
 		{name: "password-reset", method: post, path: "/auth/password-reset/" + user("resets"), body: api.PasswordResetRequest{Password: fresh, Token: reset("resets")}, needs: writing, after: 200},
 		{name: "reset-password", method: post, path: "/auth/reset-password", bearer: changer.AccessToken, body: api.ChangePasswordRequest{Email: user("changes"), OldPassword: password, NewPassword: fresh}, needs: writing, after: 200},
+		{name: "password-check", method: post, path: "/auth/password-check", body: api.PasswordCheckRequest{Password: fresh}, needs: writing, after: 200},
 		{name: "verification-mail", method: post, path: "/auth/verification-mail", body: api.VerificationMailRequest{Email: user("verification")}, needs: writing, after: 201},
 		{name: "verify", method: get, path: "/auth/verify?" + query.Encode(), needs: writing, after: 200},
 		{name: "sign-up", method: post, path: "/auth/signup", body: api.SignUpRequest{Email: user("new"), Password: password, FirstName: "Ada", LastName: "Lovelace", VerificationCode: verify("new")}, needs: writing, after: 201},

@@ -32,6 +32,7 @@ var (
 	addressLimit = Limit{"address", 100, 10 * time.Minute} // wrong passwords, tokens and codes from one address
 	mailersLimit = Limit{"mail", 30, time.Hour}            // mails asked for from one address
 	clientLimit  = Limit{"client", 30, 10 * time.Minute}   // wrong secrets of one client from one address
+	checksLimit  = Limit{"check", 600, 10 * time.Minute}   // new passwords asked about from one address, one a keystroke
 )
 
 func (l Limit) every() time.Duration { return l.Window / time.Duration(l.Quota) }

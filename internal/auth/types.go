@@ -83,6 +83,10 @@ type (
 		Email                    string
 		OldPassword, NewPassword Password
 	}
+	PasswordCheck struct {
+		Password                   Password
+		Email, FirstName, LastName string // of whose it would be, as far as they are known
+	}
 	VerificationMail struct {
 		Email, BrandLogoURL, PlatformName, ClientAlias string
 		Hosted                                         bool // likewise
@@ -96,6 +100,14 @@ type (
 		ClientAlias      string
 	}
 )
+
+// PasswordVerdict is what the server would say to a new password.
+type PasswordVerdict struct {
+	Accepted bool
+	Strength string // of an accepted one: weak, fair, good, strong
+	Reason   string // of a refusal: the code of the field
+	Message  string // one sentence for people
+}
 
 // Requested is the answer to forgot-password: it names nothing that can be asked about.
 type Requested struct {

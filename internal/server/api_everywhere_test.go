@@ -53,6 +53,8 @@ func (a *app) requestFor(op operation) request {
 		r.body = members{"password": newPassword, "token": madeUp}
 	case "changePassword":
 		r.body = members{"email": email, "oldPassword": authtest.Password, "newPassword": newPassword}
+	case "checkPassword":
+		r.body = members{"password": newPassword}
 	case "verify":
 		r.path += "?" + url.Values{"email": {email}, "verificationCode": {madeUp}}.Encode()
 	case "signUp":

@@ -4,6 +4,7 @@ package server_test
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"latchkey/api"
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
 )
@@ -292,6 +294,67 @@ func TestChangePassword(t *testing.T) {
 			a.change(email, authtest.Password, newPassword).is("429 too_many_requests")
 			a.Clock.Advance(17 * time.Second)
 			a.change(email, authtest.Password, newPassword).is("200")
+		}},
+	})
+}
+
+// A verdict on a new password is the one that sign-up, reset and change would give.
+func TestCheckPassword(t *testing.T) {
+	check := func(a *app, pw string, more members) answer {
+		a.Helper()
+		body := members{"password": pw}
+		maps.Copy(body, more)
+		return a.post("/auth/password-check", body)
+	}
+	prove(t, "POST /auth/password-check", nil, []proof{
+		{"200: accepted", func(a *app) {
+			for pw, want := range map[string]string{"x7#kQ2m!": "weak", "x7#kQ2m!w5": "fair", "wirbelnder tee-": "good", newPassword: "strong"} {
+				got := dataOf[api.PasswordCheck](check(a, pw, members{"email": "x", "firstName": nil}).is("200"))
+				if diff := cmp.Diff(api.PasswordCheck{Accepted: true, Strength: want}, got); diff != "" {
+					a.Errorf("%s: %s", pw, diff)
+				}
+			}
+		}},
+		{"200: refused", func(a *app) {
+			about := members{"email": "Countess@example.com", "firstName": " Augusta ", "lastName": "Lovelace"}
+			for pw, want := range map[string]string{
+				"x7#kQ2m": "too_short", "password1": "too_common", strings.Repeat("x", 257): "too_long",
+				"countess1": "contains_context", "augusta123": "contains_context", "lovelace!": "contains_context",
+				"latchkey1": "contains_context", "Example Web": "contains_context",
+			} {
+				x := check(a, pw, about).is("200")
+				if diff := cmp.Diff(api.PasswordCheck{Reason: want}, dataOf[api.PasswordCheck](x)); diff != "" {
+					a.Errorf("%s: %s", pw, diff)
+				}
+				if strings.Contains(string(x.body), pw) {
+					a.Errorf("%s is said back: %s", pw, x.body)
+				}
+			}
+		}},
+		{"200: says nothing of accounts", func(a *app) {
+			known, unknown := a.user(), a.email()
+			x, y := check(a, newPassword, members{"email": known}).is("200"), check(a, newPassword, members{"email": unknown}).is("200")
+			if diff := cmp.Diff(masked(x), masked(y)); diff != "" {
+				a.Error(diff)
+			}
+		}},
+		{"400 invalid_request", func(a *app) {
+			a.post("/auth/password-check", `{}`).is("400 invalid_request").blames("password required")
+			a.post("/auth/password-check", `{"password":""}`).is("400 invalid_request").blames("password required")
+			a.post("/auth/password-check", `{"password":1,"email":2}`).is("400 invalid_request").blames("password invalid_type, email invalid_type")
+		}},
+		{"429 too_many_requests: an address, and it keeps nobody from signing in", func(a *app) {
+			email := a.user()
+			admitted := 0
+			for check(a, newPassword, nil).status == 200 {
+				admitted++
+			}
+			if admitted < 600 || admitted > 700 { // one more each second
+				a.Errorf("%d were admitted, want 600", admitted)
+			}
+			a.signIn(email, authtest.Password).is("200")
+			a.Clock.Advance(2 * time.Second)
+			check(a, newPassword, nil).is("200")
 		}},
 	})
 }

@@ -57,3 +57,17 @@ func (s *server) changePassword(x *exchange, in api.ChangePasswordRequest) (repl
 	x.rememberDevice(device)
 	return ok("Your password is changed.", nil), nil
 }
+
+// checkPassword answers a refusal as a success, too: it was asked for a verdict.
+func (s *server) checkPassword(x *exchange, in api.PasswordCheckRequest) (reply, error) {
+	got, err := s.auth.CheckPassword(x.r.Context(), auth.PasswordCheck{
+		Password:  password(in.Password, in.IsPasswordEncrypted),
+		Email:     strings.TrimSpace(in.Email),
+		FirstName: strings.TrimSpace(in.FirstName),
+		LastName:  strings.TrimSpace(in.LastName),
+	}, x.peer)
+	if err != nil {
+		return nil, err
+	}
+	return ok(got.Message, api.PasswordCheck{Accepted: got.Accepted, Strength: got.Strength, Reason: got.Reason}), nil
+}

@@ -22,6 +22,7 @@ func (s *server) routes() []route {
 		{"POST", "/auth/forgot-password", anyone, inJSON, form(s.forgotPassword)},
 		{"POST", "/auth/password-reset/{email}", anyone, inJSON, form(s.resetPassword)},
 		{"POST", "/auth/reset-password", userOrAnyone, inJSON, form(s.changePassword)},
+		{"POST", "/auth/password-check", anyone, inJSON, form(s.checkPassword)},
 		{"POST", "/auth/verification-mail", anyone, inJSON, form(s.verificationMail)},
 		{"GET", "/auth/verify", anyone, inJSON, s.verify},
 		{"POST", "/auth/signup", anyone, inJSON, form(s.signUp)},
