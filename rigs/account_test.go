@@ -14,10 +14,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"latchkey/api"
 	"latchkey/client"
+	"latchkey/rigs/stage"
 )
 
 // device is one session and the tokens that were last acknowledged for it.
@@ -48,7 +47,7 @@ func (d *device) keep(tokens api.Tokens) {
 
 type account struct {
 	cl     *client.Client
-	post   *post
+	post   *stage.Post
 	ledger *ledger
 	fail   func(format string, args ...any)
 	stop   <-chan struct{}
@@ -257,25 +256,15 @@ func (a *account) newPassword() string {
 // would have made it void.
 func (a *account) goodCode() string {
 	code, newest := "", a.changedAt
-	for _, letter := range a.post.to(a.email) {
-		if c := letter.code(resetPage); c != "" && letter.asked().After(newest) {
-			code, newest = c, letter.asked()
+	for _, letter := range a.post.To(a.email) {
+		if c := letter.Code(resetPage); c != "" && letter.Asked().After(newest) {
+			code, newest = c, letter.Asked()
 		}
 	}
 	if code == a.used {
 		return ""
 	}
 	return code
-}
-
-// asked is when the letter's row was made: its id, a UUIDv7, is in the Message-ID.
-func (e envelope) asked() time.Time {
-	text, _, _ := strings.Cut(strings.TrimPrefix(e.MessageID, "<"), "@")
-	id, err := uuid.Parse(text)
-	if err != nil {
-		return time.Time{}
-	}
-	return time.Unix(id.Time().UnixTime())
 }
 
 // generationOf reads a refresh token's claim; -1 when it cannot be read.

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"latchkey/client"
+	"latchkey/rigs/stage"
 )
 
 // moment is when an ambush strikes, as its request sees it.
@@ -33,10 +34,10 @@ type ambush struct {
 }
 
 // layAmbush returns a client of the node's that walks into it.
-func layAmbush(n *node, at moment, nth int64) (*client.Client, *ambush) {
-	a := &ambush{next: n.http.Transport, at: at, victim: n.process, sprung: make(chan struct{})}
+func layAmbush(n *stage.Node, at moment, nth int64) (*client.Client, *ambush) {
+	a := &ambush{next: n.HTTP.Transport, at: at, victim: n.Process, sprung: make(chan struct{})}
 	a.left.Store(nth)
-	return client.New(n.URL, &http.Client{Timeout: n.http.Timeout, Transport: a}), a
+	return client.New(n.URL, &http.Client{Timeout: n.HTTP.Timeout, Transport: a}), a
 }
 
 func (a *ambush) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -13,6 +13,7 @@ import (
 
 	"latchkey/api"
 	"latchkey/client"
+	"latchkey/rigs/stage"
 )
 
 // writes are the bystanders' requests that must not succeed without a commit.
@@ -29,7 +30,7 @@ type bystander struct {
 }
 
 // newBystanders signs some up and in.
-func newBystanders(t *testing.T, p *post, quiet, watched *client.Client, count int) []*bystander {
+func newBystanders(t *testing.T, p *stage.Post, quiet, watched *client.Client, count int) []*bystander {
 	t.Helper()
 	all := make([]*bystander, count)
 	for i := range all {
@@ -83,12 +84,4 @@ func gather(accounts []*account, bystanders []*bystander) *crowd {
 func (c *crowd) dismiss() {
 	close(c.stop)
 	c.all.Wait()
-}
-
-// settle waits until the server is ready, and until it looks at each connection to its database before it
-// uses it: one that died a moment ago costs whoever meets it a 503.
-func settle(n *node) {
-	n.t.Helper()
-	n.awaitReady()
-	time.Sleep(1200 * time.Millisecond)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"latchkey/api"
+	"latchkey/rigs/stage"
 )
 
 // caller is one client. The zero caller has no address but the rig's, and no device token.
@@ -28,12 +29,12 @@ type answer struct {
 }
 
 // signIn tries a password on a node.
-func (c caller) signIn(t testing.TB, on *node, email, password string) answer {
+func (c caller) signIn(t testing.TB, on *stage.Node, email, password string) answer {
 	t.Helper()
 	return c.post(t, on, "/auth/signin", api.SignInRequest{Email: email, Password: password})
 }
 
-func (c caller) post(t testing.TB, on *node, path string, in any) (a answer) {
+func (c caller) post(t testing.TB, on *stage.Node, path string, in any) (a answer) {
 	t.Helper()
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -48,7 +49,7 @@ func (c caller) post(t testing.TB, on *node, path string, in any) (a answer) {
 	if c.device != "" {
 		req.Header.Set("X-Latchkey-Device", c.device)
 	}
-	direct := http.Client{Timeout: on.http.Timeout, Transport: on.http.Transport.(elsewhere).RoundTripper}
+	direct := http.Client{Timeout: on.HTTP.Timeout, Transport: on.HTTP.Transport.(stage.Elsewhere).RoundTripper}
 	began := time.Now()
 	res, err := direct.Do(req)
 	a.took = time.Since(began)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"latchkey/client"
+	"latchkey/rigs/stage"
 )
 
 const users = 50
@@ -41,28 +42,28 @@ type crashes struct {
 
 // crash runs the cycles: work, kill, start, verify.
 func crash(t *testing.T, databaseURL string, want crashes) {
-	p := newPost(t)
-	n := startNode(t, settings{
+	p := stage.NewPost(t)
+	n := stage.StartNode(t, stage.Settings{
 		"DATABASE_URL":      databaseURL,
 		"SMTP_URL":          p.URL(),
 		"ACCESS_TTL":        "12h", // an access token that is refused must not be refused for its age
 		"SESSIONS_PER_USER": "10000",
 	})
 	l := newLedger(t)
-	accounts := signUpAll(t, n.client(), p, l)
+	accounts := signUpAll(t, n.Client(), p, l)
 	t.Logf("%d users signed up in %.1f s", users, time.Since(l.began).Seconds())
 	kills := map[moment]int{}
 	for l.cycle < want.kills && !t.Failed() {
 		at := []moment{sent, answered, anywhere}[l.cycle%3]
 		l.nextCycle()
-		n.race = underRace() && lane(t, false, true, true) && l.cycle%30 == 1 // the life that follows
+		n.Race = stage.UnderRace() && lane(t, false, true, true) && l.cycle%30 == 1 // the life that follows
 		kills[interrupt(n, accounts, at, 1+rand.Int64N(2*int64(want.apart)))]++
 		for rand.IntN(4) == 0 { // a start may be cut short as well
-			n.spawn()
+			n.Spawn()
 			time.Sleep(rand.N(150 * time.Millisecond))
-			n.kill()
+			n.Kill()
 		}
-		n.start()
+		n.Start()
 		each(accounts, func(a *account) { a.verify(l.cycle == want.kills) })
 	}
 	t.Logf("kills: %v", kills)
@@ -73,19 +74,19 @@ func crash(t *testing.T, databaseURL string, want crashes) {
 	drain(t, n)
 	t.Logf("the outbox was empty after %.1f s", time.Since(began).Seconds())
 	verifyMail(t, p, accounts)
-	if found, said, code := n.command("", "audit", "database"); code != 0 {
+	if found, said, code := n.Command("", "audit", "database"); code != 0 {
 		t.Errorf("the auditor: %s%s", said, found)
 	}
 	verifyAudit(t, n, accounts)
-	if underRace() && strings.Contains(n.log(), "WARNING: DATA RACE") {
-		t.Errorf("the server has a data race: see %s", n.logFile)
+	if stage.UnderRace() && strings.Contains(n.Log(), "WARNING: DATA RACE") {
+		t.Errorf("the server has a data race: see %s", n.LogFile)
 	}
 	t.Log(l)
 	l.mustHold(t, want)
 }
 
 // signUpAll makes the accounts, through their mailboxes.
-func signUpAll(t *testing.T, cl *client.Client, p *post, l *ledger) []*account {
+func signUpAll(t *testing.T, cl *client.Client, p *stage.Post, l *ledger) []*account {
 	accounts := make([]*account, users)
 	for i := range accounts {
 		accounts[i] = &account{cl: cl, post: p, ledger: l, fail: t.Errorf, email: fmt.Sprintf("user%d@example.com", i), password: fmt.Sprintf("the first password of user %d", i)}
@@ -110,7 +111,7 @@ func each(accounts []*account, do func(*account)) {
 
 // interrupt lets everybody work, and kills the server at a moment of the nth request. It returns the moment
 // at which that was.
-func interrupt(n *node, accounts []*account, at moment, nth int64) moment {
+func interrupt(n *stage.Node, accounts []*account, at moment, nth int64) moment {
 	cl, trap := layAmbush(n, at, nth)
 	stop, idle := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
@@ -130,7 +131,7 @@ func interrupt(n *node, accounts []*account, at moment, nth int64) moment {
 	if at == anywhere {
 		time.Sleep(rand.N(30 * time.Millisecond))
 	}
-	n.kill()
+	n.Kill()
 	close(stop)
 	<-idle
 	return at
@@ -139,7 +140,7 @@ func interrupt(n *node, accounts []*account, at moment, nth int64) moment {
 // drain sees to it that every mail of the outbox reaches its end. What a killed process had under way is
 // leased for two minutes, and what was put off waits longer: where that is all there is left, the rig sets
 // the rows' times back instead of waiting.
-func drain(t *testing.T, n *node) {
+func drain(t *testing.T, n *stage.Node) {
 	t.Helper()
 	db := openDatabase(t, n)
 	defer db.close()
@@ -152,14 +153,14 @@ func drain(t *testing.T, n *node) {
 		}
 		db.exec("UPDATE outbox SET next_try_at = next_try_at - 120000000 WHERE ended_at IS NULL")
 	}
-	t.Errorf("mails still wait in the outbox:\n%s", n.must("", "mail", "list", "--waiting"))
+	t.Errorf("mails still wait in the outbox:\n%s", n.Must("", "mail", "list", "--waiting"))
 }
 
 var outboxGauge = regexp.MustCompile(`(?m)^latchkey_outbox_mails (\d+)$`)
 
-func waitingMails(t *testing.T, n *node) int {
+func waitingMails(t *testing.T, n *stage.Node) int {
 	t.Helper()
-	found := outboxGauge.FindSubmatch(n.body(n.Admin + "/metrics"))
+	found := outboxGauge.FindSubmatch(n.Body(n.Admin + "/metrics"))
 	if found == nil {
 		t.Fatal("/metrics does not say how many mails wait")
 	}
@@ -172,11 +173,11 @@ func waitingMails(t *testing.T, n *node) int {
 
 // verifyMail: each password change that took effect was told of in exactly one letter (I4), however
 // often that was sent; and a letter sent again is the same letter.
-func verifyMail(t *testing.T, p *post, accounts []*account) {
+func verifyMail(t *testing.T, p *stage.Post, accounts []*account) {
 	told := map[string]map[string]bool{} // address -> Message-IDs of notices
-	first := map[string]envelope{}
+	first := map[string]stage.Letter{}
 	repeats := 0
-	for _, letter := range p.all() {
+	for _, letter := range p.All() {
 		if old, ok := first[letter.MessageID]; ok {
 			repeats++
 			if bodyOf(old) != bodyOf(letter) {
@@ -199,18 +200,18 @@ func verifyMail(t *testing.T, p *post, accounts []*account) {
 			t.Errorf("%s: %d password changes took effect, %d notices were mailed", a.email, a.changes, got)
 		}
 	}
-	t.Logf("%d letters, %d of them repeats; %d password changes, each told of once", len(p.all()), repeats, changes)
+	t.Logf("%d letters, %d of them repeats; %d password changes, each told of once", len(p.All()), repeats, changes)
 }
 
 var boundary = regexp.MustCompile(`[0-9a-f]{40,}`)
 
 // bodyOf is a letter without what MIME makes up anew each time.
-func bodyOf(e envelope) string { return boundary.ReplaceAllString(e.Raw, "boundary") }
+func bodyOf(e stage.Letter) string { return boundary.ReplaceAllString(e.Raw, "boundary") }
 
 // verifyAudit: what took effect is in the audit log once (I19), and nothing else is: as many sign-ins as
 // sessions, and each password change by its event. The auditor has looked into the rows.
-func verifyAudit(t *testing.T, n *node, accounts []*account) {
-	if code := n.stop(); code != 0 {
+func verifyAudit(t *testing.T, n *stage.Node, accounts []*account) {
+	if code := n.Stop(); code != 0 {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
 	db := openDatabase(t, n)
@@ -232,23 +233,23 @@ func verifyAudit(t *testing.T, n *node, accounts []*account) {
 func TestKilledWhileStartingFirst(t *testing.T) {
 	t.Parallel()
 	for range lane(t, 4, 40, 200) {
-		n := newNode(t, nil)
+		n := stage.NewNode(t, nil)
 		for range 1 + rand.IntN(3) {
-			n.spawn()
+			n.Spawn()
 			time.Sleep(rand.N(250 * time.Millisecond))
-			n.kill()
+			n.Kill()
 		}
 		key, _ := os.ReadFile(n.Data + "/master.key") // there or not
-		n.start()
+		n.Start()
 		if now, err := os.ReadFile(n.Data + "/master.key"); err != nil || len(key) > 0 && string(now) != string(key) {
 			t.Errorf("the master key was replaced (%v)", err)
 		}
-		if got := n.status(n.URL + "/.well-known/jwks.json"); got != http.StatusOK {
+		if got := n.Status(n.URL + "/.well-known/jwks.json"); got != http.StatusOK {
 			t.Errorf("key set: status %d", got)
 		}
-		if err := n.client().Ready(context.Background()); err != nil {
+		if err := n.Client().Ready(context.Background()); err != nil {
 			t.Error(err)
 		}
-		n.kill()
+		n.Kill()
 	}
 }

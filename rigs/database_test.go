@@ -13,6 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/ncruces/go-sqlite3"
+
+	"latchkey/rigs/stage"
 )
 
 // database is a connection of the rig's own to a node's database.
@@ -22,11 +24,11 @@ type database struct {
 	pg   *pgx.Conn
 }
 
-func openDatabase(t testing.TB, n *node) *database {
+func openDatabase(t testing.TB, n *stage.Node) *database {
 	t.Helper()
 	db := &database{t: t}
 	var err error
-	if url := n.settings["DATABASE_URL"]; url != "" {
+	if url := n.Settings["DATABASE_URL"]; url != "" {
 		db.pg, err = pgx.Connect(context.Background(), url)
 	} else {
 		db.lite, err = sqlite3.OpenFlags(filepath.Join(n.Data, "latchkey.db"), sqlite3.OPEN_READWRITE)

@@ -16,15 +16,16 @@ import (
 	"time"
 
 	"latchkey/api"
+	"latchkey/rigs/stage"
 )
 
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, databaseURL string) {
-		p := newPost(t)
-		n := startNode(t, settings{"DATABASE_URL": databaseURL, "SMTP_URL": p.URL()})
+		p := stage.NewPost(t)
+		n := stage.StartNode(t, stage.Settings{"DATABASE_URL": databaseURL, "SMTP_URL": p.URL()})
 		const email, password = "ada@example.com", "correct horse battery staple"
-		member(t, n.client(), p, email, password)
+		member(t, n.Client(), p, email, password)
 
 		// Half a sign-in is under way.
 		body, err := json.Marshal(api.SignInRequest{Email: email, Password: password})
@@ -39,13 +40,13 @@ func TestDrain(t *testing.T) {
 		fmt.Fprintf(conn, "POST /auth/signin HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body[:10])
 		time.Sleep(100 * time.Millisecond) // until the server has seen it
 
-		n.signal(syscall.SIGTERM)
+		n.Signal(syscall.SIGTERM)
 		awaitStatus(t, n, n.Admin+"/readyz", http.StatusServiceUnavailable)
-		if got := n.status(n.Admin + "/healthz"); got != http.StatusOK {
+		if got := n.Status(n.Admin + "/healthz"); got != http.StatusOK {
 			t.Errorf("healthz while draining: %d", got)
 		}
 		time.Sleep(300 * time.Millisecond)
-		if !n.running() {
+		if !n.Running() {
 			t.Fatal("the server did not wait for the request in flight")
 		}
 		if _, err := net.DialTimeout("tcp", conn.RemoteAddr().String(), time.Second); err == nil {
@@ -64,24 +65,24 @@ func TestDrain(t *testing.T) {
 		if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || res.StatusCode != http.StatusOK || !res.Close {
 			t.Errorf("the request in flight: status %d, close %t, %v", res.StatusCode, res.Close, err)
 		}
-		if code := n.awaitExit(10 * time.Second); code != 0 {
+		if code := n.AwaitExit(10 * time.Second); code != 0 {
 			t.Errorf("exit code %d after a drain", code)
 		}
-		if said := errorsIn(t, n.log()); len(said) > 0 {
+		if said := errorsIn(t, n.Log()); len(said) > 0 {
 			t.Errorf("a drain is nothing to complain of: %q", said)
 		}
-		n.start()
-		if !alive(t, n.client(), answer.Data.AccessToken) {
+		n.Start()
+		if !alive(t, n.Client(), answer.Data.AccessToken) {
 			t.Error("the session made while draining is dead after the restart")
 		}
 	})
 }
 
-func awaitStatus(t *testing.T, n *node, url string, want int) {
+func awaitStatus(t *testing.T, n *stage.Node, url string, want int) {
 	t.Helper()
 	got := 0
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if got = n.status(url); got == want {
+		if got = n.Status(url); got == want {
 			return
 		}
 	}
@@ -92,24 +93,24 @@ func awaitStatus(t *testing.T, n *node, url string, want int) {
 // wait for the lease to run out.
 func TestDrainReturnsMail(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	p.be(mute)
-	n := startNode(t, settings{"SMTP_URL": p.URL()})
+	p := stage.NewPost(t)
+	p.Be(stage.Mute)
+	n := stage.StartNode(t, stage.Settings{"SMTP_URL": p.URL()})
 	const mailbox = "ada@example.com"
-	if err := n.client().RequestVerification(context.Background(), api.VerificationMailRequest{Email: mailbox}); err != nil {
+	if err := n.Client().RequestVerification(context.Background(), api.VerificationMailRequest{Email: mailbox}); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(500 * time.Millisecond) // the dialogue has begun
 	began := time.Now()
-	if code := n.stop(); code != 0 {
+	if code := n.Stop(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("the mute mail server held the stop up for %v", took)
 	}
-	p.be(cheerful)
-	n.start()
-	if _, ok := p.await(mailbox, 5*time.Second, func(l []envelope) bool { return len(l) == 1 }); !ok {
+	p.Be(stage.Cheerful)
+	n.Start()
+	if _, ok := p.Await(mailbox, 5*time.Second, func(l []stage.Letter) bool { return len(l) == 1 }); !ok {
 		t.Error("the mail did not go out within 5 s of the restart")
 	}
 }
@@ -120,7 +121,7 @@ func TestDrainEnds(t *testing.T) {
 		t.Skip("takes the full ten seconds of a drain: in the long lane")
 	}
 	t.Parallel()
-	n := startNode(t, nil)
+	n := stage.StartNode(t, nil)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(n.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -128,8 +129,8 @@ func TestDrainEnds(t *testing.T) {
 	defer conn.Close()
 	fmt.Fprintf(conn, "POST /auth/signin HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
 	time.Sleep(100 * time.Millisecond)
-	n.signal(syscall.SIGTERM)
-	if code := n.awaitExit(14 * time.Second); code == 0 {
+	n.Signal(syscall.SIGTERM)
+	if code := n.AwaitExit(14 * time.Second); code == 0 {
 		t.Error("exit code 0 although a request was cut off")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"latchkey/api"
 	"latchkey/client"
 	"latchkey/internal/authtest"
+	"latchkey/rigs/stage"
 )
 
 const rigDatabase = "rig"
@@ -69,7 +70,7 @@ func (s *servers) rebuild(t *testing.T) {
 // failover is a node on two database servers, and those who use it.
 type failover struct {
 	*servers
-	node       *node
+	node       *stage.Node
 	ledger     *ledger
 	accounts   []*account
 	bystanders []*bystander
@@ -78,9 +79,9 @@ type failover struct {
 	everybody  *witness     // of the accounts
 }
 
-func newFailover(t *testing.T, p *post, synchronous bool) *failover {
+func newFailover(t *testing.T, p *stage.Post, synchronous bool) *failover {
 	f := &failover{servers: newServers(t, synchronous)}
-	f.node = startNode(t, settings{
+	f.node = stage.StartNode(t, stage.Settings{
 		"DATABASE_URL":      authtest.EitherURL(rigDatabase, f.standby, f.primary), // the right one must be found
 		"SMTP_URL":          p.URL(),
 		"ACCESS_TTL":        "12h", // an access token that is refused must not be refused for its age
@@ -91,7 +92,7 @@ func newFailover(t *testing.T, p *post, synchronous bool) *failover {
 	of, f.everybody = watch(f.node)
 	by, f.witness = watch(f.node)
 	f.accounts = signUpAll(t, of, p, f.ledger)
-	all := newBystanders(t, p, f.node.client(), by, 8)
+	all := newBystanders(t, p, f.node.Client(), by, 8)
 	f.bystanders, f.latecomers = all[:4], all[4:]
 	return f
 }
@@ -120,10 +121,10 @@ func (f *failover) survive(t *testing.T, cut bool) (m moments) {
 	m.promoting = time.Now()
 	try(t, f.standby.Promote)
 	m.promoted = time.Now()
-	f.node.awaitReady()
+	f.node.AwaitReady()
 	time.Sleep(300 * time.Millisecond)
 	everybody.dismiss()
-	settle(f.node)
+	f.node.Settle()
 	return m
 }
 
@@ -164,7 +165,7 @@ func (f *failover) alone(t *testing.T, m moments) {
 
 func TestFailoverSynchronous(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
+	p := stage.NewPost(t)
 	f := newFailover(t, p, true)
 	cycles := lane(t, 2, 4, 20)
 	for i := range cycles {
@@ -191,13 +192,13 @@ func TestFailoverSynchronous(t *testing.T) {
 // fell behind is undone. Nothing in the server can prevent that.
 func TestFailoverAsynchronous(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
+	p := stage.NewPost(t)
 	f := newFailover(t, p, false)
 	for _, a := range f.accounts {
 		a.fail = func(string, ...any) {} // the ledger counts
 	}
 	const email, before, after = "ada@example.com", "the password before", "the password after"
-	cl, ctx := f.node.client(), context.Background()
+	cl, ctx := f.node.Client(), context.Background()
 	member(t, cl, p, email, before)
 	left, stays := signIn(t, cl, email, before), signIn(t, cl, email, before)
 
@@ -214,7 +215,7 @@ func TestFailoverAsynchronous(t *testing.T) {
 	all, _ := f.ledger.sums()
 	try(t, f.standby.Promote)
 	everybody.dismiss()
-	settle(f.node)
+	f.node.Settle()
 
 	each(f.accounts, func(a *account) { a.verify(true) })
 	_, lost := f.ledger.sums()
@@ -239,12 +240,12 @@ func (l *ledger) sums() (acknowledged, lost int) {
 // the URL is found all the same, by a server that runs and by one that starts.
 func TestFailoverSilent(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
+	p := stage.NewPost(t)
 	s := newServers(t, true)
-	n := startNode(t, settings{"DATABASE_URL": authtest.EitherURL(rigDatabase, s.primary, s.standby), "SMTP_URL": p.URL()})
+	n := stage.StartNode(t, stage.Settings{"DATABASE_URL": authtest.EitherURL(rigDatabase, s.primary, s.standby), "SMTP_URL": p.URL()})
 	const email, password = "ada@example.com", "correct horse battery staple"
-	member(t, n.client(), p, email, password)
-	tokens := signIn(t, n.client(), email, password)
+	member(t, n.Client(), p, email, password)
+	tokens := signIn(t, n.Client(), email, password)
 
 	try(t, s.primary.Freeze)
 	try(t, s.standby.Promote)
@@ -256,12 +257,12 @@ func TestFailoverSilent(t *testing.T) {
 			tokens = next
 			break
 		}
-		if time.Since(began) > readyWithin {
-			t.Fatalf("no refresh within %v after the promotion: %v", readyWithin, err)
+		if time.Since(began) > stage.ReadyWithin {
+			t.Fatalf("no refresh within %v after the promotion: %v", stage.ReadyWithin, err)
 		}
 	}
 	w.within(began, time.Now()).onlyRefused(t, "until the other server was found")
-	n.kill()
-	n.start()
-	refresh(t, n.client(), tokens.RefreshToken)
+	n.Kill()
+	n.Start()
+	refresh(t, n.Client(), tokens.RefreshToken)
 }

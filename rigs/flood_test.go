@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"latchkey/rigs/stage"
 )
 
 const (
@@ -50,19 +52,19 @@ func TestFlood(t *testing.T) {
 
 // flood measures a server before, during and after.
 func flood(t *testing.T, databaseURL, throttle string) {
-	p := newPost(t)
-	n := startNode(t, settings{
+	p := stage.NewPost(t)
+	n := stage.StartNode(t, stage.Settings{
 		"DATABASE_URL": databaseURL, "SMTP_URL": p.URL(), "THROTTLE": throttle,
 		"HASH_MEMORY_KIB": fmt.Sprint(hashMemoryKiB), "HASH_TIME": fmt.Sprint(hashTime), "HASH_WORKERS": fmt.Sprint(floodPermits),
 	})
 	const email, password = "ada@example.com", "correct horse battery staple"
-	member(t, n.client(), p, email, password)
+	member(t, n.Client(), p, email, password)
 	known := caller{address: "198.51.100.1"}.signIn(t, n, email, password)
 	if known.status != http.StatusOK {
 		t.Fatalf("sign in: %+v", known)
 	}
 	watched, w := watch(n)
-	users := newBystanders(t, p, n.client(), watched, 4)
+	users := newBystanders(t, p, n.Client(), watched, 4)
 	before := rest(t, n)
 
 	ctx, stop := context.WithTimeout(t.Context(), lane(t, 5*time.Second, 5*time.Second, 60*time.Second))
@@ -97,7 +99,7 @@ func flood(t *testing.T, databaseURL, throttle string) {
 
 // attack tries wrong passwords until the flood is over: every other attacker on one account, the others
 // on accounts that they make up. Each guess comes from another address.
-func attack(ctx context.Context, t *testing.T, n *node, victim string, nth int, statuses chan<- int) {
+func attack(ctx context.Context, t *testing.T, n *stage.Node, victim string, nth int, statuses chan<- int) {
 	for ctx.Err() == nil {
 		who := caller{address: fmt.Sprintf("192.0.%d.%d", rand.IntN(256), rand.IntN(256))}
 		email := victim
@@ -131,7 +133,7 @@ func goOn(ctx context.Context, t *testing.T, u *bystander) {
 }
 
 // askHealth asks for health as a load balancer does.
-func askHealth(ctx context.Context, t *testing.T, n *node, w *witness) {
+func askHealth(ctx context.Context, t *testing.T, n *stage.Node, w *witness) {
 	lb := http.Client{Timeout: 10 * time.Second, Transport: w}
 	for ctx.Err() == nil {
 		res, err := lb.Get(n.URL + "/healthz")
@@ -149,7 +151,7 @@ const patientFor = 15 * time.Second
 
 // comeHome signs in with the right password from a device that the account knows; a client that is told
 // to come back later does.
-func comeHome(ctx context.Context, t *testing.T, n *node, email, password, device string) {
+func comeHome(ctx context.Context, t *testing.T, n *stage.Node, email, password, device string) {
 	select {
 	case <-ctx.Done():
 		return
@@ -197,16 +199,16 @@ type resting struct {
 const maxConnections = 16 + 2 + 2
 
 // rest looks at a server without leaving connections of its own.
-func rest(t *testing.T, n *node) (r resting) {
+func rest(t *testing.T, n *stage.Node) (r resting) {
 	t.Helper()
-	n.http.CloseIdleConnections()
+	n.HTTP.CloseIdleConnections()
 	http.DefaultClient.CloseIdleConnections()
 	time.Sleep(200 * time.Millisecond)
-	raw := string(n.body(n.Admin + "/metrics"))
+	raw := string(n.Body(n.Admin + "/metrics"))
 	http.DefaultClient.CloseIdleConnections()
 	r.goroutines, r.descriptors = metric(t, raw, "go_goroutines"), metric(t, raw, "process_open_fds")
 	r.memory = memory(t, n, "VmRSS")
-	if n.settings["DATABASE_URL"] != "" {
+	if n.Settings["DATABASE_URL"] != "" {
 		db := openDatabase(t, n)
 		r.connections = int(db.number(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'latchkey'`))
 		db.close()
@@ -216,7 +218,7 @@ func rest(t *testing.T, n *node) (r resting) {
 
 // backToRest waits until nothing is left of the flood. The pool of database connections may have grown to
 // its size, and each has a descriptor and a goroutine at most.
-func backToRest(t *testing.T, n *node, before resting) {
+func backToRest(t *testing.T, n *stage.Node, before resting) {
 	t.Helper()
 	var now resting
 	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); {
@@ -244,9 +246,9 @@ func metric(t *testing.T, text, name string) int {
 }
 
 // memory reads a line of /proc/PID/status, in KiB.
-func memory(t *testing.T, n *node, name string) int {
+func memory(t *testing.T, n *stage.Node, name string) int {
 	t.Helper()
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.process.Pid))
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}

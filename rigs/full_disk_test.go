@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"latchkey/rigs/stage"
 )
 
 const diskSize = 32 << 20
@@ -95,14 +97,14 @@ func fill(t *testing.T, file string) {
 
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	n := newNode(t, settings{"SMTP_URL": p.URL(), "ACCESS_TTL": "12h", "SESSIONS_PER_USER": "10000"})
+	p := stage.NewPost(t)
+	n := stage.NewNode(t, stage.Settings{"SMTP_URL": p.URL(), "ACCESS_TTL": "12h", "SESSIONS_PER_USER": "10000"})
 	smallDisk(t, n.Data)
-	n.start()
+	n.Start()
 	cl, w := watch(n)
 	o := &ordeal{node: n, ledger: newLedger(t), everybody: w}
 	o.accounts = signUpAll(t, cl, p, o.ledger)
-	o.bystanders = newBystanders(t, p, n.client(), cl, 8)
+	o.bystanders = newBystanders(t, p, n.Client(), cl, 8)
 	ballast := filepath.Join(n.Data, "ballast")
 	rounds := lane(t, 2, 10, 60)
 	for i := range rounds {
@@ -135,7 +137,7 @@ func TestFullDisk(t *testing.T) {
 		if after.successes() != len(after) || len(after) == 0 {
 			t.Errorf("after space was freed: %v", after)
 		}
-		n.awaitReady()
+		n.AwaitReady()
 		each(o.accounts, func(a *account) { a.verify(i == rounds-1) })
 		if t.Failed() {
 			return
@@ -147,45 +149,45 @@ func TestFullDisk(t *testing.T) {
 // A start on a full disk says so, or serves what can be served; it makes nothing worse.
 func TestStartOnFullDisk(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	n := newNode(t, settings{"SMTP_URL": p.URL()})
+	p := stage.NewPost(t)
+	n := stage.NewNode(t, stage.Settings{"SMTP_URL": p.URL()})
 	smallDisk(t, n.Data)
-	n.start()
+	n.Start()
 	const email, password = "ada@example.com", "correct horse battery staple"
-	member(t, n.client(), p, email, password)
-	tokens := signIn(t, n.client(), email, password)
-	n.kill()
+	member(t, n.Client(), p, email, password)
+	tokens := signIn(t, n.Client(), email, password)
+	n.Kill()
 	ballast := filepath.Join(n.Data, "ballast")
 	fill(t, ballast)
-	n.spawn()
+	n.Spawn()
 	select {
-	case <-n.exited:
-		t.Logf("the start ended with %v: %s", n.state, tail(n.log(), 1))
-		if n.state.ExitCode() != 1 || !strings.Contains(tail(n.log(), 1), "disk") {
+	case <-n.Exited:
+		t.Logf("the start ended with %v: %s", n.State, stage.Tail(n.Log(), 1))
+		if n.State.ExitCode() != 1 || !strings.Contains(stage.Tail(n.Log(), 1), "disk") {
 			t.Error("want exit code 1 and a sentence that names the disk")
 		}
 	case <-time.After(3 * time.Second):
-		_, err := n.client().Refresh(t.Context(), tokens.RefreshToken)
+		_, err := n.Client().Refresh(t.Context(), tokens.RefreshToken)
 		refused(t, err, "unavailable")
-		n.kill()
+		n.Kill()
 	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	n.start()
-	refresh(t, n.client(), tokens.RefreshToken)
-	signIn(t, n.client(), email, password)
+	n.Start()
+	refresh(t, n.Client(), tokens.RefreshToken)
+	signIn(t, n.Client(), email, password)
 }
 
 // stillServes: nobody takes a node out of service, or restarts it, for what a restart does not mend.
 func (o *ordeal) stillServes(t *testing.T) {
 	t.Helper()
 	for _, url := range []string{o.node.URL + "/healthz", o.node.URL + "/.well-known/jwks.json"} {
-		if got := o.node.status(url); got != http.StatusOK {
+		if got := o.node.Status(url); got != http.StatusOK {
 			t.Errorf("%s: status %d", url, got)
 		}
 	}
-	if !o.node.running() {
+	if !o.node.Running() {
 		t.Fatal("the server ended")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"latchkey/api"
+	"latchkey/rigs/stage"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 
 // burst sends wrong passwords from as many addresses, on all nodes in turn, and returns how many were
 // evaluated.
-func burst(t *testing.T, nodes []*node, email string, guesses int) (evaluated int) {
+func burst(t *testing.T, nodes []*stage.Node, email string, guesses int) (evaluated int) {
 	t.Helper()
 	began := time.Now()
 	answers := make([]answer, guesses)
@@ -57,7 +58,7 @@ func burst(t *testing.T, nodes []*node, email string, guesses int) (evaluated in
 
 // besiege sends bursts until one leaves time to look before the first wait is over, and returns how many
 // guesses were evaluated. look says whether the right password was kept out.
-func besiege(t *testing.T, nodes []*node, email string, look func() (keptOut bool)) (evaluated int) {
+func besiege(t *testing.T, nodes []*stage.Node, email string, look func() (keptOut bool)) (evaluated int) {
 	t.Helper()
 	for range 5 {
 		began := time.Now()
@@ -78,10 +79,10 @@ func besiege(t *testing.T, nodes []*node, email string, look func() (keptOut boo
 
 func TestGuessesAtOnce(t *testing.T) {
 	t.Parallel()
-	p, url := newPost(t), postgres(t)
-	nodes := make([]*node, 2)
+	p, url := stage.NewPost(t), postgres(t)
+	nodes := make([]*stage.Node, 2)
 	for i := range nodes {
-		nodes[i] = startNode(t, settings{
+		nodes[i] = stage.StartNode(t, stage.Settings{
 			"DATABASE_URL": url, "SMTP_URL": p.URL(), "PUBLIC_URL": "http://localhost:8080", "HASH_WORKERS": fmt.Sprint(permitsPerNode),
 		})
 	}
@@ -89,7 +90,7 @@ func TestGuessesAtOnce(t *testing.T) {
 	const owner, loser = "ada@example.com", "grace@example.com"
 	home := caller{address: "198.51.100.1"}
 	for _, email := range []string{owner, loser} {
-		member(t, nodes[0].client(), p, email, password)
+		member(t, nodes[0].Client(), p, email, password)
 	}
 	known := home.signIn(t, nodes[0], owner, password)
 	if known.status != http.StatusOK || known.device == "" {
@@ -102,7 +103,7 @@ func TestGuessesAtOnce(t *testing.T) {
 
 // theOwner: the right password has to wait like any other, on both nodes and after a kill of both; from a
 // device that the account knows it works at once.
-func theOwner(t *testing.T, nodes []*node, email, password, device string) {
+func theOwner(t *testing.T, nodes []*stage.Node, email, password, device string) {
 	stranger, atHome := caller{address: "203.0.113.7"}, caller{address: "203.0.113.7", device: device}
 	var wait time.Duration
 	evaluated := besiege(t, nodes, email, func() bool {
@@ -126,10 +127,10 @@ func theOwner(t *testing.T, nodes []*node, email, password, device string) {
 	}
 	mustCount("before the kill")
 	for _, n := range nodes {
-		n.kill()
+		n.Kill()
 	}
 	for _, n := range nodes {
-		n.start()
+		n.Start()
 	}
 	mustCount("after the kill")
 	if a := atHome.signIn(t, nodes[0], email, password); a.status != http.StatusOK {
@@ -150,7 +151,7 @@ func theOwner(t *testing.T, nodes []*node, email, password, device string) {
 }
 
 // knock tries the right password: it is kept out with 429 and told for how long, or it is let in.
-func knock(t *testing.T, on *node, who caller, email, password string) (wait time.Duration, keptOut bool) {
+func knock(t *testing.T, on *stage.Node, who caller, email, password string) (wait time.Duration, keptOut bool) {
 	t.Helper()
 	a := who.signIn(t, on, email, password)
 	if a.status != http.StatusOK && (a.status != http.StatusTooManyRequests || a.retryAfter < time.Second) {
@@ -161,7 +162,7 @@ func knock(t *testing.T, on *node, who caller, email, password string) (wait tim
 
 // patiently signs in as a client does that comes back when it is told to. Nodes agree on the time only as
 // well as they could measure it, so the end of a wait may be a moment off.
-func patiently(t *testing.T, on *node, who caller, email, password string) (a answer) {
+func patiently(t *testing.T, on *stage.Node, who caller, email, password string) (a answer) {
 	t.Helper()
 	for range 3 {
 		if a = who.signIn(t, on, email, password); a.status != http.StatusTooManyRequests {
@@ -173,16 +174,16 @@ func patiently(t *testing.T, on *node, who caller, email, password string) (a an
 }
 
 // theReset: whoever has the mailbox gets in, whatever strangers do meanwhile.
-func theReset(t *testing.T, nodes []*node, p *post, email, password string) {
+func theReset(t *testing.T, nodes []*stage.Node, p *stage.Post, email, password string) {
 	stranger := caller{address: "203.0.113.7"}
 	besiege(t, nodes, email, func() bool {
 		_, keptOut := knock(t, nodes[1], stranger, email, password)
 		return keptOut
 	})
-	if _, err := nodes[1].client().ForgotPassword(context.Background(), api.ForgotPasswordRequest{Email: email}); err != nil {
+	if _, err := nodes[1].Client().ForgotPassword(context.Background(), api.ForgotPasswordRequest{Email: email}); err != nil {
 		t.Fatalf("ask for a reset while strangers guess: %v", err)
 	}
-	code := p.awaitCode(email, resetPage, "", 20*time.Second)
+	code := p.AwaitCode(email, resetPage, "", 20*time.Second)
 	burst(t, nodes, email, 40)
 	const fresh = "a staple of correct batteries"
 	reset := stranger.post(t, nodes[1], "/auth/password-reset/"+email, api.PasswordResetRequest{Password: fresh, Token: code})

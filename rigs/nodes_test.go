@@ -12,23 +12,24 @@ import (
 
 	"latchkey/api"
 	"latchkey/client"
+	"latchkey/rigs/stage"
 )
 
 // pair starts two nodes that share a database, a master key and a mail server.
-func pair(t *testing.T, p *post) [2]*client.Client {
+func pair(t *testing.T, p *stage.Post) [2]*client.Client {
 	url := postgres(t)
 	var nodes [2]*client.Client
 	for i := range nodes {
 		// One issuer for both, as behind a load balancer.
-		n := startNode(t, settings{"DATABASE_URL": url, "SMTP_URL": p.URL(), "PUBLIC_URL": "http://localhost:8080", "SESSIONS_PER_USER": "10000"})
-		nodes[i] = n.client()
+		n := stage.StartNode(t, stage.Settings{"DATABASE_URL": url, "SMTP_URL": p.URL(), "PUBLIC_URL": "http://localhost:8080", "SESSIONS_PER_USER": "10000"})
+		nodes[i] = n.Client()
 	}
 	return nodes
 }
 
 func TestTwoNodes(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
+	p := stage.NewPost(t)
 	nodes := pair(t, p)
 	const email = "ada@example.com"
 	password := "correct horse battery staple"
@@ -92,7 +93,7 @@ func hasSession(list []api.Session, id string) bool {
 // give the same successor (I2).
 func TestTwoNodesRefresh(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
+	p := stage.NewPost(t)
 	nodes := pair(t, p)
 	const email, password = "ada@example.com", "correct horse battery staple"
 	member(t, nodes[0], p, email, password)
@@ -133,7 +134,7 @@ func TestTwoNodesRefresh(t *testing.T) {
 // However many workers look into the outbox, each letter goes out once.
 func TestTwoNodesMailOnce(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
+	p := stage.NewPost(t)
 	nodes := pair(t, p)
 	ctx := context.Background()
 	mailboxes := make([]string, lane(t, 40, 400, 2000))
@@ -150,13 +151,13 @@ func TestTwoNodesMailOnce(t *testing.T) {
 	}
 	all.Wait()
 	for _, mailbox := range mailboxes {
-		if p.awaitCode(mailbox, verifyPage, "", 20*time.Second) == "" {
+		if p.AwaitCode(mailbox, verifyPage, "", 20*time.Second) == "" {
 			t.Errorf("no mail to %s", mailbox)
 		}
 	}
 	time.Sleep(1500 * time.Millisecond) // each node has looked once more
 	for _, mailbox := range mailboxes {
-		if got := p.to(mailbox); len(got) != 1 {
+		if got := p.To(mailbox); len(got) != 1 {
 			t.Errorf("%d mails to %s, want 1", len(got), mailbox)
 		}
 	}

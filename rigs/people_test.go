@@ -9,6 +9,7 @@ import (
 
 	"latchkey/api"
 	"latchkey/client"
+	"latchkey/rigs/stage"
 )
 
 const (
@@ -17,14 +18,14 @@ const (
 )
 
 // member signs an address up through its mailbox.
-func member(t testing.TB, cl *client.Client, p *post, email, password string) (userID string) {
+func member(t testing.TB, cl *client.Client, p *stage.Post, email, password string) (userID string) {
 	t.Helper()
 	ctx := context.Background()
-	known := p.newestCode(email, verifyPage)
+	known := p.NewestCode(email, verifyPage)
 	if err := cl.RequestVerification(ctx, api.VerificationMailRequest{Email: email}); err != nil {
 		t.Fatalf("ask for a verification mail: %v", err)
 	}
-	code := p.awaitCode(email, verifyPage, known, 20*time.Second)
+	code := p.AwaitCode(email, verifyPage, known, 20*time.Second)
 	if code == "" {
 		t.Fatalf("no verification mail to %s", email)
 	}

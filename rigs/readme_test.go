@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"latchkey/rigs/stage"
 )
 
 const (
@@ -55,12 +57,12 @@ func TestReadme(t *testing.T) {
 	if len(blocks) < 5 {
 		t.Fatalf("found %d blocks: README is not understood", len(blocks))
 	}
-	n := newNode(t, nil)
+	n := stage.NewNode(t, nil)
 	for _, ours := range []string{"HASH_MEMORY_KIB", "HASH_TIME", "TRUSTED_PROXIES"} {
-		delete(n.settings, ours) // `make run` sets nothing
+		delete(n.Settings, ours) // `make run` sets nothing
 	}
-	n.start()
-	here := func(text string) string { return strings.ReplaceAll(text, tourURL, n.settings["PUBLIC_URL"]) }
+	n.Start()
+	here := func(text string) string { return strings.ReplaceAll(text, tourURL, n.Settings["PUBLIC_URL"]) }
 
 	// A shell reads what is pasted line by line, and so does this one.
 	var script strings.Builder

@@ -26,6 +26,7 @@ import (
 	"latchkey/api"
 	"latchkey/client"
 	"latchkey/internal/token"
+	"latchkey/rigs/stage"
 )
 
 const (
@@ -38,8 +39,8 @@ const (
 // story is a run through everything, and what must not be found afterwards.
 type story struct {
 	t       *testing.T
-	n       *node
-	post    *post
+	n       *stage.Node
+	post    *stage.Post
 	cl      *client.Client
 	hidden  search // nowhere
 	private search // not in logs, metrics and refusals either
@@ -81,14 +82,14 @@ func (h *heard) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestStolenDatabase(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, databaseURL string) {
-		p := newPost(t)
+		p := stage.NewPost(t)
 		s := &story{t: t, post: p}
-		extra := settings{"SMTP_URL": p.URL(), "CLIENTS_FILE": clientsFile(t), "TRANSPORT_KEY": transportKey}
+		extra := stage.Settings{"SMTP_URL": p.URL(), "CLIENTS_FILE": clientsFile(t), "TRANSPORT_KEY": transportKey}
 		if databaseURL != "" {
 			extra["DATABASE_URL"] = databaseURL + "&password=" + pgPassword
 		}
-		s.n = startNode(t, extra)
-		s.heard.RoundTripper = s.n.http.Transport
+		s.n = stage.StartNode(t, extra)
+		s.heard.RoundTripper = s.n.HTTP.Transport
 		s.cl = client.New(s.n.URL, &http.Client{Transport: &s.heard, Timeout: 30 * time.Second})
 		s.users()
 		s.nonsense()
@@ -161,11 +162,11 @@ func (s *story) tokens(got api.Tokens) api.Tokens {
 // link asks for a reset link and returns its token.
 func (s *story) link(mailbox string) string {
 	s.t.Helper()
-	known := s.post.newestCode(mailbox, resetPage)
+	known := s.post.NewestCode(mailbox, resetPage)
 	if _, err := s.cl.ForgotPassword(context.Background(), api.ForgotPasswordRequest{Email: mailbox}); err != nil {
 		s.t.Fatal(err)
 	}
-	code := s.post.awaitCode(mailbox, resetPage, known, 20*time.Second)
+	code := s.post.AwaitCode(mailbox, resetPage, known, 20*time.Second)
 	if code == "" {
 		s.t.Fatalf("no reset mail to %s", mailbox)
 	}
@@ -210,7 +211,7 @@ func (s *story) commands() {
 	n := s.n
 	run := func(stdin string, args ...string) string {
 		s.t.Helper()
-		out := n.must(stdin, args...)
+		out := n.Must(stdin, args...)
 		s.printed.WriteString(out)
 		return out
 	}
@@ -231,7 +232,7 @@ func (s *story) outstanding() {
 	ctx := context.Background()
 	s.link(userEmail)
 	s.must(s.cl.RequestVerification(ctx, api.VerificationMailRequest{Email: "new@example.com"}))
-	s.hidden.addToken("a verification code", s.post.awaitCode("new@example.com", verifyPage, "", 20*time.Second))
+	s.hidden.addToken("a verification code", s.post.AwaitCode("new@example.com", verifyPage, "", 20*time.Second))
 	_, err := s.cl.ForgotPassword(ctx, api.ForgotPasswordRequest{Email: strayMailbox})
 	s.must(err)
 	for end := time.Now().Add(20 * time.Second); waitingMails(s.t, s.n) > 0; time.Sleep(20 * time.Millisecond) {
@@ -239,15 +240,15 @@ func (s *story) outstanding() {
 			s.t.Fatal("the outbox does not empty")
 		}
 	}
-	for _, letter := range s.post.all() {
-		if code := letter.code(verifyPage); code != "" {
+	for _, letter := range s.post.All() {
+		if code := letter.Code(verifyPage); code != "" {
 			s.hidden.addToken("a verification code", code)
 		}
-		for _, found := range endLink.FindAllStringSubmatch(letter.text(), -1) {
+		for _, found := range endLink.FindAllStringSubmatch(letter.Text(), -1) {
 			s.hidden.addToken("the token of a notice", found[1])
 		}
 	}
-	s.post.be(away)
+	s.post.Be(stage.Away)
 	_, err = s.cl.ForgotPassword(ctx, api.ForgotPasswordRequest{Email: "grace@example.com"})
 	s.must(err)
 	time.Sleep(300 * time.Millisecond) // it has been tried, and its token made
@@ -257,7 +258,7 @@ var endLink = regexp.MustCompile(`/end-session\?token=([A-Za-z0-9._%-]+)`)
 
 // masterAndSigningKeys registers the keys themselves. The signing key is opened as the server opens it.
 func (s *story) masterAndSigningKeys() {
-	text := s.n.settings["MASTER_KEY"]
+	text := s.n.Settings["MASTER_KEY"]
 	if text == "" {
 		raw, err := os.ReadFile(filepath.Join(s.n.Data, "master.key"))
 		s.must(err)
@@ -288,11 +289,11 @@ func (s *story) masterAndSigningKeys() {
 func (s *story) searchAll() {
 	t := s.t
 	database := s.database()
-	s.n.stop()
-	if s.n.settings["DATABASE_URL"] == "" {
+	s.n.Stop()
+	if s.n.Settings["DATABASE_URL"] == "" {
 		maps.Copy(database, s.files("stopped: "))
 	}
-	told := map[string][]byte{"the log": []byte(s.n.log()), "refusals": s.heard.refusals.Bytes()}
+	told := map[string][]byte{"the log": []byte(s.n.Log()), "refusals": s.heard.refusals.Bytes()}
 	told["metrics"] = database["metrics"]
 	delete(database, "metrics")
 
@@ -335,7 +336,7 @@ func (s *story) searchAll() {
 func (s *story) database() map[string][]byte {
 	s.t.Helper()
 	var found map[string][]byte
-	if s.n.settings["DATABASE_URL"] == "" {
+	if s.n.Settings["DATABASE_URL"] == "" {
 		found = s.files("running: ")
 	} else {
 		db := openDatabase(s.t, s.n)
@@ -343,7 +344,7 @@ func (s *story) database() map[string][]byte {
 		found = db.dump()
 		maps.Copy(found, db.pages(filepath.Join(run.cluster.Dir, "data")))
 	}
-	found["metrics"] = s.n.body(s.n.Admin + "/metrics")
+	found["metrics"] = s.n.Body(s.n.Admin + "/metrics")
 	return found
 }
 

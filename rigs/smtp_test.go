@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"latchkey/api"
+	"latchkey/rigs/stage"
 )
 
 // asked is what one phase of an outage measured and asked for.
@@ -22,9 +23,9 @@ type asked struct {
 }
 
 func TestSMTPOutage(t *testing.T) {
-	p := newPost(t)
-	n := startNode(t, settings{"SMTP_URL": p.URL()})
-	cl, ctx := n.client(), context.Background()
+	p := stage.NewPost(t)
+	n := stage.StartNode(t, stage.Settings{"SMTP_URL": p.URL()})
+	cl, ctx := n.Client(), context.Background()
 	const email, password = "ada@example.com", "correct horse battery staple"
 	member(t, cl, p, email, password)
 	session := signIn(t, cl, email, password)
@@ -66,12 +67,12 @@ func TestSMTPOutage(t *testing.T) {
 	phase(10) // the first requests of a process are not like the others
 	normal := phase(samples)
 	var outages []asked
-	for _, mood := range []mood{away, mute, forgetful} {
-		p.be(mood)
+	for _, mood := range []stage.Mood{stage.Away, stage.Mute, stage.Forgetful} {
+		p.Be(mood)
 		outages = append(outages, phase(samples))
 		time.Sleep(lane(t, 500*time.Millisecond, 8*time.Second, time.Minute))
 	}
-	p.be(cheerful)
+	p.Be(stage.Cheerful)
 	for _, name := range []string{"forgot-password", "verification-mail", "sign-in", "refresh"} {
 		usual := median(normal.took[name])
 		t.Logf("%-18s median %v while mail flows; %v away, %v mute, %v forgetful", name, usual,
@@ -86,13 +87,13 @@ func TestSMTPOutage(t *testing.T) {
 }
 
 // allArrive: every mail asked for arrives once the post is back; a repeat is the very same letter.
-func allArrive(t *testing.T, p *post, phases []asked) {
+func allArrive(t *testing.T, p *stage.Post, phases []asked) {
 	t.Helper()
 	back, repeats, count := time.Now(), 0, 0
 	patience := lane(t, 30*time.Second, 3*time.Minute, 20*time.Minute)
 	for _, phase := range phases {
 		for _, mailbox := range phase.mailboxes {
-			letters, ok := p.await(mailbox, patience, func(l []envelope) bool { return len(l) > 0 })
+			letters, ok := p.Await(mailbox, patience, func(l []stage.Letter) bool { return len(l) > 0 })
 			if !ok {
 				t.Errorf("no mail to %s although the post is back", mailbox)
 				continue
@@ -100,7 +101,7 @@ func allArrive(t *testing.T, p *post, phases []asked) {
 			count++
 			repeats += len(letters) - 1
 			for _, again := range letters[1:] {
-				if again.MessageID != letters[0].MessageID || again.code(verifyPage) != letters[0].code(verifyPage) {
+				if again.MessageID != letters[0].MessageID || again.Code(verifyPage) != letters[0].Code(verifyPage) {
 					t.Errorf("the repeat to %s has another Message-ID or link: %s, %s", mailbox, letters[0].MessageID, again.MessageID)
 				}
 			}
@@ -112,25 +113,25 @@ func allArrive(t *testing.T, p *post, phases []asked) {
 // A letter whose acceptance was never heard of is sent again, and its repeat is the same letter.
 func TestSMTPForgets(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	n := startNode(t, settings{"SMTP_URL": p.URL()})
-	p.be(forgetful)
+	p := stage.NewPost(t)
+	n := stage.StartNode(t, stage.Settings{"SMTP_URL": p.URL()})
+	p.Be(stage.Forgetful)
 	const mailbox = "ada@example.com"
-	if err := n.client().RequestVerification(context.Background(), api.VerificationMailRequest{Email: mailbox}); err != nil {
+	if err := n.Client().RequestVerification(context.Background(), api.VerificationMailRequest{Email: mailbox}); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := p.await(mailbox, 10*time.Second, func(l []envelope) bool { return len(l) == 1 }); !ok {
+	if _, ok := p.Await(mailbox, 10*time.Second, func(l []stage.Letter) bool { return len(l) == 1 }); !ok {
 		t.Fatal("no first try")
 	}
-	p.be(cheerful)
-	letters, ok := p.await(mailbox, 15*time.Second, func(l []envelope) bool { return len(l) > 1 })
+	p.Be(stage.Cheerful)
+	letters, ok := p.Await(mailbox, 15*time.Second, func(l []stage.Letter) bool { return len(l) > 1 })
 	if !ok {
 		t.Fatal("no second try")
 	}
 	if bodyOf(letters[0]) != bodyOf(letters[1]) {
 		t.Errorf("the second try is another letter:\n%s\n%s", letters[0].Raw, letters[1].Raw)
 	}
-	if err := n.client().VerifyEmail(context.Background(), mailbox, letters[0].code(verifyPage)); err != nil {
+	if err := n.Client().VerifyEmail(context.Background(), mailbox, letters[0].Code(verifyPage)); err != nil {
 		t.Errorf("the link of the letter that was sent twice: %v", err)
 	}
 }
@@ -143,23 +144,23 @@ type outgoing struct {
 }
 
 // askForMail asks for a verification mail and returns its row's id.
-func askForMail(t *testing.T, n *node, mailbox string) (id string) {
+func askForMail(t *testing.T, n *stage.Node, mailbox string) (id string) {
 	t.Helper()
-	if err := n.client().RequestVerification(context.Background(), api.VerificationMailRequest{Email: mailbox}); err != nil {
+	if err := n.Client().RequestVerification(context.Background(), api.VerificationMailRequest{Email: mailbox}); err != nil {
 		t.Fatal(err)
 	}
 	var newest []outgoing
-	if err := json.Unmarshal([]byte(n.must("", "mail", "list", "--limit", "1", "--json")), &newest); err != nil || len(newest) != 1 {
+	if err := json.Unmarshal([]byte(n.Must("", "mail", "list", "--limit", "1", "--json")), &newest); err != nil || len(newest) != 1 {
 		t.Fatalf("the outbox has %v: %v", newest, err)
 	}
 	return newest[0].ID
 }
 
 // awaitMail waits until a row of the outbox is as it should be.
-func awaitMail(t *testing.T, n *node, id, what string, done func(outgoing) bool) (m outgoing) {
+func awaitMail(t *testing.T, n *stage.Node, id, what string, done func(outgoing) bool) (m outgoing) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if err := json.Unmarshal([]byte(n.must("", "mail", "show", "--id", id, "--json")), &m); err != nil {
+		if err := json.Unmarshal([]byte(n.Must("", "mail", "show", "--id", id, "--json")), &m); err != nil {
 			t.Fatal(err)
 		}
 		if done(m) {
@@ -175,24 +176,24 @@ func isIn(state string) func(outgoing) bool { return func(m outgoing) bool { ret
 // A 4xx is tried again and arrives; a 5xx is final, and says why.
 func TestSMTPRefuses(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	n := startNode(t, settings{"SMTP_URL": p.URL()})
-	p.be(busy)
+	p := stage.NewPost(t)
+	n := stage.StartNode(t, stage.Settings{"SMTP_URL": p.URL()})
+	p.Be(stage.Busy)
 	asked := time.Now()
 	id := askForMail(t, n, "ada@example.com")
 	m := awaitMail(t, n, id, "tried", func(m outgoing) bool { return m.LastError != "" })
 	if m.State != "waiting" || m.Tries != 1 || !strings.Contains(m.LastError, "451") || m.NextTryAt.Sub(asked) < 3*time.Second {
 		t.Errorf("after a 451: %+v", m)
 	}
-	p.be(cheerful)
-	if m := awaitMail(t, n, id, "sent", isIn("sent")); m.Tries != 2 || len(p.to("ada@example.com")) != 1 {
-		t.Errorf("after a 451 and a 250: %+v, %d letters", m, len(p.to("ada@example.com")))
+	p.Be(stage.Cheerful)
+	if m := awaitMail(t, n, id, "sent", isIn("sent")); m.Tries != 2 || len(p.To("ada@example.com")) != 1 {
+		t.Errorf("after a 451 and a 250: %+v, %d letters", m, len(p.To("ada@example.com")))
 	}
 
-	p.treat("nobody@example.com", strict)
+	p.Treat("nobody@example.com", stage.Strict)
 	id = askForMail(t, n, "nobody@example.com")
 	m = awaitMail(t, n, id, "refused", isIn("refused"))
-	if m.Tries != 1 || !strings.Contains(m.LastError, "550") || len(p.to("nobody@example.com")) != 0 {
+	if m.Tries != 1 || !strings.Contains(m.LastError, "550") || len(p.To("nobody@example.com")) != 0 {
 		t.Errorf("after a 550: %+v", m)
 	}
 }
@@ -201,32 +202,32 @@ func TestSMTPRefuses(t *testing.T) {
 // else's mail flows as if they were not there.
 func TestSMTPPoison(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	n := startNode(t, settings{"SMTP_URL": p.URL()})
-	poison := map[mood]string{strict: "strict@example.com", busy: "busy@example.com", mute: "mute@example.com"}
-	rows := map[mood]string{}
+	p := stage.NewPost(t)
+	n := stage.StartNode(t, stage.Settings{"SMTP_URL": p.URL()})
+	poison := map[stage.Mood]string{stage.Strict: "strict@example.com", stage.Busy: "busy@example.com", stage.Mute: "mute@example.com"}
+	rows := map[stage.Mood]string{}
 	for mood, mailbox := range poison {
-		p.treat(mailbox, mood)
+		p.Treat(mailbox, mood)
 		rows[mood] = askForMail(t, n, mailbox)
 	}
 	for i := range lane(t, 20, 100, 400) {
 		mailbox := fmt.Sprintf("user%d@example.com", i)
 		asked := time.Now()
-		if err := n.client().RequestVerification(context.Background(), api.VerificationMailRequest{Email: mailbox}); err != nil {
+		if err := n.Client().RequestVerification(context.Background(), api.VerificationMailRequest{Email: mailbox}); err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := p.await(mailbox, 4*time.Second, func(l []envelope) bool { return len(l) > 0 }); !ok {
+		if _, ok := p.Await(mailbox, 4*time.Second, func(l []stage.Letter) bool { return len(l) > 0 }); !ok {
 			t.Fatalf("no mail to %s within %v", mailbox, time.Since(asked))
 		}
 	}
-	awaitMail(t, n, rows[strict], "refused", isIn("refused"))
-	for _, mood := range []mood{busy, mute} {
+	awaitMail(t, n, rows[stage.Strict], "refused", isIn("refused"))
+	for _, mood := range []stage.Mood{stage.Busy, stage.Mute} {
 		awaitMail(t, n, rows[mood], "waiting", isIn("waiting"))
-		p.treat(poison[mood], cheerful)
+		p.Treat(poison[mood], stage.Cheerful)
 	}
-	p.be(cheerful) // whoever hangs is cut off
-	for _, mood := range []mood{busy, mute} {
-		n.command("", "mail", "retry", "--id", rows[mood]) // it may be under way
+	p.Be(stage.Cheerful) // whoever hangs is cut off
+	for _, mood := range []stage.Mood{stage.Busy, stage.Mute} {
+		n.Command("", "mail", "retry", "--id", rows[mood]) // it may be under way
 		awaitMail(t, n, rows[mood], "sent", isIn("sent"))
 	}
 }

@@ -13,17 +13,18 @@ import (
 	"testing"
 
 	"latchkey/internal/token"
+	"latchkey/rigs/stage"
 )
 
 // refusal starts a server that must not start and returns its one sentence.
-func refusal(t *testing.T, n *node) string {
+func refusal(t *testing.T, n *stage.Node) string {
 	t.Helper()
-	before := len(n.log())
-	n.spawn()
-	if code := n.awaitExit(readyWithin); code != 1 {
-		t.Fatalf("exit code %d, want 1:\n%s", code, n.log()[before:])
+	before := len(n.Log())
+	n.Spawn()
+	if code := n.AwaitExit(stage.ReadyWithin); code != 1 {
+		t.Fatalf("exit code %d, want 1:\n%s", code, n.Log()[before:])
 	}
-	sentences := errorsIn(t, n.log()[before:])
+	sentences := errorsIn(t, n.Log()[before:])
 	if len(sentences) != 1 {
 		t.Fatalf("want one sentence, got %q", sentences)
 	}
@@ -51,38 +52,38 @@ func errorsIn(t *testing.T, log string) []string {
 func TestWrongMasterKey(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, databaseURL string) {
-		p := newPost(t)
-		n := newNode(t, settings{"DATABASE_URL": databaseURL, "SMTP_URL": p.URL(), "MASTER_KEY": token.NewMasterKey()})
-		right := n.settings["MASTER_KEY"]
-		n.start()
+		p := stage.NewPost(t)
+		n := stage.NewNode(t, stage.Settings{"DATABASE_URL": databaseURL, "SMTP_URL": p.URL(), "MASTER_KEY": token.NewMasterKey()})
+		right := n.Settings["MASTER_KEY"]
+		n.Start()
 		const email, password = "ada@example.com", "correct horse battery staple"
-		member(t, n.client(), p, email, password)
-		session := signIn(t, n.client(), email, password)
-		n.stop()
+		member(t, n.Client(), p, email, password)
+		session := signIn(t, n.Client(), email, password)
+		n.Stop()
 
 		for range 2 { // the first refusal must not have made the second key a known one
-			n.settings["MASTER_KEY"] = token.NewMasterKey()
+			n.Settings["MASTER_KEY"] = token.NewMasterKey()
 			if said := refusal(t, n); !strings.Contains(said, "master key") || !strings.Contains(said, "LATCHKEY_MASTER_KEY") {
 				t.Errorf("the start was refused with %q", said)
 			}
 		}
-		if out, said, code := n.command("", "user", "list"); code != 1 || !strings.Contains(said, "master key") || strings.Contains(out, email) {
+		if out, said, code := n.Command("", "user", "list"); code != 1 || !strings.Contains(said, "master key") || strings.Contains(out, email) {
 			t.Errorf("another command with the wrong key: exit code %d, %q %q", code, out, said)
 		}
-		n.settings["MASTER_KEY"] = right
-		n.start()
-		if !alive(t, n.client(), session.AccessToken) {
+		n.Settings["MASTER_KEY"] = right
+		n.Start()
+		if !alive(t, n.Client(), session.AccessToken) {
 			t.Error("with the right key again the session is dead")
 		}
-		refresh(t, n.client(), session.RefreshToken)
+		refresh(t, n.Client(), session.RefreshToken)
 	})
 }
 
 // A database whose key file is gone is not given a new one.
 func TestLostMasterKey(t *testing.T) {
 	t.Parallel()
-	n := startNode(t, nil)
-	n.stop()
+	n := stage.StartNode(t, nil)
+	n.Stop()
 	file := filepath.Join(n.Data, "master.key")
 	key, err := os.ReadFile(file)
 	if err != nil {
@@ -106,34 +107,34 @@ func TestLostMasterKey(t *testing.T) {
 	if err := os.Chmod(file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n.start()
+	n.Start()
 }
 
 // One data folder has one server; the second is refused and the first does not notice. It is not the
 // file that locks but the process: after a kill the next one starts.
 func TestSecondServe(t *testing.T) {
 	t.Parallel()
-	first := startNode(t, nil)
-	second := newNode(t, settings{"DATA_DIR": first.Data})
+	first := stage.StartNode(t, nil)
+	second := stage.NewNode(t, stage.Settings{"DATA_DIR": first.Data})
 	if said := refusal(t, second); !strings.Contains(said, first.Data) {
 		t.Errorf("the second server was refused with %q", said)
 	}
-	if got := first.status(first.URL + "/readyz"); got != http.StatusOK {
+	if got := first.Status(first.URL + "/readyz"); got != http.StatusOK {
 		t.Errorf("the first server's readyz: %d", got)
 	}
-	first.kill()
-	second.start()
+	first.Kill()
+	second.Start()
 }
 
 // Under a umask that forbids nothing, all that the server and the commands leave in the data folder is
 // for its owner alone.
 func TestFileModes(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	n := startNode(t, settings{"SMTP_URL": p.URL()})
-	member(t, n.client(), p, "ada@example.com", "correct horse battery staple")
-	n.must("", "backup", filepath.Join(n.Data, "copy.db"))
-	n.must("a password from standard input\n", "user", "add", "--email", "grace@example.com", "--first-name", "Grace", "--last-name", "Hopper", "--password-stdin")
+	p := stage.NewPost(t)
+	n := stage.StartNode(t, stage.Settings{"SMTP_URL": p.URL()})
+	member(t, n.Client(), p, "ada@example.com", "correct horse battery staple")
+	n.Must("", "backup", filepath.Join(n.Data, "copy.db"))
+	n.Must("a password from standard input\n", "user", "add", "--email", "grace@example.com", "--first-name", "Grace", "--last-name", "Hopper", "--password-stdin")
 	look := func(when string) (seen []string) {
 		err := filepath.WalkDir(n.Data, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil {
@@ -161,10 +162,10 @@ func TestFileModes(t *testing.T) {
 	if seen := strings.Join(look("running"), " "); !strings.Contains(seen, "latchkey.db-wal") || !strings.Contains(seen, "copy.db") {
 		t.Errorf("the folder holds %s", seen)
 	}
-	n.kill()
-	n.start()
+	n.Kill()
+	n.Start()
 	look("restarted after a kill")
-	n.stop()
+	n.Stop()
 	look("stopped")
 
 	copied, err := os.ReadFile(filepath.Join(n.Data, "copy.db"))

@@ -11,20 +11,21 @@ import (
 	"time"
 
 	"latchkey/internal/authtest"
+	"latchkey/rigs/stage"
 )
 
 // ordeal is a node on one PostgreSQL server, and those who use it.
 type ordeal struct {
-	node       *node
+	node       *stage.Node
 	ledger     *ledger
 	accounts   []*account
 	bystanders []*bystander
 	everybody  *witness
 }
 
-func newOrdeal(t *testing.T, p *post, databaseURL string) *ordeal {
+func newOrdeal(t *testing.T, p *stage.Post, databaseURL string) *ordeal {
 	o := &ordeal{ledger: newLedger(t)}
-	o.node = startNode(t, settings{
+	o.node = stage.StartNode(t, stage.Settings{
 		"DATABASE_URL":      databaseURL,
 		"SMTP_URL":          p.URL(),
 		"ACCESS_TTL":        "12h", // an access token that is refused must not be refused for its age
@@ -33,7 +34,7 @@ func newOrdeal(t *testing.T, p *post, databaseURL string) *ordeal {
 	cl, w := watch(o.node)
 	o.everybody = w
 	o.accounts = signUpAll(t, cl, p, o.ledger)
-	o.bystanders = newBystanders(t, p, o.node.client(), cl, 8)
+	o.bystanders = newBystanders(t, p, o.node.Client(), cl, 8)
 	return o
 }
 
@@ -41,7 +42,7 @@ func newOrdeal(t *testing.T, p *post, databaseURL string) *ordeal {
 // waited for may still take effect, but not behind the back of those who look now.
 func (o *ordeal) recover(t *testing.T, db *database) {
 	t.Helper()
-	settle(o.node)
+	o.node.Settle()
 	const running = `SELECT count(*) FROM pg_stat_activity
 		WHERE datname = current_database() AND application_name = 'latchkey' AND state <> 'idle' AND query_start < now() - interval '1 second'`
 	for end := time.Now().Add(10 * time.Second); db.number(running) != 0; time.Sleep(10 * time.Millisecond) {
@@ -51,7 +52,7 @@ func (o *ordeal) recover(t *testing.T, db *database) {
 	}
 }
 
-func (o *ordeal) finish(t *testing.T, p *post) {
+func (o *ordeal) finish(t *testing.T, p *stage.Post) {
 	t.Helper()
 	noneAhead(t, o.node)
 	drain(t, o.node)
@@ -62,9 +63,9 @@ func (o *ordeal) finish(t *testing.T, p *post) {
 
 // noneAhead: nobody, bystanders included, ever showed a refresh token newer than the database knew: such
 // a token was acknowledged, and what it was acknowledged for is gone.
-func noneAhead(t *testing.T, n *node) {
+func noneAhead(t *testing.T, n *stage.Node) {
 	t.Helper()
-	metrics := string(n.body(n.Admin + "/metrics"))
+	metrics := string(n.Body(n.Admin + "/metrics"))
 	if !strings.Contains(metrics, `latchkey_refreshes_total{outcome="rotated"}`) {
 		t.Error("/metrics does not count refreshes")
 	}
@@ -77,7 +78,7 @@ var ahead = regexp.MustCompile(`(?m)^latchkey_refreshes_total\{outcome="ahead"\}
 
 func TestBackendsKilled(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
+	p := stage.NewPost(t)
 	o := newOrdeal(t, p, postgres(t))
 	db := openDatabase(t, o.node)
 	refused := 0
@@ -125,7 +126,7 @@ func TestDatabaseFrozen(t *testing.T) {
 		t.Fatalf("PostgreSQL is part of the rigs: %v", err)
 	}
 	closeLater(t, cluster)
-	p := newPost(t)
+	p := stage.NewPost(t)
 	o := newOrdeal(t, p, newDatabase(t, cluster, "frozen"))
 	db := openDatabase(t, o.node)
 	rounds := lane(t, 1, 1, 5)
@@ -135,10 +136,10 @@ func TestDatabaseFrozen(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		try(t, cluster.Freeze)
 		frozen := time.Now()
-		if got := o.node.status(o.node.Admin + "/readyz"); got != http.StatusServiceUnavailable {
+		if got := o.node.Status(o.node.Admin + "/readyz"); got != http.StatusServiceUnavailable {
 			t.Errorf("readyz of a node whose database stands still: status %d", got)
 		}
-		if got := o.node.status(o.node.URL + "/healthz"); got != http.StatusOK {
+		if got := o.node.Status(o.node.URL + "/healthz"); got != http.StatusOK {
 			t.Errorf("healthz: status %d: the process lives", got)
 		}
 		// The store's patience is 5 s: a shorter pause only makes everybody wait.

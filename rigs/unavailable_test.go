@@ -20,6 +20,7 @@ import (
 
 	"latchkey/api"
 	"latchkey/internal/authtest"
+	"latchkey/rigs/stage"
 )
 
 // need is what an endpoint needs of the database.
@@ -60,8 +61,8 @@ func clientsFile(t *testing.T) string {
 
 func TestDatabaseLocked(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
-	n := startNode(t, settings{"SMTP_URL": p.URL(), "CLIENTS_FILE": clientsFile(t)})
+	p := stage.NewPost(t)
+	n := stage.StartNode(t, stage.Settings{"SMTP_URL": p.URL(), "CLIENTS_FILE": clientsFile(t)})
 	outage{n, p, writing}.endure(t, lane(t, 1, 5, 20), func() (over func()) {
 		db := openDatabase(t, n)
 		db.exec("BEGIN EXCLUSIVE")
@@ -83,8 +84,8 @@ func TestDatabaseGone(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	p := newPost(t)
-	n := startNode(t, settings{"DATABASE_URL": newDatabase(t, cluster, "gone"), "SMTP_URL": p.URL(), "CLIENTS_FILE": clientsFile(t)})
+	p := stage.NewPost(t)
+	n := stage.StartNode(t, stage.Settings{"DATABASE_URL": newDatabase(t, cluster, "gone"), "SMTP_URL": p.URL(), "CLIENTS_FILE": clientsFile(t)})
 	outage{n, p, reading}.endure(t, lane(t, 3, 30, 100), func() (over func()) {
 		if err := cluster.Stop(); err != nil {
 			t.Fatal(err)
@@ -99,8 +100,8 @@ func TestDatabaseGone(t *testing.T) {
 
 // outage is a node whose database refuses all that needs at least `refuses`.
 type outage struct {
-	node    *node
-	post    *post
+	node    *stage.Node
+	post    *stage.Post
 	refuses need
 }
 
@@ -112,14 +113,14 @@ func (o outage) endure(t *testing.T, rounds int, begin func() (over func())) {
 	for range rounds {
 		askAll(probes, func(p probe) { o.during(t, p) })
 	}
-	if got, want := o.node.status(o.node.Admin+"/readyz"), map[bool]int{true: 503, false: 200}[o.refuses == reading]; got != want {
+	if got, want := o.node.Status(o.node.Admin+"/readyz"), map[bool]int{true: 503, false: 200}[o.refuses == reading]; got != want {
 		t.Errorf("readyz: status %d, want %d", got, want)
 	}
-	if got := o.node.status(o.node.URL + "/healthz"); got != http.StatusOK {
+	if got := o.node.Status(o.node.URL + "/healthz"); got != http.StatusOK {
 		t.Errorf("healthz: status %d: the process lives", got)
 	}
 	over()
-	o.node.awaitReady()
+	o.node.AwaitReady()
 	askAll(probes, func(p probe) {
 		res, body := o.ask(t, p)
 		if res.StatusCode == http.StatusServiceUnavailable { // a fresh "no" may be repeated for as long as it said
@@ -131,7 +132,7 @@ func (o outage) endure(t *testing.T, rounds int, begin func() (over func())) {
 		}
 	})
 	for _, mailbox := range []string{"forgot@example.com", "verification@example.com"} {
-		if _, ok := o.post.await(mailbox, 30*time.Second, func(l []envelope) bool { return len(l) > 0 }); !ok {
+		if _, ok := o.post.Await(mailbox, 30*time.Second, func(l []stage.Letter) bool { return len(l) > 0 }); !ok {
 			t.Errorf("after the outage: no mail to %s", mailbox)
 		}
 	}
@@ -203,7 +204,7 @@ func (o outage) ask(t *testing.T, p probe) (*http.Response, []byte) {
 	if p.basic {
 		req.SetBasicAuth(introspector, url.QueryEscape(clientSecret))
 	}
-	res, err := o.node.http.Do(req)
+	res, err := o.node.HTTP.Do(req)
 	if err != nil {
 		t.Errorf("%s: %v", p.name, err)
 		return &http.Response{}, nil
@@ -220,7 +221,7 @@ func (o outage) ask(t *testing.T, p probe) (*http.Response, []byte) {
 // its own.
 func (o outage) honest(t *testing.T) []probe {
 	t.Helper()
-	cl := o.node.client()
+	cl := o.node.Client()
 	const password, fresh = "correct horse battery staple", "a staple of correct batteries"
 	user := func(name string) string { return name + "@example.com" }
 	userID := member(t, cl, o.post, user("sessions"), password)
@@ -236,13 +237,13 @@ func (o outage) honest(t *testing.T) []probe {
 		if _, err := cl.ForgotPassword(t.Context(), api.ForgotPasswordRequest{Email: user(name)}); err != nil {
 			t.Fatal(err)
 		}
-		return o.post.awaitCode(user(name), resetPage, "", 20*time.Second)
+		return o.post.AwaitCode(user(name), resetPage, "", 20*time.Second)
 	}
 	verify := func(name string) string {
 		if err := cl.RequestVerification(t.Context(), api.VerificationMailRequest{Email: user(name)}); err != nil {
 			t.Fatal(err)
 		}
-		return o.post.awaitCode(user(name), verifyPage, "", 20*time.Second)
+		return o.post.AwaitCode(user(name), verifyPage, "", 20*time.Second)
 	}
 	ended := signIn(t, cl, user("sessions"), password)
 	if err := cl.EndSession(t.Context(), ended.AccessToken, ended.SessionID); err != nil {
@@ -285,11 +286,11 @@ func (o outage) honest(t *testing.T) []probe {
 // cannot be found out during an outage, so that is no reason for a 401 yet.
 func (o outage) foreign(t *testing.T) []probe {
 	t.Helper()
-	other := startNode(t, settings{"SMTP_URL": o.post.URL(), "PUBLIC_URL": o.node.settings["PUBLIC_URL"]})
+	other := stage.StartNode(t, stage.Settings{"SMTP_URL": o.post.URL(), "PUBLIC_URL": o.node.Settings["PUBLIC_URL"]})
 	const email, password = "stranger@example.com", "correct horse battery staple"
-	member(t, other.client(), o.post, email, password)
-	tokens := signIn(t, other.client(), email, password)
-	other.kill()
+	member(t, other.Client(), o.post, email, password)
+	tokens := signIn(t, other.Client(), email, password)
+	other.Kill()
 	return []probe{
 		{name: "userinfo, unknown key", method: http.MethodGet, path: "/auth/userinfo", bearer: tokens.AccessToken, needs: reading, after: 401},
 		{name: "refresh, unknown master key", method: http.MethodPost, path: "/auth/refresh-token", body: api.RefreshRequest{RefreshToken: tokens.RefreshToken}, needs: reading, after: 401},

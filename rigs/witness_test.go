@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"latchkey/client"
+	"latchkey/rigs/stage"
 )
 
 // sighting is one request and its answer.
@@ -34,9 +35,9 @@ type witness struct {
 }
 
 // watch returns a client of the node's whose requests are witnessed.
-func watch(n *node) (*client.Client, *witness) {
-	w := &witness{next: n.http.Transport}
-	return client.New(n.URL, &http.Client{Timeout: n.http.Timeout, Transport: w}), w
+func watch(n *stage.Node) (*client.Client, *witness) {
+	w := &witness{next: n.HTTP.Transport}
+	return client.New(n.URL, &http.Client{Timeout: n.HTTP.Timeout, Transport: w}), w
 }
 
 func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {

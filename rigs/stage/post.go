@@ -1,4 +1,4 @@
-package rigs
+package stage
 
 // A real SMTP server that may be absent, mute, or forgetful of its manners.
 
@@ -14,55 +14,56 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+	"github.com/google/uuid"
 )
 
-// mood is how the post behaves.
-type mood int
+// Mood is how the post behaves.
+type Mood int
 
 const (
-	cheerful  mood = iota // takes every letter
-	away                  // nobody listens
-	mute                  // answers RCPT never
-	busy                  // answers RCPT with 451: come again
-	strict                // answers RCPT with 550: never come again
-	forgetful             // takes the letter, then hangs up before it says so
+	Cheerful  Mood = iota // takes every letter
+	Away                  // nobody listens
+	Mute                  // answers RCPT never
+	Busy                  // answers RCPT with 451: come again
+	Strict                // answers RCPT with 550: never come again
+	Forgetful             // takes the letter, then hangs up before it says so
 )
 
-// post is an SMTP server on one address.
-type post struct {
+// Post is an SMTP server on one address.
+type Post struct {
 	t    testing.TB
 	Addr string
 
 	mu      sync.Mutex
-	mood    mood
-	toward  map[string]mood // some addresses, whatever the mood
+	mood    Mood
+	toward  map[string]Mood // some addresses, whatever the mood
 	server  *smtp.Server
 	door    net.Listener
 	served  chan struct{}
 	moved   chan struct{} // closed when the mood changes
-	letters []envelope
+	letters []Letter
 	arrival chan struct{} // closed and replaced when a letter arrives
 }
 
-// envelope is a letter as it arrived.
-type envelope struct {
+// Letter is a letter as it arrived.
+type Letter struct {
 	To, MessageID, Subject, Raw string
 	At                          time.Time
 }
 
-func newPost(t testing.TB) *post {
+func NewPost(t testing.TB) *Post {
 	t.Helper()
-	p := &post{t: t, Addr: "127.0.0.1:" + freePort(t), mood: away, toward: map[string]mood{}, moved: make(chan struct{}), arrival: make(chan struct{})}
-	p.be(cheerful)
-	t.Cleanup(func() { p.be(away) })
+	p := &Post{t: t, Addr: "127.0.0.1:" + FreePort(t), mood: Away, toward: map[string]Mood{}, moved: make(chan struct{}), arrival: make(chan struct{})}
+	p.Be(Cheerful)
+	t.Cleanup(func() { p.Be(Away) })
 	return p
 }
 
 // URL is for LATCHKEY_SMTP_URL.
-func (p *post) URL() string { return "smtp://" + p.Addr }
+func (p *Post) URL() string { return "smtp://" + p.Addr }
 
-// be changes the mood; dialogues of the old one are cut off.
-func (p *post) be(m mood) {
+// Be changes the mood; dialogues of the old one are cut off.
+func (p *Post) Be(m Mood) {
 	p.t.Helper()
 	p.mu.Lock()
 	close(p.moved)
@@ -75,7 +76,7 @@ func (p *post) be(m mood) {
 		_ = door.Close() // the server may not have seen it yet
 		<-served
 	}
-	if m == away {
+	if m == Away {
 		return
 	}
 	l, err := net.Listen("tcp", p.Addr)
@@ -98,15 +99,15 @@ func (p *post) be(m mood) {
 	}()
 }
 
-// treat changes how the post is toward one address.
-func (p *post) treat(address string, m mood) {
+// Treat changes how the post is toward one address.
+func (p *Post) Treat(address string, m Mood) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.toward[address] = m
 }
 
 // moodToward is the mood in which it meets an address, and what is closed when that changes.
-func (p *post) moodToward(address string) (mood, <-chan struct{}) {
+func (p *Post) moodToward(address string) (Mood, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if m, ok := p.toward[address]; ok {
@@ -116,12 +117,12 @@ func (p *post) moodToward(address string) (mood, <-chan struct{}) {
 }
 
 // NewSession implements smtp.Backend.
-func (p *post) NewSession(c *smtp.Conn) (smtp.Session, error) {
+func (p *Post) NewSession(c *smtp.Conn) (smtp.Session, error) {
 	return &dialogue{post: p, conn: c}, nil
 }
 
 type dialogue struct {
-	post *post
+	post *Post
 	conn *smtp.Conn
 	to   string
 }
@@ -134,12 +135,12 @@ func (d *dialogue) Rcpt(to string, _ *smtp.RcptOptions) error {
 	d.to = to
 	mood, moved := d.post.moodToward(to)
 	switch mood {
-	case mute:
+	case Mute:
 		<-moved
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.NoEnhancedCode, Message: "not now"}
-	case busy:
+	case Busy:
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.NoEnhancedCode, Message: "too much to do"}
-	case strict:
+	case Strict:
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.NoEnhancedCode, Message: "nobody of that name"}
 	}
 	return nil
@@ -157,20 +158,20 @@ func (d *dialogue) Data(r io.Reader) error {
 	p := d.post
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.letters = append(p.letters, envelope{d.to, parsed.Header.Get("Message-Id"), parsed.Header.Get("Subject"), string(raw), time.Now()})
+	p.letters = append(p.letters, Letter{d.to, parsed.Header.Get("Message-Id"), parsed.Header.Get("Subject"), string(raw), time.Now()})
 	close(p.arrival)
 	p.arrival = make(chan struct{})
-	if p.mood == forgetful {
+	if p.mood == Forgetful {
 		_ = d.conn.Conn().Close()
 	}
 	return nil
 }
 
-// to returns the letters to an address so far, oldest first.
-func (p *post) to(address string) []envelope {
+// To returns the letters To an address so far, oldest first.
+func (p *Post) To(address string) []Letter {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var found []envelope
+	var found []Letter
 	for _, l := range p.letters {
 		if l.To == address {
 			found = append(found, l)
@@ -179,20 +180,20 @@ func (p *post) to(address string) []envelope {
 	return found
 }
 
-func (p *post) all() []envelope {
+func (p *Post) All() []Letter {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return append([]envelope(nil), p.letters...)
+	return append([]Letter(nil), p.letters...)
 }
 
-// await waits until done says so of the letters to an address, and returns them.
-func (p *post) await(address string, within time.Duration, done func([]envelope) bool) ([]envelope, bool) {
+// Await waits until done says so of the letters to an address, and returns them.
+func (p *Post) Await(address string, within time.Duration, done func([]Letter) bool) ([]Letter, bool) {
 	deadline := time.After(within)
 	for {
 		p.mu.Lock()
 		arrival := p.arrival
 		p.mu.Unlock()
-		got := p.to(address)
+		got := p.To(address)
 		if done(got) {
 			return got, true
 		}
@@ -206,10 +207,10 @@ func (p *post) await(address string, within time.Duration, done func([]envelope)
 
 var linkPattern = regexp.MustCompile(`/(reset-password|verify-email-success)\?verificationCode=([A-Za-z0-9_-]+)`)
 
-// code is the token of the link in a letter of one purpose ("reset-password" or
+// Code is the token of the link in a letter of one purpose ("reset-password" or
 // "verify-email-success"); empty where there is none.
-func (e envelope) code(page string) string {
-	for _, m := range linkPattern.FindAllStringSubmatch(e.text(), -1) {
+func (e Letter) Code(page string) string {
+	for _, m := range linkPattern.FindAllStringSubmatch(e.Text(), -1) {
 		if m[1] == page {
 			return m[2]
 		}
@@ -217,27 +218,37 @@ func (e envelope) code(page string) string {
 	return ""
 }
 
-// text is the letter without its quoted-printable encoding, as far as links go.
-func (e envelope) text() string {
+// Text is the letter without its quoted-printable encoding, as far as links go.
+func (e Letter) Text() string {
 	return strings.ReplaceAll(strings.ReplaceAll(e.Raw, "=\r\n", ""), "=3D", "=")
 }
 
-// newestCode is the token of the last letter of one purpose to an address.
-func (p *post) newestCode(address, page string) string {
-	letters := p.to(address)
+// Asked is when the letter's row was made: its id, a UUIDv7, is in the Message-ID.
+func (e Letter) Asked() time.Time {
+	text, _, _ := strings.Cut(strings.TrimPrefix(e.MessageID, "<"), "@")
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(id.Time().UnixTime())
+}
+
+// NewestCode is the token of the last letter of one purpose to an address.
+func (p *Post) NewestCode(address, page string) string {
+	letters := p.To(address)
 	for i := len(letters) - 1; i >= 0; i-- {
-		if code := letters[i].code(page); code != "" {
+		if code := letters[i].Code(page); code != "" {
 			return code
 		}
 	}
 	return ""
 }
 
-// awaitCode waits for a link of one purpose that is not the one known already.
-func (p *post) awaitCode(address, page, known string, within time.Duration) string {
+// AwaitCode waits for a link of one purpose that is not the one known already.
+func (p *Post) AwaitCode(address, page, known string, within time.Duration) string {
 	code := ""
-	p.await(address, within, func([]envelope) bool {
-		code = p.newestCode(address, page)
+	p.Await(address, within, func([]Letter) bool {
+		code = p.NewestCode(address, page)
 		return code != "" && code != known
 	})
 	if code == known {
