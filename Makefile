@@ -47,7 +47,7 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
 
-deps: ## what the tests need besides Go: PostgreSQL, a C compiler, curl
+deps: ## what the tests need besides Go: PostgreSQL, a C compiler, curl, Chromium, fonts, npm
 	@./scripts/deps.sh
 
 config-table: ## write README's configuration table anew from the code

@@ -72,6 +72,8 @@ var dependencies = map[string]string{
 
 // testDependencies must not be imported outside tests and rigs.
 var testDependencies = map[string]string{
+	"github.com/chromedp/cdproto":     "the words of the browser's protocol",
+	"github.com/chromedp/chromedp":    "drives Chromium: pages as people meet them",
 	"github.com/coreos/go-oidc/v3":    "foreign verifier of access tokens, through discovery",
 	"github.com/emersion/go-sasl":     "the rig's SMTP server asks for a password",
 	"github.com/emersion/go-smtp":     "a real SMTP server to talk to",
@@ -326,7 +328,7 @@ func TestFilesStaySmall(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && name != "." && strings.HasPrefix(entry.Name(), "."):
+		case entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules"):
 			return filepath.SkipDir
 		case entry.IsDir() || !slices.Contains(written, path.Ext(name)):
 			return nil

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Gets what the tests need besides Go: PostgreSQL's server programs (each test run starts a cluster
-# of its own), a C compiler (the race detector is cgo) and curl (README's first five minutes). Does
-# nothing where all are there.
+# of its own), a C compiler (the race detector is cgo), curl (README's first five minutes), and for
+# what people see Chromium, fonts for every language, and npm, which brings axe-core. Does nothing
+# where all are there.
 set -eu
 
 has_postgresql() {
@@ -18,21 +19,46 @@ has_compiler() {
 	command -v "${1:-cc}" >/dev/null 2>&1
 }
 
+has_browser() {
+	command -v chromium || command -v chromium-browser || command -v google-chrome
+}
+
+# Without glyphs a text is boxes: nobody could say whether the page is right.
+has_fonts() {
+	command -v fc-list >/dev/null 2>&1 || return 1
+	for language in ar hi ja zh-cn; do
+		[ -n "$(fc-list ":lang=$language" family)" ] || return 1
+	done
+}
+
+# axe-core comes from the npm registry in the version and with the hash that package-lock.json says.
+get_packages() {
+	cd "$(dirname "$0")/../rigs/browser"
+	[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund
+}
+
 missing=''
 has_postgresql || missing='postgresql'
 has_compiler || missing="$missing gcc libc6-dev"
 command -v curl >/dev/null 2>&1 || missing="$missing curl"
+has_browser >/dev/null 2>&1 || missing="$missing chromium"
+has_fonts || missing="$missing fontconfig fonts-noto-core fonts-noto-cjk"
+command -v npm >/dev/null 2>&1 || missing="$missing npm"
 missing="${missing# }"
-[ -n "$missing" ] || exit 0
+if [ -z "$missing" ]; then
+	get_packages
+	exit 0
+fi
 
 if ! command -v apt-get >/dev/null 2>&1; then
 	cat >&2 <<-'EOF'
-	The tests need PostgreSQL's server programs (initdb, postgres), a C compiler and curl. Install them:
-	  Fedora, RHEL   sudo dnf install postgresql-server gcc curl
-	  Arch           sudo pacman -S postgresql gcc curl
-	  Alpine         sudo apk add postgresql gcc musl-dev curl
-	  macOS          brew install postgresql; xcode-select --install
-	and see that initdb is on PATH.
+	The tests need PostgreSQL's server programs (initdb, postgres), a C compiler, curl, npm, Chromium and fonts for
+	every language. Install them:
+	  Fedora, RHEL   sudo dnf install postgresql-server gcc curl npm chromium google-noto-sans-*-fonts google-noto-sans-cjk-fonts
+	  Arch           sudo pacman -S postgresql gcc curl npm chromium noto-fonts noto-fonts-cjk
+	  Alpine         sudo apk add postgresql gcc musl-dev curl npm chromium fontconfig font-noto-all font-noto-cjk
+	  macOS          brew install postgresql node fontconfig; brew install --cask chromium; xcode-select --install
+	and see that initdb and chromium are on PATH.
 	EOF
 	exit 1
 fi
@@ -49,3 +75,4 @@ echo "installing for the tests: $missing" >&2
 $root apt-get update -q
 # shellcheck disable=SC2086 # a list of packages
 $root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+get_packages

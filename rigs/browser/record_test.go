@@ -1,0 +1,151 @@
+package browser
+
+// What a tab asked for, what came, and what the browser complained of.
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+)
+
+// request is one request of a tab; each step of a redirect is one.
+type request struct {
+	URL, Method string
+	Type        network.ResourceType
+	Referer     string  // as sent
+	Status      int64   // of the answer; 0: none came
+	Bytes       float64 // received in all
+	FirstByte   float64 // milliseconds from sending to the first byte
+	id          network.RequestID
+	over        bool
+}
+
+// record hears what a tab does, in the order in which it does it.
+type record struct {
+	mu       sync.Mutex
+	requests []*request
+	referers map[network.RequestID][]string // which come beside the requests, before or after
+	said     []string
+}
+
+// hear is called in the loop that reads from the browser.
+func (r *record) hear(event any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		if e.RedirectResponse != nil {
+			r.answered(e.RequestID, e.RedirectResponse)
+			r.end(e.RequestID, e.RedirectResponse.EncodedDataLength)
+		}
+		r.requests = append(r.requests, &request{URL: e.Request.URL, Method: e.Request.Method, Type: e.Type, id: e.RequestID})
+		r.refer(e.RequestID, e.Request.Headers)
+	case *network.EventRequestWillBeSentExtraInfo:
+		r.refer(e.RequestID, e.Headers)
+	case *network.EventResponseReceived:
+		r.answered(e.RequestID, e.Response)
+	case *network.EventLoadingFinished:
+		r.end(e.RequestID, e.EncodedDataLength)
+	case *network.EventLoadingFailed:
+		r.end(e.RequestID, 0)
+		if e.BlockedReason != "" {
+			r.said = append(r.said, fmt.Sprintf("blocked a request: %s", e.BlockedReason))
+		}
+	case *runtime.EventExceptionThrown:
+		r.said = append(r.said, fmt.Sprintf("exception: %s %s:%d", e.ExceptionDetails.Text, e.ExceptionDetails.URL, e.ExceptionDetails.LineNumber+1))
+	case *runtime.EventConsoleAPICalled:
+		r.said = append(r.said, fmt.Sprintf("console.%s", e.Type))
+	case *log.EventEntryAdded:
+		// A refused form is a page with a status of its own, which the log counts as a failed load.
+		if e.Entry.Source != log.EntrySourceNetwork {
+			r.said = append(r.said, fmt.Sprintf("%s %s: %s", e.Entry.Source, e.Entry.Level, e.Entry.Text))
+		}
+	}
+}
+
+// last is the newest request of an id.
+func (r *record) last(id network.RequestID) *request {
+	for i := len(r.requests) - 1; i >= 0; i-- {
+		if r.requests[i].id == id {
+			return r.requests[i]
+		}
+	}
+	return &request{}
+}
+
+func (r *record) answered(id network.RequestID, response *network.Response) {
+	q := r.last(id)
+	q.Status = response.Status
+	if response.Timing != nil {
+		q.FirstByte = response.Timing.ReceiveHeadersStart - response.Timing.SendEnd
+	}
+}
+
+func (r *record) end(id network.RequestID, bytes float64) {
+	q := r.last(id)
+	q.Bytes, q.over = bytes, true
+}
+
+func (r *record) refer(id network.RequestID, headers network.Headers) {
+	for name, value := range headers {
+		if strings.EqualFold(name, "Referer") {
+			if r.referers == nil {
+				r.referers = map[network.RequestID][]string{}
+			}
+			r.referers[id] = append(r.referers[id], fmt.Sprint(value))
+		}
+	}
+}
+
+// quiet says whether no request is under way.
+func (r *record) quiet() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, q := range r.requests {
+		if !q.over && strings.HasPrefix(q.URL, "http") {
+			return false
+		}
+	}
+	return true
+}
+
+// all are the requests over the network so far.
+func (r *record) all() []request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var found []request
+	for _, q := range r.requests {
+		if u, err := url.Parse(q.URL); err == nil && (u.Scheme == "about" || u.Scheme == "data") {
+			continue
+		}
+		one := *q
+		one.Referer = strings.Join(r.referers[q.id], ", ")
+		found = append(found, one)
+	}
+	return found
+}
+
+// forget begins anew, before a page that is looked at for itself.
+func (r *record) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.requests, r.referers = nil, nil
+}
+
+// faults are what no page may cause: script errors, words on the console, anything blocked, what did not load.
+func (r *record) faults() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found := append([]string(nil), r.said...)
+	for _, q := range r.requests {
+		if q.Status >= 400 && q.Type != network.ResourceTypeDocument {
+			found = append(found, fmt.Sprintf("%s %s: %d", q.Method, q.URL, q.Status))
+		}
+	}
+	return found
+}
