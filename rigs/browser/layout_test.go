@@ -1,0 +1,76 @@
+package browser
+
+// Every page fits: nothing has to be scrolled sideways, from the narrowest phone to the desktop, from left
+// to right and from right to left. LATCHKEY_SCREENSHOTS names a folder that takes a picture of each.
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"latchkey/internal/locale"
+	"latchkey/internal/pages"
+)
+
+// screens are the widths that pages are looked at; 320 is what WCAG 1.4.10 asks for.
+var screens = []struct {
+	name          string
+	width, height int64
+	pictured      bool
+}{{"narrow", 320, 640, false}, {"phone", 390, 844, true}, {"desktop", 1280, 800, true}}
+
+// overflowing names what reaches past the edge of the window.
+const overflowing = `[...document.querySelectorAll("body *")].filter(e => {
+	const r = e.getBoundingClientRect();
+	return r.width > 0 && !e.matches(".skip") && (r.left < -0.5 || r.right > document.documentElement.clientWidth + 0.5);
+}).map(e => e.tagName + "." + e.className).concat(document.documentElement.scrollWidth > document.documentElement.clientWidth ? ["the page"] : [])`
+
+func TestEveryPageFits(t *testing.T) {
+	show, folder := newShow(t), os.Getenv("LATCHKEY_SCREENSHOTS")
+	languages := locale.Languages()
+	mirrored := locale.Language{Tag: "en", Direction: "rtl"} // the layout, whatever the words
+	for _, l := range append(languages[:len(languages):len(languages)], mirrored) {
+		t.Run(l.Tag+"-"+l.Direction, func(t *testing.T) {
+			p := newPerson(t, true)
+			for _, sample := range pages.Samples(sampleBrand, locale.For(l.Tag)) {
+				p.open(show.url(sample.Title, l.Tag) + "&dir=" + l.Direction)
+				p.do(chromedp.Evaluate[chromedp.Void]("document.querySelectorAll('details').forEach(d => d.open = true)"))
+				for _, s := range screens {
+					p.do(chromedp.EmulateViewport(s.width, s.height))
+					if over := eval[[]string](p, overflowing); len(over) > 0 {
+						t.Errorf("%s, %d wide: past the edge: %v", sample.Title, s.width, over)
+					}
+					if folder != "" && s.pictured {
+						p.picture(folder, fmt.Sprintf("%s-%s-%s", sample.Title, l.Tag+"-"+l.Direction, s.name))
+					}
+				}
+			}
+		})
+	}
+}
+
+// picture writes what is shown in each theme, the whole page.
+func (p *person) picture(folder, title string) {
+	p.t.Helper()
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		p.t.Fatal(err)
+	}
+	for _, theme := range themes {
+		p.prefers(theme)
+		ctx, cancel := context.WithTimeout(p.ctx, patience)
+		defer cancel()
+		png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+		if err != nil {
+			p.t.Fatalf("picture of %s: %v", title, err)
+		}
+		name := strings.NewReplacer(" ", "-", ",", "", "'", "").Replace(title) + "-" + theme + ".png"
+		if err := os.WriteFile(filepath.Join(folder, name), png, 0o644); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
