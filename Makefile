@@ -6,7 +6,7 @@ RIGS = ^Test(Simulation|Model|Timing|EveryMoment)
 STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-long test-soak bench bench-full bench-functions lint deps config-table clean
+.PHONY: help run build test test-long test-soak screenshots bench bench-full bench-functions lint deps config-table clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test-soak: deps ## the same for hours: see docs/reliability.md
 	LATCHKEY_RIG=soak $(GO) test -timeout 0 -v -run '$(RIGS)' ./internal/auth
 	LATCHKEY_RIG=soak $(GO) test -timeout 0 -v -run '^TestSmoke$$' ./bench
 	./scripts/fuzz.sh 60s
+
+screenshots: deps ## every page on phone and desktop, light and dark, into bin/screenshots
+	LATCHKEY_SCREENSHOTS=$(CURDIR)/bin/screenshots $(GO) test -count=1 -run '^TestEveryPageFits$$' ./rigs/browser
 
 bench: deps ## load the server on both engines for some minutes, and write bench/report.md
 	$(GO) run ./bench -set short

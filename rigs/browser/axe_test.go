@@ -65,7 +65,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	for _, l := range locale.Languages() {
 		t.Run(l.Tag, func(t *testing.T) {
 			p := newPerson(t, true)
-			for _, sample := range pages.Samples(sampleBrand, locale.For(l.Tag)) {
+			for _, sample := range pages.Samples(sampleBrand, l.Tag) {
 				p.open(show.url(sample.Title, l.Tag))
 				p.accessible(sample.Title)
 			}

@@ -37,7 +37,7 @@ func TestEveryPageFits(t *testing.T) {
 	for _, l := range append(languages[:len(languages):len(languages)], mirrored) {
 		t.Run(l.Tag+"-"+l.Direction, func(t *testing.T) {
 			p := newPerson(t, true)
-			for _, sample := range pages.Samples(sampleBrand, locale.For(l.Tag)) {
+			for _, sample := range pages.Samples(sampleBrand, l.Tag) {
 				p.open(show.url(sample.Title, l.Tag) + "&dir=" + l.Direction)
 				p.do(chromedp.Evaluate[chromedp.Void]("document.querySelectorAll('details').forEach(d => d.open = true)"))
 				for _, s := range screens {
@@ -46,6 +46,7 @@ func TestEveryPageFits(t *testing.T) {
 						t.Errorf("%s, %d wide: past the edge: %v", sample.Title, s.width, over)
 					}
 					if folder != "" && s.pictured {
+						p.do(chromedp.EmulateViewport(s.width, max(s.height, eval[int64](p, "document.documentElement.scrollHeight"))))
 						p.picture(folder, fmt.Sprintf("%s-%s-%s", sample.Title, l.Tag+"-"+l.Direction, s.name))
 					}
 				}
@@ -54,7 +55,7 @@ func TestEveryPageFits(t *testing.T) {
 	}
 }
 
-// picture writes what is shown in each theme, the whole page.
+// picture writes what is shown, in each theme.
 func (p *person) picture(folder, title string) {
 	p.t.Helper()
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -64,7 +65,7 @@ func (p *person) picture(folder, title string) {
 		p.prefers(theme)
 		ctx, cancel := context.WithTimeout(p.ctx, patience)
 		defer cancel()
-		png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+		png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 		if err != nil {
 			p.t.Fatalf("picture of %s: %v", title, err)
 		}

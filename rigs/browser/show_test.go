@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"latchkey/internal/locale"
+	"latchkey/internal/brand"
 	"latchkey/internal/pages"
 )
 
-var sampleBrand = pages.Brand{Name: "Acme", Home: "https://example.com/", Support: "mailto:help@example.com"}
+var sampleBrand = brand.Brand{Name: "Acme", Home: "https://example.com/", Support: "mailto:help@example.com"}
 
 // samplePolicy is as strict as the server's own.
 const samplePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -28,12 +28,12 @@ func newShow(t *testing.T) show {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", samplePolicy)
-		if content, mediaType, ok := pages.Asset(strings.TrimPrefix(r.URL.Path, "/")); ok {
+		if content, mediaType, ok := set.Asset(strings.TrimPrefix(r.URL.Path, "/")); ok {
 			w.Header().Set("Content-Type", mediaType)
 			_, _ = w.Write(content)
 			return
 		}
-		for _, sample := range pages.Samples(sampleBrand, locale.For(r.URL.Query().Get("language"))) {
+		for _, sample := range pages.Samples(sampleBrand, r.URL.Query().Get("language")) {
 			if sample.Title != r.URL.Query().Get("page") {
 				continue
 			}
