@@ -50,7 +50,7 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
 
-deps: ## what the tests need besides Go: PostgreSQL, a C compiler, curl, Chromium, fonts, npm
+deps: ## what the tests need besides Go: PostgreSQL, a C compiler, curl, Node.js, Chromium, fonts
 	@./scripts/deps.sh
 
 config-table: ## write README's configuration table anew from the code

@@ -22,13 +22,14 @@ import (
 // rooms is the diagram of ARCHITECTURE.md: every package, and the packages of ours that it may
 // import. Imports point down only, and no further than they need.
 var rooms = map[string][]string{
-	"cmd/latchkey":    {"internal/server", "internal/worker", "internal/auth", "internal/store", "internal/password", "internal/token", "internal/mail", "internal/pages", "internal/brand", "internal/locale", "api"},
-	"internal/server": {"internal/auth", "internal/mail", "internal/pages", "internal/brand", "internal/locale", "api"},
-	"internal/worker": {"internal/auth"},
-	"internal/auth":   {"internal/store", "internal/password", "internal/token", "internal/mail", "internal/brand", "internal/locale"},
-	"internal/pages":  {"internal/brand", "internal/locale"},
-	"internal/mail":   {"internal/brand", "internal/locale"},
-	"internal/brand":  {"internal/locale"},
+	"cmd/latchkey":     {"internal/server", "internal/worker", "internal/auth", "internal/store", "internal/password", "internal/token", "internal/mail", "internal/pages", "internal/brand", "internal/locale", "api"},
+	"internal/server":  {"internal/auth", "internal/mail", "internal/pages", "internal/apidocs", "internal/brand", "internal/locale", "api"},
+	"internal/worker":  {"internal/auth"},
+	"internal/auth":    {"internal/store", "internal/password", "internal/token", "internal/mail", "internal/brand", "internal/locale"},
+	"internal/pages":   {"internal/brand", "internal/locale"},
+	"internal/apidocs": {"internal/pages", "api"},
+	"internal/mail":    {"internal/brand", "internal/locale"},
+	"internal/brand":   {"internal/locale"},
 
 	"internal/store":    {},
 	"internal/password": {},
@@ -62,6 +63,7 @@ var dependencies = map[string]string{
 	"github.com/pelletier/go-toml/v2":     "configuration and clients files, strict, with line numbers",
 	"github.com/prometheus/client_golang": "/metrics",
 	"github.com/spf13/cobra":              "commands, flags and their help",
+	"github.com/swaggest/swgui":           "Swagger UI's files, for the viewer under /docs: docs/adr/0008-documentation-pages.md",
 	"github.com/wneessen/go-mail":         "MIME messages and the SMTP dialogue",
 	"golang.org/x/crypto":                 "Argon2id and XChaCha20-Poly1305",
 	"golang.org/x/net":                    "IDNA for mail domains, a listener bounded in connections",

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Gets what the tests need besides Go: PostgreSQL's server programs (each test run starts a cluster
-# of its own), a C compiler (the race detector is cgo), curl (README's first five minutes), and for
-# what people see Chromium, fonts for every language, and npm, which brings axe-core. Does nothing
-# where all are there.
+# of its own), a C compiler (the race detector is cgo), curl and Node.js, 18 or later (README's first five
+# minutes, the documentation's examples), and for what people see Chromium, fonts for every language, and
+# npm, which brings axe-core. Does nothing where all are there.
 set -eu
 
 has_postgresql() {
@@ -41,6 +41,7 @@ missing=''
 has_postgresql || missing='postgresql'
 has_compiler || missing="$missing gcc libc6-dev"
 command -v curl >/dev/null 2>&1 || missing="$missing curl"
+command -v node >/dev/null 2>&1 || missing="$missing nodejs"
 has_browser >/dev/null 2>&1 || missing="$missing chromium"
 has_fonts || missing="$missing fontconfig fonts-noto-core fonts-noto-cjk"
 command -v npm >/dev/null 2>&1 || missing="$missing npm"
@@ -52,11 +53,11 @@ fi
 
 if ! command -v apt-get >/dev/null 2>&1; then
 	cat >&2 <<-'EOF'
-	The tests need PostgreSQL's server programs (initdb, postgres), a C compiler, curl, npm, Chromium and fonts for
+	The tests need PostgreSQL's server programs (initdb, postgres), a C compiler, curl, Node.js with npm, Chromium and fonts for
 	every language. Install them:
-	  Fedora, RHEL   sudo dnf install postgresql-server gcc curl npm chromium google-noto-sans-*-fonts google-noto-sans-cjk-fonts
-	  Arch           sudo pacman -S postgresql gcc curl npm chromium noto-fonts noto-fonts-cjk
-	  Alpine         sudo apk add postgresql gcc musl-dev curl npm chromium fontconfig font-noto-all font-noto-cjk
+	  Fedora, RHEL   sudo dnf install postgresql-server gcc curl nodejs npm chromium google-noto-sans-*-fonts google-noto-sans-cjk-fonts
+	  Arch           sudo pacman -S postgresql gcc curl nodejs npm chromium noto-fonts noto-fonts-cjk
+	  Alpine         sudo apk add postgresql gcc musl-dev curl nodejs npm chromium fontconfig font-noto-all font-noto-cjk
 	  macOS          brew install postgresql node fontconfig; brew install --cask chromium; xcode-select --install
 	and see that initdb and chromium are on PATH.
 	EOF

@@ -13,7 +13,7 @@ import (
 )
 
 func (s *server) routes() []route {
-	return []route{
+	return append(s.docsRoutes(), []route{
 		{"POST", "/auth/signin", anyone, inJSON, form(s.signIn)},
 		{"POST", "/auth/refresh-token", anyone, inJSON, form(s.refresh)},
 		{"POST", "/auth/signout", user, inJSON, formOrNothing(s.signOut)},
@@ -61,7 +61,7 @@ func (s *server) routes() []route {
 		{"POST", "/end-session", anyone, inHTML, pageForm(s.endSessionPagePost)},
 		{"POST", "/language", anyone, inHTML, pageForm(s.chooseLanguage)},
 		{"GET", "/dev/inbox", anyone, inHTML, s.devInbox},
-	}
+	}...)
 }
 
 // assets are what pages load.

@@ -1,0 +1,2 @@
+curl -s -X DELETE "$URL/auth/$SESSION_ID/sessions" \
+  -H "Authorization: Bearer $ACCESS_TOKEN"

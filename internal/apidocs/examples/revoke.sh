@@ -1,0 +1,2 @@
+curl -s "$URL/oauth/revoke" \
+  -d "token=$REFRESH_TOKEN"

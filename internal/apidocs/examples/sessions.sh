@@ -1,0 +1,2 @@
+curl -s "$URL/auth/$USER_ID/sessions" \
+  -H "Authorization: Bearer $ACCESS_TOKEN"

@@ -1,0 +1,2 @@
+curl -s -X POST "$URL/auth/signout" \
+  -H "Authorization: Bearer $ACCESS_TOKEN"

@@ -1,0 +1,2 @@
+curl -s "$URL/auth/userinfo" \
+  -H "Authorization: Bearer $ACCESS_TOKEN"

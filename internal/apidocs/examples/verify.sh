@@ -1,0 +1,1 @@
+curl -s "$URL/auth/verify?email=grace@example.com&verificationCode=$CODE"

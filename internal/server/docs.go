@@ -1,0 +1,45 @@
+package server
+
+// The documentation of the API under /docs: the same for everybody, with a policy that only its viewer needs.
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"latchkey/internal/apidocs"
+)
+
+// docsRoutes has a route for each file, so that what is no file is 404 as anywhere.
+func (s *server) docsRoutes() []route {
+	var list []route
+	for _, f := range apidocs.Files() {
+		content := sync.OnceValues(func() ([]byte, error) { return f.Content(s.publicURL) })
+		list = append(list, route{"GET", f.Path, anyone, inHTML, func(*exchange) (reply, error) {
+			body, err := content()
+			if err != nil {
+				return nil, fmt.Errorf("documentation: %w", err)
+			}
+			return docsFile(f, body), nil
+		}})
+	}
+	return list
+}
+
+// docsFile keeps pages fresh, and lets what they load be kept for an hour.
+func docsFile(f apidocs.File, body []byte) reply {
+	send := func(x *exchange) {
+		if f.Policy != "" {
+			x.Header().Set("Content-Security-Policy", f.Policy)
+		}
+		if f.Gzipped { // whatever is asked for: every browser reads it, and nothing here unpacks
+			x.Header().Set("Content-Encoding", "gzip")
+		}
+		x.send(http.StatusOK, f.MediaType, body)
+	}
+	if f.Page() {
+		return send
+	}
+	return cacheable(time.Hour, send)
+}
