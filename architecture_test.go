@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	"internal/worker":  {"internal/auth"},
 	"internal/auth":    {"internal/store", "internal/password", "internal/token", "internal/mail", "internal/brand", "internal/locale"},
 	"internal/pages":   {"internal/brand", "internal/locale"},
-	"internal/apidocs": {"internal/pages", "api"},
+	"internal/apidocs": {"api"},
 	"internal/mail":    {"internal/brand", "internal/locale"},
 	"internal/brand":   {"internal/locale"},
 

@@ -15,7 +15,6 @@ import (
 	"github.com/swaggest/swgui/v5/static"
 
 	"latchkey/api"
-	"latchkey/internal/pages"
 )
 
 //go:embed templates assets
@@ -51,10 +50,6 @@ func Files() []File {
 	}
 	return append(list,
 		File{Path: "/docs/openapi.yaml", MediaType: "application/yaml", Content: func(string) ([]byte, error) { return api.OpenAPI(), nil }},
-		File{Path: "/docs/icon.svg", MediaType: "image/svg+xml", Content: func(string) ([]byte, error) {
-			icon, _, _ := pages.Asset("icon.svg")
-			return icon, nil
-		}},
 		File{Path: "/docs/docs.css", MediaType: css, Content: from(files, "assets/docs.css")},
 		File{Path: "/docs/viewer.js", MediaType: javascript, Content: from(files, "assets/viewer.js")},
 		File{Path: "/docs/swagger-ui.css", MediaType: css, Gzipped: true, Content: from(static.FS, "swagger-ui.css.gz")},

@@ -36,7 +36,7 @@ func file(t *testing.T, path string) string {
 // The pages for people and the documentation look like one product.
 func TestColoursAreThoseOfThePages(t *testing.T) {
 	ours := file(t, "/docs/docs.css")
-	theirs, _, _ := pages.Asset("page.css")
+	theirs, _, _ := pages.Must(pages.New(nil)).Asset("page.css")
 	colours := regexp.MustCompile(`--[\w-]+: [^;]+;`).FindAllString(ours, -1)
 	if len(colours) < 15 {
 		t.Fatalf("docs.css has %d colours", len(colours))

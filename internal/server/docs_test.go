@@ -29,7 +29,6 @@ func TestDocsAreServed(t *testing.T) {
 		"/docs/resource-servers":     {"text/html; charset=utf-8", readingPolicy, "no-store"},
 		"/docs/examples":             {"text/html; charset=utf-8", readingPolicy, "no-store"},
 		"/docs/openapi.yaml":         {"application/yaml", "", "public, max-age=3600"},
-		"/docs/icon.svg":             {"image/svg+xml", "", "public, max-age=3600"},
 		"/docs/docs.css":             {"text/css; charset=utf-8", "", "public, max-age=3600"},
 		"/docs/viewer.js":            {"text/javascript; charset=utf-8", "", "public, max-age=3600"},
 		"/docs/swagger-ui.css":       {"text/css; charset=utf-8", "", "public, max-age=3600"},

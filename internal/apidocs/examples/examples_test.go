@@ -48,6 +48,7 @@ func (v values) goExamples(ctx context.Context) map[string]func() error {
 		"forgotPassword":   func() error { return forgotPassword(ctx, latchkey) },
 		"resetPassword":    func() error { return resetPassword(ctx, latchkey, v.code) },
 		"changePassword":   func() error { return changePassword(ctx, latchkey, v.accessToken) },
+		"checkPassword":    func() error { return checkPassword(ctx, latchkey) },
 		"verificationMail": func() error { return verificationMail(ctx, latchkey) },
 		"verify":           func() error { return verify(ctx, latchkey, v.code) },
 		"signUp":           func() error { return signUp(ctx, latchkey, v.code) },
