@@ -101,7 +101,7 @@ var mutations = []mutation{
 	{"I13", "a link leads to where an origin of ours is only the beginning", "./internal/auth", "TestEndpoint", []edit{{"internal/auth/clients.go",
 		"return slices.Contains(among, origin)", "return slices.ContainsFunc(among, func(o string) bool { return strings.HasPrefix(origin, o) })"}}},
 	{"I13", "a link is mailed for a request from before a password change", "./internal/auth", "TestLinkFromBeforeAChangeIsNotMailed", []edit{{"internal/auth/deliver.go",
-		"\t\tcase !row.CreatedAt.After(user.ChangedAt):\n\t\t\toutcome = mailSuperseded\n\t\t\treturn nil\n\t\t}\n\t\tlink, outcome, err = s.putLink(tx, row, l, \"/reset", "\t\t}\n\t\tlink, outcome, err = s.putLink(tx, row, l, \"/reset"}}},
+		"\t\tcase !row.CreatedAt.After(user.ChangedAt):\n\t\t\tm.outcome = mailSuperseded\n\t\t\treturn nil\n\t\t}\n\t\tm.reads = user.Language\n\t\tm.link, m.outcome, err = s.putLink(tx, row, l, \"/reset", "\t\t}\n\t\tm.reads = user.Language\n\t\tm.link, m.outcome, err = s.putLink(tx, row, l, \"/reset"}}},
 	{"I14", "a master key prints", "./internal/token", "TestKeysNeverPrint", []edit{{"internal/token/master.go",
 		"\tkeys []masterKey\n}\n", "\tkeys []masterKey\n}\n\nfunc (m MasterKeys) Format(f fmt.State, _ rune) { fmt.Fprint(f, m.keys) }\n"}}},
 	{"I14", "a mail's address lies open in the outbox", "./rigs", "TestStolenDatabase", []edit{{"internal/auth/letters.go",

@@ -113,6 +113,14 @@ func backoff(tries int64) time.Duration {
 	return wait*3/4 + rand.N(wait/2)
 }
 
+// mailing is what a row has come to mean by the time it is delivered.
+type mailing struct {
+	kind    mail.Kind
+	link    string
+	reads   string // the language that the account's owner has set; empty: none, or no account
+	outcome string // how the row ends unsent; empty: it is sent
+}
+
 // compose writes the mail of a row, or says how the row ends unsent.
 func (s *Service) compose(ctx context.Context, row store.Mail) (m mail.Message, outcome string, err error) {
 	l, err := s.unseal(row)
@@ -122,34 +130,36 @@ func (s *Service) compose(ctx context.Context, row store.Mail) (m mail.Message, 
 	if err != nil {
 		return mail.Message{}, "", err
 	}
-	kind, link := mail.Kind(row.Kind), ""
-	switch kind {
+	var found mailing
+	switch mail.Kind(row.Kind) {
 	case mail.Reset:
-		link, outcome, err = s.resetLink(ctx, row, l)
+		found, err = s.resetMail(ctx, row, l)
 	case mail.Verify:
-		kind, link, outcome, err = s.verifyLink(ctx, row, l)
+		found, err = s.verifyMail(ctx, row, l)
 	default:
-		link, err = s.endLink(row, l)
+		found, err = s.noticeMail(ctx, row, l)
 	}
-	if err != nil || outcome != "" {
-		return mail.Message{}, outcome, err
+	if err != nil || found.outcome != "" {
+		return mail.Message{}, found.outcome, err
 	}
-	m, err = s.render(kind, row, l, link)
+	m, err = s.render(found, row, l)
 	return m, "", err
 }
 
-func (s *Service) render(kind mail.Kind, row store.Mail, l letter, link string) (mail.Message, error) {
+func (s *Service) render(found mailing, row store.Mail, l letter) (mail.Message, error) {
+	kind := found.kind
 	d := mail.Data{
 		To:       l.To,
 		From:     s.o.MailFrom,
 		Platform: l.Platform,
 		LogoURL:  l.Logo,
-		Link:     link,
+		Link:     found.link,
 		NewEmail: l.NewEmail,
 		At:       row.CreatedAt,
 		Browser:  l.Browser,
 		OS:       l.OS,
 		Addr:     l.Addr,
+		Language: cmp.Or(found.reads, l.Lang),
 	}
 	if kind == mail.Reset || kind == mail.Verify {
 		d.ExpiresAt = row.ExpiresAt
@@ -167,58 +177,79 @@ func (s *Service) render(kind mail.Kind, row store.Mail, l letter, link string) 
 	return mail.Render(kind, row.ID, d)
 }
 
-// resetLink makes the reset token of a request, if it is still the newest and the account can use it.
-func (s *Service) resetLink(ctx context.Context, row store.Mail, l letter) (link, outcome string, err error) {
+// resetMail makes the reset token of a request, if it is still the newest and the account can use it.
+func (s *Service) resetMail(ctx context.Context, row store.Mail, l letter) (m mailing, err error) {
 	err = s.write(ctx, func(tx *store.Tx) error {
+		m = mailing{kind: mail.Reset}
 		user, err := tx.HoldUserByEmail(l.To)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			outcome = mailNoAccount
+			m.outcome = mailNoAccount
 			return nil
 		case err != nil:
 			return err
 		case !user.DisabledAt.IsZero():
-			outcome = mailNoAccount
+			m.outcome = mailNoAccount
 			return nil
 		case !row.CreatedAt.After(user.ChangedAt):
-			outcome = mailSuperseded
+			m.outcome = mailSuperseded
 			return nil
 		}
-		link, outcome, err = s.putLink(tx, row, l, "/reset-password")
+		m.reads = user.Language
+		m.link, m.outcome, err = s.putLink(tx, row, l, "/reset-password")
 		return err
 	})
-	return link, outcome, err
+	return m, err
 }
 
-// verifyLink makes the verification code of a request. The owner of a verified account with a
+// verifyMail makes the verification code of a request. The owner of a verified account with a
 // password is told that there is one instead. With sign-up closed only an existing unverified
 // account gets a link.
-func (s *Service) verifyLink(ctx context.Context, row store.Mail, l letter) (kind mail.Kind, link, outcome string, err error) {
+func (s *Service) verifyMail(ctx context.Context, row store.Mail, l letter) (m mailing, err error) {
 	err = s.write(ctx, func(tx *store.Tx) error {
-		kind, link, outcome = mail.Verify, "", ""
+		m = mailing{kind: mail.Verify}
 		user, err := tx.HoldUserByEmail(l.To)
 		known := err == nil
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
+		m.reads = user.Language
 		switch {
 		case !known && !s.o.SignupOpen, known && !user.DisabledAt.IsZero():
-			outcome = mailNoAccount
+			m.outcome = mailNoAccount
 			return nil
 		case known && !row.CreatedAt.After(user.ChangedAt):
-			outcome = mailSuperseded
+			m.outcome = mailSuperseded
 			return nil
 		case known && !user.VerifiedAt.IsZero() && user.PasswordHash != "":
-			kind = mail.AlreadyRegistered
+			m.kind = mail.AlreadyRegistered
 			return nil
 		case known && !user.VerifiedAt.IsZero() && !s.o.SignupOpen:
-			outcome = mailNoAccount
+			m.outcome = mailNoAccount
 			return nil
 		}
-		link, outcome, err = s.putLink(tx, row, l, "/verify-email-success")
+		m.link, m.outcome, err = s.putLink(tx, row, l, "/verify-email-success")
 		return err
 	})
-	return kind, link, outcome, err
+	return m, err
+}
+
+// noticeMail looks up what the account's owner reads: who did what a notice tells may be a stranger, and
+// has no say in it.
+func (s *Service) noticeMail(ctx context.Context, row store.Mail, l letter) (m mailing, err error) {
+	m.kind = mail.Kind(row.Kind)
+	if m.link, err = s.endLink(row, l); err != nil {
+		return m, err
+	}
+	err = s.read(ctx, func(tx *store.Tx) error {
+		user, err := tx.UserByID(l.User)
+		m.reads = user.Language
+		if errors.Is(err, store.ErrNotFound) { // deleted since: what happened is told all the same
+			return nil
+		}
+		return err
+	})
+	return m, err
 }
 
 // putLink commits the token's hash before the mail goes out; a newer request supersedes this one.

@@ -47,6 +47,7 @@ type letter struct {
 	Platform string `json:"platform,omitempty"` // as asked for, checked
 	Logo     string `json:"logo,omitempty"`
 	NewEmail string `json:"newEmail,omitempty"`
+	Lang     string `json:"lang,omitempty"`    // which whoever asked for the mail reads
 	User     string `json:"user,omitempty"`    // a notice: whose account
 	Session  string `json:"session,omitempty"` // and which session its link ends; empty: all until then
 	Browser  string `json:"browser,omitempty"`
@@ -59,7 +60,7 @@ type letter struct {
 func (s *Service) ForgotPassword(ctx context.Context, in ForgotPassword, peer Peer) (Requested, error) {
 	var f form
 	email := f.email("email", in.Email)
-	l, err := s.linkLetter(&f, email, in.BrandLogoURL, in.PlatformName, in.ClientAlias)
+	l, err := s.linkLetter(&f, email, in.BrandLogoURL, in.PlatformName, in.ClientAlias, peer)
 	if err != nil {
 		return Requested{}, err
 	}
@@ -84,7 +85,7 @@ func (s *Service) ForgotPassword(ctx context.Context, in ForgotPassword, peer Pe
 func (s *Service) RequestVerification(ctx context.Context, in VerificationMail, peer Peer) error {
 	var f form
 	email := f.email("email", in.Email)
-	l, err := s.linkLetter(&f, email, in.BrandLogoURL, in.PlatformName, in.ClientAlias)
+	l, err := s.linkLetter(&f, email, in.BrandLogoURL, in.PlatformName, in.ClientAlias, peer)
 	if err != nil {
 		return err
 	}
@@ -98,8 +99,8 @@ func (s *Service) RequestVerification(ctx context.Context, in VerificationMail, 
 func (l *letter) host(issuer string) { l.Base, l.Hosted = issuer, true }
 
 // linkLetter checks what both requests take.
-func (s *Service) linkLetter(f *form, email, logo, platform, alias string) (letter, error) {
-	l := letter{To: email, Platform: platform, Alias: alias}
+func (s *Service) linkLetter(f *form, email, logo, platform, alias string, peer Peer) (letter, error) {
+	l := letter{To: email, Platform: platform, Alias: alias, Lang: peer.Language}
 	if logo != "" {
 		shown, ok := s.o.Clients.Logo(logo)
 		if !ok {

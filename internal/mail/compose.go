@@ -5,6 +5,7 @@ package mail
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -28,6 +29,9 @@ func compose(m Message) (letter, error) {
 	}
 	if err := checkLine(m.Subject, 512); err != nil {
 		return letter{}, fmt.Errorf("check Subject: %w", err)
+	}
+	if !languageTag.MatchString(m.Language) {
+		return letter{}, fmt.Errorf("check Content-Language: %w: not a language tag", ErrMalformed)
 	}
 	id, err := messageID(m.ID, from.Address)
 	if err != nil {
@@ -56,6 +60,9 @@ func compose(m Message) (letter, error) {
 	msg.SetDateWithValue(date.UTC())
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834 §5: no vacation notes back
 	msg.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
+	if m.Language != "" {
+		msg.SetGenHeader("Content-Language", m.Language)
+	}
 	msg.SetBodyString(gomail.TypeTextPlain, text)
 	if html != "" {
 		msg.AddAlternativeString(gomail.TypeTextHTML, html) // RFC 2046 §5.1.4: the richest last
@@ -66,6 +73,9 @@ func compose(m Message) (letter, error) {
 	}
 	return letter{from: from.Address, to: m.To, raw: raw.Bytes()}, nil
 }
+
+// languageTag is RFC 5646's alphabet, or nothing.
+var languageTag = regexp.MustCompile(`^[A-Za-z0-9-]{0,35}$`)
 
 // messageID is the same for every try of one mail, so that a mailbox that got it twice shows it once
 // (RFC 5322 §3.6.4: unique because id is, at the sender's domain). An id with a domain is kept.

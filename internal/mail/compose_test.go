@@ -85,6 +85,7 @@ func TestCompose(t *testing.T) {
 	m := testMessage()
 	m.Text = "Zürich\r\n.\r\nFrom here\rhttps://acme.example/?a=b&c=" + strings.Repeat("x", 1200)
 	m.HTML = "<p>Zürich</p>\n--boundary"
+	m.Language = "pt-BR"
 	l, err := compose(m)
 	if err != nil {
 		t.Fatal(err)
@@ -99,6 +100,7 @@ func TestCompose(t *testing.T) {
 			"From": "Åcme <no-reply@acme.example>", "To": "<ada@example.com>", "Subject": "Grüße - Åcme",
 			"Message-Id": "<0199c0de-0000-7000-8000-000000000001@acme.example>", "Date": "Mon, 23 Nov 2026 08:00:00 +0000",
 			"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All", "Mime-Version": "1.0",
+			"Content-Language": "pt-BR",
 		},
 		Text: "Zürich\n.\nFrom here\nhttps://acme.example/?a=b&c=" + strings.Repeat("x", 1200),
 		HTML: "<p>Zürich</p>\n--boundary",
@@ -135,6 +137,7 @@ func TestComposeRefuses(t *testing.T) {
 	for name, field := range map[string]func(*Message) *string{
 		"From": func(m *Message) *string { return &m.From }, "To": func(m *Message) *string { return &m.To },
 		"Subject": func(m *Message) *string { return &m.Subject }, "ID": func(m *Message) *string { return &m.ID },
+		"Language": func(m *Message) *string { return &m.Language },
 	} {
 		for _, pattern := range evil {
 			m := testMessage()

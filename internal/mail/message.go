@@ -22,6 +22,7 @@ type Message struct {
 	From       string    // RFC 5322 mailbox
 	To         string    // bare address
 	Subject    string    // one line of plain text
+	Language   string    // of the content, as RFC 3282's Content-Language; may be empty
 	Text, HTML string    // the same content twice; HTML may be empty
 	Date       time.Time // zero: when it is sent
 }

@@ -1,19 +1,16 @@
 package mail
 
-// The letters Latchkey writes: one line in kinds and one pair of templates each.
+// The letters Latchkey writes: a line in kinds each, and their words in internal/locale. What a letter is
+// drawn from is in page.go.
 
 import (
-	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
-	"net/netip"
-	"net/url"
 	"strings"
 	"sync"
 	texttemplate "text/template"
 	"time"
-	"unicode"
 )
 
 // Kind says what a letter is about. The words are kept in the outbox: they never change.
@@ -30,30 +27,42 @@ const (
 	Test              Kind = "test"                // `latchkey mail test`
 )
 
-// kinds is every letter: templates/<kind>.txt and .html hold what it says.
+// Parts of a letter that are no message.
+const (
+	button = "button" // the link; its label is the message mail.<kind>.button
+	seen   = "seen"   // when, on what device and from where it was done
+)
+
+// kinds is every letter: its parts in order, messages by their keys below "mail.". Besides, each has a title
+// and says why its reader gets it.
 var kinds = [...]struct {
 	kind  Kind
-	title string // the subject too, with the platform's name
-	link  bool   // the letter is nothing without its link
+	link  bool // the letter is nothing without its link
+	shows []string
 }{
-	{Verify, "Confirm your e-mail address", true},
-	{Reset, "Reset your password", true},
-	{AlreadyRegistered, "You already have an account", false},
-	{PasswordChanged, "Your password was changed", false},
-	{EmailChanged, "Your e-mail address was changed", false},
-	{NewDevice, "New sign-in to your account", false},
-	{SessionEndedReuse, "We ended one of your sessions", false},
-	{Test, "Test e-mail", false},
+	{Verify, true, []string{"verify.text", button, "verify.until", "verify.not_you"}},
+	{Reset, true, []string{"reset.text", button, "reset.until", "reset.everywhere", seen, "reset.not_you"}},
+	{AlreadyRegistered, false, []string{"already_registered.text", button, "already_registered.forgotten", "already_registered.not_you"}},
+	{PasswordChanged, false, []string{"password_changed.text", seen, "was_you", "password_changed.not_you", button}},
+	{EmailChanged, false, []string{"email_changed.text", seen, "was_you", "email_changed.not_you", "email_changed.old_mailbox", button}},
+	{NewDevice, false, []string{"new_device.text", seen, "was_you", "new_device.not_you", button}},
+	{SessionEndedReuse, false, []string{"session_ended_reuse.text", seen, "session_ended_reuse.go_on", "session_ended_reuse.again", button}},
+	{Test, false, []string{"test.text"}},
 }
 
 // Data is what a letter may speak of. Only To and From are always needed; a Platform without a name
 // is Latchkey.
 type Data struct {
 	To, From, Platform string
-	LogoURL, Link      string // absolute http or https, whose origin the caller has checked
-	NewEmail           string
+	LogoURL, Link      string    // absolute http or https, whose origin the caller has checked
+	NewEmail           string    // of EmailChanged, always
 	ExpiresAt, At      time.Time // of the link; of what the letter tells
 	Browser, OS, Addr  string    // who did it, as far as that is known
+
+	Language         string            // a tag of internal/locale; any other is English
+	Accent, OnAccent string            // #rrggbb of the button and of the words on it: both, or neither
+	Support          string            // an e-mail address or an absolute http(s) URL; empty: none
+	Texts            map[string]string // what to say instead of messages, by key; those below "mail." count here
 }
 
 // Render writes the letter of a kind. The same arguments give the same letter: id, At and Data are
@@ -66,7 +75,7 @@ func Render(kind Kind, id string, d Data) (Message, error) {
 		if d.Link == "" && k.link {
 			return Message{}, fmt.Errorf("render %s: %w: no link", kind, ErrMalformed)
 		}
-		m, err := render(kind, k.title, id, d)
+		m, err := render(kind, k.shows, id, d)
 		if err != nil {
 			return Message{}, fmt.Errorf("render %s: %w", kind, err)
 		}
@@ -75,19 +84,22 @@ func Render(kind Kind, id string, d Data) (Message, error) {
 	return Message{}, fmt.Errorf("render %q: %w: no such kind", kind, ErrMalformed)
 }
 
-func render(kind Kind, title, id string, d Data) (Message, error) {
-	p, err := d.page(title)
+func render(kind Kind, shows []string, id string, d Data) (Message, error) {
+	p, err := newPage(kind, shows, d)
 	if err != nil {
 		return Message{}, err
 	}
 	var text, html strings.Builder
-	if err := templates().text.ExecuteTemplate(&text, string(kind)+".txt", p); err != nil {
+	if err := templates().text.Execute(&text, p); err != nil {
 		return Message{}, fmt.Errorf("execute text: %w", err)
 	}
-	if err := templates().html.ExecuteTemplate(&html, string(kind)+".html", p); err != nil {
+	if err := templates().html.Execute(&html, p); err != nil {
 		return Message{}, fmt.Errorf("execute HTML: %w", err)
 	}
-	m := Message{ID: id, From: d.From, To: d.To, Subject: p.Subject, Text: text.String(), HTML: html.String(), Date: d.At}
+	m := Message{
+		ID: id, From: d.From, To: d.To, Subject: p.Subject, Language: p.Language.Tag,
+		Text: text.String(), HTML: html.String(), Date: d.At,
+	}
 	_, err = compose(m) // what Render gives, every Sender takes
 	return m, err
 }
@@ -102,100 +114,7 @@ type parsed struct {
 
 var templates = sync.OnceValue(func() parsed {
 	return parsed{
-		text: texttemplate.Must(texttemplate.ParseFS(files, "templates/*.txt")),
-		html: template.Must(template.ParseFS(files, "templates/*.html")),
+		text: texttemplate.Must(texttemplate.ParseFS(files, "templates/letter.txt")),
+		html: template.Must(template.ParseFS(files, "templates/letter.html")),
 	}
 })
-
-// page is Data as the templates see it: checked, and in words.
-type page struct {
-	Title, Subject, Platform    string
-	LogoURL, Link, To, NewEmail string
-	Until, At, Device, Addr     string // empty: not known
-}
-
-// Button is the link as HTML shows it: with a word on it, and in full below.
-func (p page) Button(label string) any {
-	return struct{ Link, Label string }{p.Link, label}
-}
-
-func (d Data) page(title string) (page, error) {
-	if err := checkLine(d.Platform, 256); err != nil {
-		return page{}, fmt.Errorf("check platform: %w", err)
-	}
-	p := page{
-		Title: title, Platform: cmp.Or(singleSpaced(d.Platform), "Latchkey"),
-		LogoURL: d.LogoURL, Link: d.Link, To: d.To, NewEmail: d.NewEmail,
-	}
-	p.Subject = title + " - " + p.Platform
-	for _, link := range []string{p.Link, p.LogoURL} {
-		if err := checkLink(link); err != nil {
-			return page{}, err
-		}
-	}
-	if p.NewEmail != "" {
-		if err := checkAddress(p.NewEmail); err != nil {
-			return page{}, fmt.Errorf("check new address: %w", err)
-		}
-	}
-	p.Until, p.At = words(d.ExpiresAt), words(d.At)
-	p.Device = device(d.Browser, d.OS)
-	if a, err := netip.ParseAddr(d.Addr); err == nil && a.Zone() == "" {
-		p.Addr = a.String()
-	}
-	return p, nil
-}
-
-// checkLink takes an absolute http or https URL in printable ASCII, or none. html/template alone
-// would let //host through.
-func checkLink(s string) error {
-	if s == "" {
-		return nil
-	}
-	odd := strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) })
-	u, err := url.Parse(s)
-	if odd || err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return fmt.Errorf("%w: not an absolute http(s) link", ErrMalformed) // never echoed: it holds a token
-	}
-	return nil
-}
-
-func words(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2 January 2006, 15:04") + " UTC"
-}
-
-// device says "Firefox on Linux", or as much of it as is known.
-func device(browser, os string) string {
-	browser, os = plainWords(browser), plainWords(os)
-	switch {
-	case browser == "":
-		return os
-	case os == "":
-		return browser
-	}
-	return browser + " on " + os
-}
-
-// plainWords drops what is no plain name. Browser and OS come from a header that any stranger
-// chooses who asks for a letter to somebody else: nothing in it may read as a link or a message.
-func plainWords(s string) string {
-	previous := ' '
-	for i, r := range s {
-		next := ' '
-		if i+1 < len(s) {
-			next = rune(s[i+1])
-		}
-		dotted := r == '.' && unicode.IsLetter(previous) && unicode.IsLetter(next)
-		if dotted || !isAlphanumeric(r) && !strings.ContainsRune(" .-_()", r) {
-			return ""
-		}
-		previous = r
-	}
-	if len(s) > 48 {
-		return ""
-	}
-	return singleSpaced(s)
-}

@@ -1,0 +1,243 @@
+package mail
+
+// A letter as its templates see it: checked, and in its reader's words.
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"latchkey/internal/locale"
+)
+
+type page struct {
+	Language            locale.Language
+	Side                string // where lines begin: left or right
+	Subject, Platform   string
+	LogoURL, Link       string
+	Accent, OnAccent    string
+	Support, SupportURL string
+	At, Device, Addr    string // empty: not known
+	Title, Button, Why  words
+	Shows               []shown
+
+	printer locale.Printer
+	names   []any // what every message may speak of
+}
+
+// shown is a part of a letter.
+type shown struct {
+	Part  string // button or seen; else it is Words
+	Words words
+}
+
+// words are a message in pieces, so that names and addresses in it can be told from what is said of them.
+type words []piece
+
+type piece struct {
+	Text  string
+	Given bool
+}
+
+func (w words) String() string {
+	var b strings.Builder
+	for _, p := range w {
+		b.WriteString(p.Text)
+	}
+	return b.String()
+}
+
+// newPage checks what a letter speaks of, and puts it into words.
+func newPage(kind Kind, shows []string, d Data) (*page, error) {
+	if err := d.check(kind); err != nil {
+		return nil, err
+	}
+	p := &page{
+		Platform: cmp.Or(singleSpaced(d.Platform), "Latchkey"), LogoURL: d.LogoURL, Link: d.Link,
+		Accent: cmp.Or(d.Accent, "#1f4fd8"), OnAccent: cmp.Or(d.OnAccent, "#ffffff"),
+		Support: d.Support, SupportURL: d.Support, Side: "left",
+		printer: locale.For(d.Language).With(ownTexts(d.Texts)),
+	}
+	if checkAddress(d.Support) == nil {
+		p.SupportURL = "mailto:" + d.Support
+	}
+	if p.Language = p.printer.Language; p.Language.Direction == "rtl" {
+		p.Side = "right"
+	}
+	if err := p.tell(d); err != nil {
+		return nil, err
+	}
+	return p, p.write(kind, shows, d)
+}
+
+// ownTexts are those of letters: those of pages have other placeholders and other limits.
+func ownTexts(texts map[string]string) map[string]string {
+	own := maps.Clone(texts)
+	maps.DeleteFunc(own, func(key, _ string) bool { return !strings.HasPrefix(key, "mail.") })
+	return own
+}
+
+// tell says who did it and when, as far as that is known.
+func (p *page) tell(d Data) (err error) {
+	if p.At, err = p.printer.Time(d.At); err != nil {
+		return err
+	}
+	browser, os := plainWords(d.Browser), plainWords(d.OS)
+	if p.Device = browser + os; browser != "" && os != "" {
+		if p.Device, err = p.printer.Text("account.browser_on", browser, os); err != nil {
+			return err
+		}
+	}
+	if a, err := netip.ParseAddr(d.Addr); err == nil && a.Zone() == "" {
+		p.Addr = a.String()
+	}
+	until, err := p.printer.Time(d.ExpiresAt)
+	p.names = []any{given(d.To), given(p.Platform), given(d.NewEmail), given(until)}
+	return err
+}
+
+// write says what the letter shows, leaving out what there is nothing to say of.
+func (p *page) write(kind Kind, shows []string, d Data) (err error) {
+	about := string(kind) + "."
+	if p.Title, err = p.Say(about + "title"); err != nil {
+		return err
+	}
+	p.Subject = p.Title.String() + " - " + p.Platform
+	if p.Why, err = p.Say(about + "why"); err != nil {
+		return err
+	}
+	for _, part := range shows {
+		if p.lacks(part, d) {
+			continue
+		}
+		s := shown{Part: part}
+		switch part {
+		case button:
+			p.Button, err = p.Say(about + button)
+		case seen:
+		default:
+			s.Words, err = p.Say(part)
+		}
+		if err != nil {
+			return err
+		}
+		p.Shows = append(p.Shows, s)
+	}
+	return nil
+}
+
+func (p *page) lacks(part string, d Data) bool {
+	switch part {
+	case button:
+		return p.Link == ""
+	case seen:
+		return p.At == "" && p.Device == "" && p.Addr == ""
+	case "verify.until", "reset.until":
+		return d.ExpiresAt.IsZero()
+	case "email_changed.old_mailbox":
+		return d.To == d.NewEmail
+	}
+	return false
+}
+
+// mark stands around a name while it is in a message. It is of a private plane: nothing that was checked
+// holds it.
+const mark = "\ue000"
+
+func given(name string) string { return mark + name + mark }
+
+// Say is the message of a key below "mail.".
+func (p *page) Say(key string) (words, error) {
+	text, err := p.printer.Text("mail."+key, p.names...)
+	if err != nil {
+		return nil, err
+	}
+	var w words
+	for i, part := range strings.Split(text, mark) {
+		w = append(w, piece{Text: part, Given: i%2 == 1})
+	}
+	return w, nil
+}
+
+// check refuses what must not be in a letter. Who did it is not refused but left out: a stranger says so.
+func (d Data) check(kind Kind) error {
+	if err := checkLine(d.Platform, 256); err != nil {
+		return fmt.Errorf("check platform: %w", err)
+	}
+	for _, link := range []string{d.Link, d.LogoURL} {
+		if err := checkLink(link); err != nil {
+			return err
+		}
+	}
+	if err := checkAddress(d.To); err != nil {
+		return fmt.Errorf("check To: %w", err)
+	}
+	if err := checkAddress(d.NewEmail); err != nil && (d.NewEmail != "" || kind == EmailChanged) {
+		return fmt.Errorf("check new address: %w", err)
+	}
+	if checkAddress(d.Support) != nil && checkLink(d.Support) != nil {
+		return fmt.Errorf("%w: support is neither an address nor an absolute http(s) link", ErrMalformed)
+	}
+	if (d.Accent != "" || d.OnAccent != "") && !(colour.MatchString(d.Accent) && colour.MatchString(d.OnAccent)) {
+		return fmt.Errorf("%w: colours are two, written as #rrggbb", ErrMalformed)
+	}
+	for key, text := range ownTexts(d.Texts) {
+		if err := checkText(text); err != nil {
+			return fmt.Errorf("check text %q: %w", key, err)
+		}
+	}
+	return nil
+}
+
+var (
+	colour      = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+	placeholder = regexp.MustCompile(`%%|%\[[1-4]\]s`)
+)
+
+// checkText takes a line in which each % is one that messages of mails have.
+func checkText(s string) error {
+	if strings.Contains(placeholder.ReplaceAllString(s, ""), "%") {
+		return fmt.Errorf("%w: write %%%% for a percent sign; placeholders are %%[1]s to %%[4]s", ErrMalformed)
+	}
+	return checkLine(s, 1024)
+}
+
+// checkLink takes an absolute http or https URL in printable ASCII, or none. html/template alone
+// would let //host through.
+func checkLink(s string) error {
+	if s == "" {
+		return nil
+	}
+	odd := strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) })
+	u, err := url.Parse(s)
+	if odd || err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return fmt.Errorf("%w: not an absolute http(s) link", ErrMalformed) // never echoed: it holds a token
+	}
+	return nil
+}
+
+// plainWords drops what is no plain name. Browser and OS come from a header that any stranger
+// chooses who asks for a letter to somebody else: nothing in it may read as a link or a message.
+func plainWords(s string) string {
+	previous := ' '
+	for i, r := range s {
+		next := ' '
+		if i+1 < len(s) {
+			next = rune(s[i+1])
+		}
+		dotted := r == '.' && unicode.IsLetter(previous) && unicode.IsLetter(next)
+		if dotted || !isAlphanumeric(r) && !strings.ContainsRune(" .-_()", r) {
+			return ""
+		}
+		previous = r
+	}
+	if len(s) > 48 {
+		return ""
+	}
+	return singleSpaced(s)
+}

@@ -1,0 +1,58 @@
+package mail
+
+// Every letter with made-up contents: what `latchkey theme preview` shows, and what a start renders so that
+// a client's texts are found wanting then and not by the outbox.
+
+import "time"
+
+// Sample is a letter in one of its states.
+type Sample struct {
+	Title string // for whoever looks at it, in English: the letter's name and state
+	Kind  Kind
+	Data  Data
+}
+
+// Samples returns every letter in every state, in the look and the language of brand: its Platform, From,
+// LogoURL, Language, Accent, OnAccent, Support and Texts.
+func Samples(brand Data) []Sample {
+	base := brand
+	base.To = "ada@example.com"
+	if base.From == "" {
+		base.From = "no-reply@example.com"
+	}
+	base.At = time.Date(2026, 11, 25, 9, 30, 0, 0, time.UTC)
+	base.Browser, base.OS, base.Addr = "Firefox 145", "Linux", "203.0.113.7"
+	letter := func(title string, kind Kind, change func(*Data)) Sample {
+		d := base
+		if change != nil {
+			change(&d)
+		}
+		return Sample{title, kind, d}
+	}
+	leads := func(link string) func(*Data) { return func(d *Data) { d.Link = link } }
+	const code = "?verificationCode=x8Jq0mB5nS3vQ2kT7yR1wE6uL9pA4cD0fG8hZ5jN3mX&email=ada%40example.com"
+	asked := func(path string) func(*Data) {
+		return func(d *Data) {
+			d.Link, d.ExpiresAt = "https://app.example.com"+path+code, d.At.Add(time.Hour)
+		}
+	}
+	undo := leads("https://app.example.com/end-session?token=x8Jq0mB5nS3vQ2kT7yR1wE6uL9pA4cD0fG8hZ5jN3mX")
+	moved := func(to string) func(*Data) {
+		return func(d *Data) {
+			undo(d)
+			d.Browser, d.OS, d.Addr = "", "", "" // an operator did it
+			d.To, d.NewEmail = to, "countess@example.com"
+		}
+	}
+	return []Sample{
+		letter("confirm the address", Verify, asked("/verify-email-success")),
+		letter("reset the password", Reset, asked("/reset-password")),
+		letter("already registered", AlreadyRegistered, leads("https://app.example.com")),
+		letter("password changed", PasswordChanged, undo),
+		letter("address changed, to the old one", EmailChanged, moved("ada@example.com")),
+		letter("address changed, to the new one", EmailChanged, moved("countess@example.com")),
+		letter("new device", NewDevice, undo),
+		letter("session ended by reuse", SessionEndedReuse, undo),
+		letter("test", Test, nil),
+	}
+}
