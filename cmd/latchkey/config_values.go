@@ -19,6 +19,7 @@ import (
 
 	"latchkey/internal/auth"
 	"latchkey/internal/brand"
+	"latchkey/internal/mail"
 	"latchkey/internal/pages"
 )
 
@@ -141,8 +142,8 @@ func readLogo(client *auth.Client, folder string) error {
 	return nil
 }
 
-// setPages parses the pages, and draws each for every client where some are the operator's own: a broken
-// template stops the start, not a visitor.
+// setPages parses the pages. What of pages and mails is the operator's own is drawn at the start, so that a
+// broken template or text stops that and not a visitor.
 func (c *config) setPages() (err error) {
 	var own fs.FS
 	if c.ThemeDir != "" {
@@ -151,16 +152,31 @@ func (c *config) setPages() (err error) {
 	if c.Pages, err = pages.New(own); err != nil {
 		return fmt.Errorf("LATCHKEY_THEME_DIR: %w", err)
 	}
-	if own == nil {
-		return nil
-	}
 	looks := []brand.Brand{brand.Plain}
 	for _, client := range c.Clients.List() {
 		looks = append(looks, client.Brand)
+		if err := checkLetters(client.Brand); err != nil {
+			return fmt.Errorf("LATCHKEY_CLIENTS_FILE: client %q: %w", client.Alias, err)
+		}
 	}
 	for _, look := range looks {
+		if own == nil && look.Texts == nil {
+			continue
+		}
 		if err := c.Pages.Check(look); err != nil {
 			return fmt.Errorf("LATCHKEY_THEME_DIR: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkLetters writes every mail that a client has words of its own for.
+func checkLetters(look brand.Brand) error {
+	for tag := range look.Texts {
+		for _, sample := range mail.Samples(mail.Letterhead(look, tag)) {
+			if _, err := mail.Render(sample.Kind, "sample", sample.Data); err != nil {
+				return fmt.Errorf("texts.%s: %s: %w", tag, sample.Title, err)
+			}
 		}
 	}
 	return nil

@@ -147,23 +147,6 @@ func (s *Service) compose(ctx context.Context, row store.Mail) (m mail.Message, 
 }
 
 func (s *Service) render(found mailing, row store.Mail, l letter) (mail.Message, error) {
-	kind := found.kind
-	d := mail.Data{
-		To:       l.To,
-		From:     s.o.MailFrom,
-		Platform: l.Platform,
-		LogoURL:  l.Logo,
-		Link:     found.link,
-		NewEmail: l.NewEmail,
-		At:       row.CreatedAt,
-		Browser:  l.Browser,
-		OS:       l.OS,
-		Addr:     l.Addr,
-		Language: cmp.Or(found.reads, l.Lang),
-	}
-	if kind == mail.Reset || kind == mail.Verify {
-		d.ExpiresAt = row.ExpiresAt
-	}
 	client, err := s.client(l.Client)
 	if err != nil { // not registered any more, or Latchkey itself
 		client, err = s.client("")
@@ -171,10 +154,16 @@ func (s *Service) render(found mailing, row store.Mail, l letter) (mail.Message,
 	if err != nil {
 		return mail.Message{}, err
 	}
-	d.Platform = cmp.Or(d.Platform, client.Name)
-	d.LogoURL = cmp.Or(d.LogoURL, client.LogoURL)
-	d.From = cmp.Or(client.From, d.From)
-	return mail.Render(kind, row.ID, d)
+	d := mail.Letterhead(client.Brand, cmp.Or(found.reads, l.Lang))
+	d.To, d.From = l.To, cmp.Or(client.From, s.o.MailFrom)
+	d.Platform = cmp.Or(l.Platform, client.Name)
+	d.LogoURL = cmp.Or(l.Logo, d.LogoURL)
+	d.Link, d.NewEmail, d.At = found.link, l.NewEmail, row.CreatedAt
+	d.Browser, d.OS, d.Addr = l.Browser, l.OS, l.Addr
+	if found.kind == mail.Reset || found.kind == mail.Verify {
+		d.ExpiresAt = row.ExpiresAt
+	}
+	return mail.Render(found.kind, row.ID, d)
 }
 
 // resetMail makes the reset token of a request, if it is still the newest and the account can use it.

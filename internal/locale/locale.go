@@ -26,6 +26,14 @@ type Language struct {
 // languages is every one, English first: it stands in where nothing fits.
 var languages = [...]Language{
 	{"en", "English", "ltr"},
+	{"de", "Deutsch", "ltr"},
+	{"fr", "Français", "ltr"},
+	{"es", "Español", "ltr"},
+	{"pt", "Português", "ltr"},
+	{"hi", "हिन्दी", "ltr"},
+	{"ar", "العربية", "rtl"},
+	{"ja", "日本語", "ltr"},
+	{"zh", "中文", "ltr"},
 }
 
 // Languages returns every language, English first.

@@ -3,7 +3,12 @@ package mail
 // Every letter with made-up contents: what `latchkey theme preview` shows, and what a start renders so that
 // a client's texts are found wanting then and not by the outbox.
 
-import "time"
+import (
+	"time"
+
+	"latchkey/internal/brand"
+	"latchkey/internal/locale"
+)
 
 // Sample is a letter in one of its states.
 type Sample struct {
@@ -12,10 +17,21 @@ type Sample struct {
 	Data  Data
 }
 
-// Samples returns every letter in every state, in the look and the language of brand: its Platform, From,
-// LogoURL, Language, Accent, OnAccent, Support and Texts.
-func Samples(brand Data) []Sample {
-	base := brand
+// Letterhead is the part of Data that a client's look decides, in a language.
+func Letterhead(look brand.Brand, language string) Data {
+	d := Data{
+		Platform: look.Name, LogoURL: look.LogoURL, Language: language, Support: look.Support.Shown(),
+		Texts: look.Texts[locale.For(language).Tag],
+	}
+	if !look.Colour.IsZero() {
+		d.Accent, d.OnAccent = look.Colour.String(), look.Colour.On().String()
+	}
+	return d
+}
+
+// Samples returns every letter in every state, under a Letterhead.
+func Samples(letterhead Data) []Sample {
+	base := letterhead
 	base.To = "ada@example.com"
 	if base.From == "" {
 		base.From = "no-reply@example.com"

@@ -1,6 +1,6 @@
 package server
 
-// Every page with made-up contents: `latchkey theme preview`. Nothing is behind it, no account and no
+// Every page and mail with made-up contents: `latchkey theme preview`. Nothing is behind it, no account and no
 // database.
 
 import (
@@ -15,11 +15,12 @@ import (
 	"latchkey/internal/auth"
 	"latchkey/internal/brand"
 	"latchkey/internal/locale"
+	"latchkey/internal/mail"
 	"latchkey/internal/pages"
 )
 
-// NewPreview returns a handler whose first page lists every page of every client in every language. Pages
-// are those of a Set, and looks those of the clients.
+// NewPreview returns a handler whose first page lists every page and mail of every client in every language.
+// Pages are those of a Set, and looks those of the clients.
 func NewPreview(set *pages.Set, clients []auth.Client) http.Handler {
 	s := &server{
 		drawing: set, brands: newBrands(clients), auth: &auth.Service{}, now: time.Now,
@@ -42,6 +43,7 @@ func (p preview) routes() []route {
 	return []route{
 		{"GET", "/{$}", anyone, inHTML, p.list},
 		{"GET", "/preview/{look}/{language}/{page}", anyone, inHTML, p.page},
+		{"GET", "/preview/{look}/{language}/mail/{letter}", anyone, inHTML, p.letter},
 		{"POST", "/language", anyone, inHTML, p.language},
 	}
 }
@@ -53,7 +55,10 @@ func (p preview) list(x *exchange) (reply, error) {
 		for _, l := range locale.Languages() {
 			group := pages.PreviewLinks{Title: look.Name + ", " + l.Name}
 			for n, sample := range pages.Samples(look, l.Tag) {
-				group.Links = append(group.Links, pages.PreviewLink{Title: sample.Title, Path: previewPath(i, l.Tag, n)})
+				group.Links = append(group.Links, pages.PreviewLink{Title: sample.Title, Path: previewPath(i, l.Tag, strconv.Itoa(n))})
+			}
+			for n, sample := range mail.Samples(mail.Letterhead(look, l.Tag)) {
+				group.Links = append(group.Links, pages.PreviewLink{Title: "mail: " + sample.Title, Path: previewPath(i, l.Tag, "mail/"+strconv.Itoa(n))})
 			}
 			links = append(links, group)
 		}
@@ -62,23 +67,61 @@ func (p preview) list(x *exchange) (reply, error) {
 	return drawn(v), nil
 }
 
-func previewPath(look int, language string, page int) string {
-	return fmt.Sprintf("/preview/%d/%s/%d", look, language, page)
+func previewPath(look int, language, page string) string {
+	return fmt.Sprintf("/preview/%d/%s/%s", look, language, page)
+}
+
+// look is the one that the path names, and the number of what is to be seen.
+func (p preview) look(x *exchange, name string) (look brand.Brand, n int, err error) {
+	i, err := strconv.Atoi(x.r.PathValue("look"))
+	if err != nil || i < 0 || i >= len(p.looks) || !locale.Known(x.r.PathValue("language")) {
+		return brand.Brand{}, 0, refuse(codeNotFound)
+	}
+	if n, err = strconv.Atoi(x.r.PathValue(name)); err != nil || n < 0 {
+		return brand.Brand{}, 0, refuse(codeNotFound)
+	}
+	return p.looks[i], n, nil
 }
 
 func (p preview) page(x *exchange) (reply, error) {
-	look, err := strconv.Atoi(x.r.PathValue("look"))
-	if err != nil || look < 0 || look >= len(p.looks) || !locale.Known(x.r.PathValue("language")) {
-		return nil, refuse(codeNotFound)
+	look, page, err := p.look(x, "page")
+	if err != nil {
+		return nil, err
 	}
-	samples := pages.Samples(p.looks[look], x.r.PathValue("language"))
-	page, err := strconv.Atoi(x.r.PathValue("page"))
-	if err != nil || page < 0 || page >= len(samples) {
+	samples := pages.Samples(look, x.r.PathValue("language"))
+	if page >= len(samples) {
 		return nil, refuse(codeNotFound)
 	}
 	v := samples[page].View
 	v.Here = x.r.URL.Path
 	return drawn(&v), nil
+}
+
+// mailCSP lets a mail look as in a mail reader: its styles are in it, its logo comes from the web.
+const mailCSP = "default-src 'none'; style-src 'unsafe-inline'; img-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// letter shows a mail, or with ?text its text part.
+func (p preview) letter(x *exchange) (reply, error) {
+	look, n, err := p.look(x, "letter")
+	if err != nil {
+		return nil, err
+	}
+	samples := mail.Samples(mail.Letterhead(look, x.r.PathValue("language")))
+	if n >= len(samples) {
+		return nil, refuse(codeNotFound)
+	}
+	m, err := mail.Render(samples[n].Kind, "sample", samples[n].Data)
+	if err != nil {
+		return nil, err
+	}
+	return func(x *exchange) {
+		if x.r.URL.Query().Has("text") {
+			x.send(http.StatusOK, "text/plain; charset=utf-8", []byte(m.Subject+"\n\n"+m.Text))
+			return
+		}
+		x.Header().Set("Content-Security-Policy", mailCSP)
+		x.send(http.StatusOK, "text/html; charset=utf-8", []byte(m.HTML))
+	}, nil
 }
 
 // language shows the same page in another language.
@@ -97,5 +140,5 @@ func (p preview) language(x *exchange) (reply, error) {
 	if _, err := fmt.Sscanf(back.Path, "/preview/%d/%2s/%d", &look, &was, &page); err != nil {
 		return seeOther("/"), nil
 	}
-	return seeOther(previewPath(look, tag, page)), nil
+	return seeOther(previewPath(look, tag, strconv.Itoa(page))), nil
 }

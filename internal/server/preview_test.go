@@ -31,7 +31,7 @@ func TestPreview(t *testing.T) {
 	}
 	list := ask("GET", "/", "")
 	links := regexp.MustCompile(`href="(/preview/[^"]+)"`).FindAllStringSubmatch(list.Body.String(), -1)
-	if list.Code != 200 || len(links) < 2*9*20 {
+	if list.Code != 200 || len(links) < 2*9*30 {
 		t.Fatalf("%d, %d links", list.Code, len(links))
 	}
 	all := ""
@@ -42,7 +42,7 @@ func TestPreview(t *testing.T) {
 		}
 		all += page.Body.String()
 	}
-	for _, want := range []string{"Willkommen bei Acme", `href="mailto:help@example.com"`, `href="/brand/web/style.css"`, `dir="rtl"`} {
+	for _, want := range []string{"Willkommen bei Acme", `href="mailto:help@example.com"`, `href="/brand/web/style.css"`, `dir="rtl"`, "background:#0b6e4f", "help@example.com</a>"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no page has %s", want)
 		}
@@ -54,7 +54,7 @@ func TestPreview(t *testing.T) {
 	if other.Code != http.StatusSeeOther || other.Header().Get("Location") != "/preview/1/ja/3" {
 		t.Errorf("another language: %d to %s", other.Code, other.Header().Get("Location"))
 	}
-	for _, nothing := range []string{"/preview/9/en/0", "/preview/0/xx/0", "/preview/0/en/99", "/preview/0/en/-1", "/signin", "/auth/signin"} {
+	for _, nothing := range []string{"/preview/9/en/0", "/preview/0/xx/0", "/preview/0/en/99", "/preview/0/en/-1", "/preview/0/en/mail/99", "/signin", "/auth/signin"} {
 		if got := ask("GET", nothing, "").Code; got != 404 {
 			t.Errorf("%s: %d", nothing, got)
 		}
