@@ -145,7 +145,7 @@ func (p *page) lacks(part string, d Data) bool {
 	return false
 }
 
-// mark stands around a name while it is in a message. It is of a private plane: nothing that was checked
+// mark stands around a name while it is in a message. It is for private use: nothing that was checked
 // holds it.
 const mark = "\ue000"
 
