@@ -70,6 +70,12 @@ func open(t *testing.T, ctx context.Context, cancel context.CancelFunc, p *perso
 	return p
 }
 
+// uses makes the person's browser say that it is another.
+func (p *person) uses(userAgent string) {
+	p.t.Helper()
+	call(p, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: userAgent})
+}
+
 // do runs steps that end within a person's patience.
 func (p *person) do(steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
@@ -242,3 +248,6 @@ func call[P, R any](p *person, command cdp.Command[P, R], params P) R {
 	}
 	return got
 }
+
+// click clicks the first element that a CSS selector finds.
+func click(css string) chromedp.Action[chromedp.Void] { return chromedp.Click(chromedp.CSS(css)) }
