@@ -148,7 +148,8 @@ var spoken = sync.OnceValue(func() everything {
 			}
 		}
 		tags = append(tags, tag)
-		all.printers = append(all.printers, Printer{Language: l, tag: tag})
+		digits := language.MustParse(l.Tag + "-u-nu-latn") // one kind of them: dates have no other
+		all.printers = append(all.printers, Printer{Language: l, tag: digits})
 	}
 	all.catalog, all.matcher = b, language.NewMatcher(tags)
 	return all

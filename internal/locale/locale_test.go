@@ -79,6 +79,7 @@ func TestTimes(t *testing.T) {
 	for tag, want := range map[string]struct{ full, ago string }{
 		"en": {"25 November 2026, 08:05 UTC", "2 hours ago"},
 		"de": {"25. November 2026, 08:05 UTC", "vor 2 Stunden"},
+		"ar": {"25 نوفمبر 2026، 08:05 UTC", "قبل 2 ساعة"},
 		"ja": {"2026年11月25日 08:05 UTC", "2 時間前"},
 	} {
 		p := locale.For(tag)
