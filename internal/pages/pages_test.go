@@ -39,6 +39,9 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 			if all := len(drawn) + assets; all > 60_000 {
 				t.Errorf("%s in %s has %d bytes with what it loads", sample.Title, l.Name, all)
 			}
+			if bytes.Contains(bytes.ToLower(drawn), []byte("zgotmplz")) {
+				t.Errorf("%s in %s has something that html/template refused to write:\n%s", sample.Title, l.Name, drawn)
+			}
 			if bytes.Contains(drawn, []byte("%!")) {
 				t.Errorf("%s in %s has a placeholder that nothing fills:\n%s", sample.Title, l.Name, drawn)
 			}

@@ -145,7 +145,8 @@ func (f Field) Fault() (string, error) {
 	return f.Say(s)
 }
 
-// Word is what script may show beside a new password, by the name that the policy's answer has for it.
+// Word is what script may show beside a new password, by the name that the policy's answer has for it, less
+// the underscores: html/template lets none be in an attribute's name.
 type Word struct{ Name, Text string }
 
 // Words are all of them.
@@ -161,7 +162,7 @@ func (f Field) Words() (words []Word, err error) {
 		if err != nil {
 			return nil, err
 		}
-		words = append(words, Word{name, text})
+		words = append(words, Word{strings.ReplaceAll(name, "_", ""), text})
 	}
 	slices.SortFunc(words, func(a, b Word) int { return strings.Compare(a.Name, b.Name) })
 	return words, nil

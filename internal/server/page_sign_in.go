@@ -82,6 +82,8 @@ func (s *server) signOutPagePost(x *exchange, _ url.Values) (reply, error) {
 		return nil, err
 	}
 	s.cookies.set(x, sessionCookie, "", 0, http.SameSiteLaxMode)
+	// Without script nothing makes a browser ask again for the pages that it keeps to go back to.
+	x.Header().Set("Clear-Site-Data", `"cache"`)
 	return seeOther("/signed-out"), nil
 }
 

@@ -148,7 +148,9 @@ func (p *person) follow(key string) {
 func (p *person) fill(field, text string) {
 	p.t.Helper()
 	sel := chromedp.ID(field)
-	p.do(chromedp.Click(sel), chromedp.Clear(sel), chromedp.SendKeys(sel, text))
+	p.do(chromedp.Click(sel))
+	p.edits("selectAll")
+	p.do(chromedp.SendKeys(sel, text))
 }
 
 // value is what a field holds.
@@ -196,11 +198,11 @@ func (p *person) back() {
 func (p *person) settle() {
 	p.t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if p.record.quiet() && eval[string](p, "document.readyState") == "complete" {
+		if len(p.record.underWay()) == 0 && eval[string](p, "document.readyState") == "complete" {
 			return
 		}
 	}
-	p.t.Fatal("the page never came to rest")
+	p.t.Fatalf("the page never came to rest: %v", p.record.underWay())
 }
 
 // await waits until an expression is true.

@@ -102,16 +102,16 @@ func (r *record) refer(id network.RequestID, headers network.Headers) {
 	}
 }
 
-// quiet says whether no request is under way.
-func (r *record) quiet() bool {
+// underWay are the requests that no answer has ended; of an icon the browser tells no end.
+func (r *record) underWay() (found []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, q := range r.requests {
-		if !q.over && strings.HasPrefix(q.URL, "http") {
-			return false
+		if !q.over && q.Type != network.ResourceTypeOther {
+			found = append(found, q.Method+" "+q.URL)
 		}
 	}
-	return true
+	return found
 }
 
 // all are the requests over the network so far.

@@ -22,7 +22,7 @@ for (const advice of document.querySelectorAll(".advice")) {
     }).catch(() => null);
     const found = r?.ok ? (await r.json()).data : null;
     if (mine !== asked) return;
-    advice.textContent = found ? advice.dataset[found.reason || found.strength] || plain : plain;
+    advice.textContent = found ? advice.dataset[(found.reason || found.strength).replaceAll("_", "")] || plain : plain;
     advice.className = "advice" + (found ? found.accepted ? " good" : " bad" : "");
   };
   input.addEventListener("input", () => {

@@ -1,0 +1,77 @@
+package browser
+
+// The keyboard alone will do: everything is reached in the order in which it is read, and where one is shows.
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+func quoted(text string) string { return strconv.Quote(text) }
+
+// typed presses keys, wherever the focus is.
+func (p *person) typed(keys string) {
+	p.t.Helper()
+	p.do(chromedp.KeyEvent(keys))
+}
+
+// on asserts what has the focus, and that one can see it.
+func (p *person) on(css string) {
+	p.t.Helper()
+	if !eval[bool](p, "document.activeElement.matches("+quoted(css)+")") {
+		p.t.Fatalf("the focus is on %s, want %s", eval[string](p, "document.activeElement.outerHTML.slice(0, 200)"), css)
+	}
+	if !eval[bool](p, `(e => { const s = getComputedStyle(e), r = e.getBoundingClientRect();
+		return s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 2 && r.top >= 0 && r.left >= 0 && r.width > 0; })(document.activeElement)`) {
+		p.t.Errorf("nobody sees that the focus is on %s", css)
+	}
+}
+
+func TestKeyboardAlone(t *testing.T) {
+	h, p, email := newHouse(t, nil), newPerson(t, true), "ada@example.com"
+	p.open(h.url + "/signup")
+	p.on("#email")
+	p.typed(email)
+	p.load(chromedp.KeyEvent(kb.Enter))
+	p.at("check_mail.title")
+	p.open(h.mailed(email, "/verify-email-success"))
+	p.on("#firstName")
+	p.typed("Ada" + kb.Tab)
+	p.on("#lastName")
+	p.typed("Lovelace" + kb.Tab)
+	p.on("#password")
+	p.typed(goodPassword + kb.Tab)
+	p.on(".show")
+	p.typed(" ")
+	if eval[string](p, "document.getElementById('password').type") != "text" {
+		t.Error("the space bar does not press the show button")
+	}
+	p.typed(kb.Tab)
+	p.on("main form > button")
+	p.load(chromedp.KeyEvent(kb.Enter))
+	p.at("done.signed_up.title")
+	p.typed(kb.Tab)
+	p.on("a.skip")
+	p.typed(kb.Enter + kb.Tab)
+	p.on("main a.button")
+	p.load(chromedp.KeyEvent(kb.Enter))
+	p.at("sign_in.title")
+	p.on("#email")
+	p.typed(email + kb.Tab)
+	p.on("#password")
+	p.typed(goodPassword + kb.Tab)
+	p.on(".show")
+	p.typed(kb.Tab)
+	p.on("a[href^='/forgot-password']")
+	p.typed(kb.Tab)
+	p.on("main form > button")
+	p.load(chromedp.KeyEvent(kb.Enter))
+	p.at("account.title")
+	for _, stop := range []string{"a.skip", "a[href='/change-password']", "form[action='/signout'] button", "#language", "form[action='/language'] button"} {
+		p.typed(kb.Tab)
+		p.on(stop)
+	}
+}
