@@ -32,7 +32,7 @@ test-soak: deps ## the same for hours: see docs/reliability.md
 	LATCHKEY_RIG=soak $(GO) test -timeout 0 -v -run '^TestSmoke$$' ./bench
 	./scripts/fuzz.sh 60s
 
-screenshots: deps ## every page on phone and desktop, light and dark, into bin/screenshots
+screenshots: deps ## every page and mail on phone and desktop, light and dark, into bin/screenshots
 	LATCHKEY_SCREENSHOTS=$(CURDIR)/bin/screenshots $(GO) test -count=1 -run '^TestEveryPageFits$$' ./rigs/browser
 
 bench: deps ## load the server on both engines for some minutes, and write bench/report.md

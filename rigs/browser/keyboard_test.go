@@ -18,12 +18,10 @@ func (p *person) typed(keys string) {
 	p.do(chromedp.KeyEvent(keys))
 }
 
-// on asserts what has the focus, and that one can see it.
+// on asserts what has the focus, or gets it in a moment, and that one can see it.
 func (p *person) on(css string) {
 	p.t.Helper()
-	if !eval[bool](p, "document.activeElement.matches("+quoted(css)+")") {
-		p.t.Fatalf("the focus is on %s, want %s", eval[string](p, "document.activeElement.outerHTML.slice(0, 200)"), css)
-	}
+	p.await("document.activeElement.matches(" + quoted(css) + ")")
 	if !eval[bool](p, `(e => { const s = getComputedStyle(e), r = e.getBoundingClientRect();
 		return s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 2 && r.top >= 0 && r.left >= 0 && r.width > 0; })(document.activeElement)`) {
 		p.t.Errorf("nobody sees that the focus is on %s", css)

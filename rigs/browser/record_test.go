@@ -62,7 +62,7 @@ func (r *record) hear(event any) {
 		r.said = append(r.said, fmt.Sprintf("console.%s", e.Type))
 	case *log.EventEntryAdded:
 		// A refused form is a page with a status of its own, which the log counts as a failed load.
-		if e.Entry.Source != log.EntrySourceNetwork {
+		if e.Entry.Source != log.EntrySourceNetwork && e.Entry.Level != log.EntryLevelInfo && e.Entry.Level != log.EntryLevelVerbose {
 			r.said = append(r.said, fmt.Sprintf("%s %s: %s", e.Entry.Source, e.Entry.Level, e.Entry.Text))
 		}
 	}
@@ -82,7 +82,7 @@ func (r *record) answered(id network.RequestID, response *network.Response) {
 	q := r.last(id)
 	q.Status = response.Status
 	if response.Timing != nil {
-		q.FirstByte = response.Timing.ReceiveHeadersStart - response.Timing.SendEnd
+		q.FirstByte = response.Timing.ReceiveHeadersEnd - response.Timing.SendStart
 	}
 }
 
@@ -143,7 +143,7 @@ func (r *record) faults() []string {
 	defer r.mu.Unlock()
 	found := append([]string(nil), r.said...)
 	for _, q := range r.requests {
-		if q.Status >= 400 && q.Type != network.ResourceTypeDocument {
+		if q.Status >= 400 && q.Type != network.ResourceTypeDocument && q.Type != network.ResourceTypeOther { // other: the icon that a browser looks for by itself
 			found = append(found, fmt.Sprintf("%s %s: %d", q.Method, q.URL, q.Status))
 		}
 	}

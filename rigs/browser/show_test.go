@@ -1,60 +1,55 @@
 package browser
 
-// Every page in every state, served as the real server does: for what is looked at in each and takes no flow.
+// Every page in every state and every mail, as `latchkey theme preview` shows them, for what is looked at in
+// each and takes no flow.
 
 import (
-	"net/http"
+	"fmt"
 	"net/http/httptest"
-	"net/url"
-	"strings"
 	"testing"
 
+	"latchkey/internal/auth"
 	"latchkey/internal/brand"
+	"latchkey/internal/mail"
 	"latchkey/internal/pages"
+	"latchkey/internal/server"
 )
 
-var sampleBrand = brand.Brand{Name: "Acme", Home: "https://example.com/", Support: "mailto:help@example.com"}
+// exhibit is a page or a mail in one of its states.
+type exhibit struct{ title, url string }
 
-// samplePolicy is as strict as the server's own.
-const samplePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-
-type show struct{ at string }
+// show is where they are to be seen, with a client's look: a colour, help, a way home.
+type show struct {
+	at   string
+	look brand.Brand
+}
 
 func newShow(t *testing.T) show {
 	t.Helper()
+	colour, err := brand.ParseColour("#0b6e4f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := brand.Brand{Alias: "web", Name: "Acme", Home: "https://example.com/", Support: "mailto:help@example.com", Colour: colour}
 	set, err := pages.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", samplePolicy)
-		if content, mediaType, ok := set.Asset(strings.TrimPrefix(r.URL.Path, "/")); ok {
-			w.Header().Set("Content-Type", mediaType)
-			_, _ = w.Write(content)
-			return
-		}
-		for _, sample := range pages.Samples(sampleBrand, r.URL.Query().Get("language")) {
-			if sample.Title != r.URL.Query().Get("page") {
-				continue
-			}
-			if direction := r.URL.Query().Get("dir"); direction != "" {
-				sample.View.Printer.Direction = direction
-			}
-			drawn, err := set.Draw(&sample.View)
-			if err != nil {
-				t.Errorf("%s: %v", sample.Title, err)
-			}
-			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			_, _ = w.Write(drawn)
-			return
-		}
-		http.NotFound(w, r)
-	}))
-	t.Cleanup(server.Close)
-	return show{server.URL}
+	served := httptest.NewServer(server.NewPreview(set, []auth.Client{{Alias: "web", Brand: look}}))
+	t.Cleanup(served.Close)
+	return show{served.URL, look}
 }
 
-// url is where a page is shown in one of its states.
-func (s show) url(title, language string) string {
-	return s.at + "/?" + url.Values{"page": {title}, "language": {language}}.Encode()
+func (s show) pages(language string) (all []exhibit) {
+	for i, sample := range pages.Samples(s.look, language) {
+		all = append(all, exhibit{sample.Title, fmt.Sprintf("%s/preview/1/%s/%d", s.at, language, i)})
+	}
+	return all
+}
+
+func (s show) mails(language string) (all []exhibit) {
+	for i, sample := range mail.Samples(mail.Letterhead(s.look, language)) {
+		all = append(all, exhibit{"mail: " + sample.Title, fmt.Sprintf("%s/preview/1/%s/mail/%d", s.at, language, i)})
+	}
+	return all
 }
