@@ -205,13 +205,16 @@ func (p *person) settle() {
 	p.t.Fatalf("the page never came to rest: %v", p.record.underWay())
 }
 
-// await waits until an expression is true.
+// await waits until an expression is true, over the end of one page and the beginning of the next.
 func (p *person) await(expression string) {
 	p.t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if eval[bool](p, expression) {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	for ctx.Err() == nil {
+		if met, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression)); err == nil && met {
 			return
 		}
+		time.Sleep(20 * time.Millisecond)
 	}
 	p.t.Fatalf("never became true: %s\n%s", expression, p.shown())
 }
