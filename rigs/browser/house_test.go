@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"latchkey/rigs/stage"
 )
@@ -50,19 +49,6 @@ func (h *house) mailed(address, page string) string {
 	}
 	h.seen[found] = true
 	return found
-}
-
-// never asserts that no new link to a page comes.
-func (h *house) never(address, page string) {
-	h.t.Helper()
-	time.Sleep(500 * time.Millisecond)
-	for _, letter := range h.post.To(address) {
-		for _, link := range regexp.MustCompile(regexp.QuoteMeta(h.url+page)+`\?\S+`).FindAllString(letter.Text(), -1) {
-			if !h.seen[link] {
-				h.t.Errorf("a mail that nobody asked for has %s", link)
-			}
-		}
-	}
 }
 
 const (
