@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -190,7 +191,8 @@ func (x *exchange) formValues() (url.Values, error) {
 	return parseValues(string(body))
 }
 
-// parseValues reads a query or a form. RFC 6749 §3.2: no parameter more than once.
+// parseValues reads a query or a form. RFC 6749 §3.2: no parameter more than once. What is no UTF-8 could
+// neither be stored by PostgreSQL nor be told again as JSON.
 func parseValues(raw string) (url.Values, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
@@ -199,6 +201,9 @@ func parseValues(raw string) (url.Values, error) {
 	for _, given := range values {
 		if len(given) > 1 {
 			return nil, malformed("Each parameter may be given once only.")
+		}
+		if !utf8.ValidString(given[0]) {
+			return nil, malformed("The parameters must be UTF-8.")
 		}
 	}
 	return values, nil

@@ -150,7 +150,7 @@ func TestMediaTypes(t *testing.T) {
 }
 
 func TestFormValuesRefuseDoubles(t *testing.T) {
-	for raw, ok := range map[string]bool{"token=a&hint=b": true, "": true, "token=a&token=b": false, "token=%zz": false, "a;b": false} {
+	for raw, ok := range map[string]bool{"token=a&hint=b": true, "": true, "token=a&token=b": false, "token=%zz": false, "a;b": false, "a=%ff": false, "a=%c3%9f": true} {
 		if _, err := parseValues(raw); (err == nil) != ok {
 			t.Errorf("%q: %v", raw, err)
 		}
