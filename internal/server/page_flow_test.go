@@ -70,6 +70,43 @@ func TestForgottenPasswordOnPages(t *testing.T) {
 	})
 }
 
+// Two people at one browser: who resets a password there ends their own sessions alone (I18).
+func TestResetLeavesOthersSignedIn(t *testing.T) {
+	onBothEngines(t, nil, func(t *testing.T, n *node) {
+		a := n.enter(t)
+		b, own, other := a.browser(), a.user(), a.user()
+		b.signsIn(other).is(200, "/account")
+		b.open("/forgot-password").submit("/forgot-password", "email", own).is(200, "/check-mail")
+		b.follow(a.mailTo(own)[0]).submit("/reset-password", "password", newPassword).is(200, "/done")
+		b.open("/account").is(200, "/account").has(other)
+	})
+}
+
+// Whatever page is shown, choosing a language leads back to it.
+func TestEveryPageInAnotherLanguage(t *testing.T) {
+	onBothEngines(t, nil, func(t *testing.T, n *node) {
+		a := n.enter(t)
+		b, email := a.browser(), a.user()
+		b.open("/forgot-password").submit("/forgot-password", "email", email)
+		link := b.follow(a.mailTo(email)[0]).at
+		b.signsIn(email)
+		for _, path := range []string{
+			"/signin?clientAlias=web", "/signup", "/forgot-password", "/check-mail?for=sign_up", "/signed-out", "/end-session?token=x",
+			"/done?what=verified", "/done?what=signed_up&clientAlias=web", "/done?what=session_ended", "/done?what=reset",
+			"/account", "/change-password", link.RequestURI(),
+		} {
+			at := b.open(path).at
+			s := b.open(path).submit("/language", "language", "de").is(200, at.Path).has(`lang="de"`)
+			if s.at.Query().Encode() != at.Query().Encode() {
+				t.Errorf("from %s to %s", at, s.at)
+			}
+		}
+		if u, err := a.Service.UserByEmail(t.Context(), email); err != nil || u.Language != "de" {
+			t.Errorf("the account's language is %q, %v", u.Language, err)
+		}
+	})
+}
+
 func TestThatWasNotMe(t *testing.T) {
 	onBothEngines(t, nil, func(t *testing.T, n *node) {
 		a := n.enter(t)

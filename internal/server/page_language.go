@@ -30,13 +30,11 @@ func (s *server) chooseLanguage(x *exchange, values url.Values) (reply, error) {
 	if !locale.Known(tag) {
 		return nil, refuse(auth.CodeInvalidRequest)
 	}
-	switch err := x.recognise(); auth.CodeOf(err) {
-	case auth.CodeInvalidToken: // nobody is signed in
-	case "":
-		if err := s.auth.SetLanguage(x.r.Context(), *x.caller, tag); err != nil {
-			return nil, err
-		}
-	default:
+	err := x.recognise()
+	if err == nil {
+		err = s.auth.SetLanguage(x.r.Context(), *x.caller, tag)
+	}
+	if err != nil && auth.CodeOf(err) != auth.CodeInvalidToken { // that is nobody's, who may choose, too
 		return nil, err
 	}
 	s.cookies.set(x, languageCookie, tag, languageLife, http.SameSiteLaxMode)

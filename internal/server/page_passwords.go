@@ -45,8 +45,7 @@ func (s *server) resetPagePost(x *exchange, values url.Values) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.rememberDevice(device)
-	s.cookies.set(x, sessionCookie, "", 0, http.SameSiteLaxMode) // its session, if it had one, is over
+	x.rememberDevice(device) // a session cookie stays: it may be of another account
 	return seeOther(withCarried("/done?what=reset", values)), nil
 }
 

@@ -63,7 +63,7 @@ func here(path string, values url.Values) string {
 		path = "/verify-email-success"
 	}
 	keep := url.Values{}
-	for _, name := range [...]string{"clientAlias", "return_to", "for", "token", "verificationCode"} {
+	for _, name := range [...]string{"clientAlias", "return_to", "for", "what", "token", "verificationCode"} {
 		if value := values.Get(name); value != "" {
 			keep.Set(name, value)
 		}
