@@ -97,6 +97,18 @@ func TestPagesRefuseOtherSites(t *testing.T) {
 	}
 }
 
+// On plain http off loopback browsers say neither whose form it is nor, for the Referrer-Policy, from where;
+// but nobody is signed in there whose name could be used, and the forms of our own pages work.
+func TestPagesOnPlainHTTP(t *testing.T) {
+	rm := newRoom(t, func(o *Options) { o.PublicURL = "http://id.example.org" })
+	for _, path := range posted(rm.Handler.(*server)) {
+		w := rm.ask("POST", path, "email=x", "Origin: null", "Content-Type: application/x-www-form-urlencoded")
+		if strings.Contains(w.Body.String(), "This came from somewhere else") || w.Header().Get("Set-Cookie") != "" {
+			t.Errorf("%s: %d, sets %q", path, w.Code, w.Header().Get("Set-Cookie"))
+		}
+	}
+}
+
 // posted are the paths that pages post to.
 func posted(s *server) (paths []string) {
 	for _, r := range s.routes() {
