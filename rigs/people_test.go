@@ -4,6 +4,10 @@ package rigs
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,4 +76,48 @@ func refused(t testing.TB, err error, code string) {
 	if err == nil || client.CodeOf(err) != code {
 		t.Fatalf("got %v, want a refusal with %s", err, code)
 	}
+}
+
+// pageCookie is where the hosted pages keep who is signed in, on loopback.
+const pageCookie = "latchkey-session"
+
+// onPage posts a form of the pages, with the token of who is signed in or without, and follows no redirect.
+func onPage(t testing.TB, n *stage.Node, path, token string, form url.Values) *http.Response {
+	t.Helper()
+	method, body := http.MethodPost, form.Encode()
+	if form == nil {
+		method = http.MethodGet
+	}
+	r, err := http.NewRequest(method, n.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if token != "" {
+		r.AddCookie(&http.Cookie{Name: pageCookie, Value: token})
+	}
+	res, err := n.HTTP.Transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	if closing := res.Body.Close(); err != nil || closing != nil {
+		t.Fatal(err, closing)
+	}
+	return res
+}
+
+// inPages signs in on the hosted pages where that must work, and returns the page token.
+func inPages(t testing.TB, n *stage.Node, email, password string) (token string) {
+	t.Helper()
+	res := onPage(t, n, "/signin", "", url.Values{"email": {email}, "password": {password}})
+	for _, c := range res.Cookies() {
+		if c.Name == pageCookie {
+			token = c.Value
+		}
+	}
+	if res.StatusCode != http.StatusSeeOther || token == "" {
+		t.Fatalf("sign in on a page as %s: %s", email, res.Status)
+	}
+	return token
 }

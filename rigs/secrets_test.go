@@ -92,6 +92,7 @@ func TestStolenDatabase(t *testing.T) {
 		s.heard.RoundTripper = s.n.HTTP.Transport
 		s.cl = client.New(s.n.URL, &http.Client{Transport: &s.heard, Timeout: 30 * time.Second})
 		s.users()
+		s.pages()
 		s.nonsense()
 		s.commands()
 		s.outstanding()
@@ -144,6 +145,40 @@ func (s *story) users() {
 	_, err = s.cl.Refresh(ctx, last.RefreshToken)
 	refused(t, err, "invalid_refresh_token")
 	s.tokens(signIn(t, s.cl, userEmail, third))
+}
+
+// pages does on the hosted pages what one can do there, right and wrong.
+func (s *story) pages() {
+	t, n := s.t, s.n
+	const third = "an altogether different one"
+	wrong, fourth, fifth := s.secret("a password mistyped on a page", "these keys were stuck together"), s.secret("a password reset on a page", "a fourth one for the pages"), s.secret("a password changed on a page", "a fifth one, also on the pages")
+	do := func(status int, path, page string, form url.Values) {
+		t.Helper()
+		if res := onPage(t, n, path, page, form); res.StatusCode != status {
+			t.Fatalf("%s: %s, want %d", path, res.Status, status)
+		}
+	}
+	in := func(password string) string {
+		page := inPages(t, n, userEmail, password)
+		s.hidden.addToken("a page token", page)
+		return page
+	}
+	page := in(third)
+	do(401, "/signin", page, url.Values{"email": {userEmail}, "password": {wrong}})
+	do(200, "/account", page, nil)
+	do(303, "/account", page+"x", nil)
+	do(401, "/change-password", page, url.Values{"oldPassword": {wrong}, "newPassword": {fourth}})
+	code := s.link(userEmail)
+	link := "/reset-password?" + url.Values{"email": {userEmail}, "verificationCode": {code}}.Encode()
+	do(200, link, page, nil)
+	do(303, "/language", page, url.Values{"language": {"en"}, "back": {link}})
+	do(400, "/reset-password", page, url.Values{"email": {userEmail}, "verificationCode": {code}, "password": {"password"}})
+	do(303, "/reset-password", page, url.Values{"email": {userEmail}, "verificationCode": {code}, "password": {fourth}})
+	do(400, link, page, nil)
+	page = in(fourth)
+	do(303, "/change-password", page, url.Values{"oldPassword": {fourth}, "newPassword": {fifth}})
+	do(303, "/signout", page, url.Values{})
+	in(fifth)
 }
 
 func (s *story) must(err error) {

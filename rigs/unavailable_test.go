@@ -35,7 +35,7 @@ const (
 // probe is one honest request, good for one success. The statuses are those with a database.
 type probe struct {
 	name, method, path string
-	bearer             string
+	bearer, page       string // tokens: of the API, of the hosted pages
 	body               any
 	form               url.Values
 	basic              bool
@@ -166,6 +166,9 @@ func (o outage) during(t *testing.T, p probe) {
 	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); res.StatusCode != http.StatusServiceUnavailable || err != nil || seconds < 1 {
 		t.Errorf("%s, during the outage: status %d, Retry-After %q, want 503 and seconds: %s", p.name, res.StatusCode, res.Header.Get("Retry-After"), body)
 	}
+	if set := res.Header["Set-Cookie"]; set != nil { // taking a cookie back signs an honest user out
+		t.Errorf("%s, during the outage: sets %q", p.name, set)
+	}
 	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") {
 		return // a page for people
 	}
@@ -201,6 +204,9 @@ func (o outage) ask(t *testing.T, p probe) (*http.Response, []byte) {
 	for name, value := range maps.All(header) {
 		req.Header.Set(name, value)
 	}
+	if p.page != "" {
+		req.AddCookie(&http.Cookie{Name: pageCookie, Value: p.page})
+	}
 	if p.basic {
 		req.SetBasicAuth(introspector, url.QueryEscape(clientSecret))
 	}
@@ -225,7 +231,7 @@ func (o outage) honest(t *testing.T) []probe {
 	const password, fresh = "correct horse battery staple", "a staple of correct batteries"
 	user := func(name string) string { return name + "@example.com" }
 	userID := member(t, cl, o.post, user("sessions"), password)
-	for _, name := range []string{"changes", "resets", "page", "wrong", "forgot"} {
+	for _, name := range []string{"changes", "resets", "page", "wrong", "forgot", "pages", "pages-changes"} {
 		member(t, cl, o.post, user(name), password)
 	}
 	var s [8]api.Tokens
@@ -252,7 +258,7 @@ func (o outage) honest(t *testing.T) []probe {
 	query := url.Values{"email": {user("verifies")}, "verificationCode": {verify("verifies")}}
 	pageForm := url.Values{"email": {user("page")}, "verificationCode": {reset("page")}, "password": {fresh}}
 	post, get := http.MethodPost, http.MethodGet
-	return []probe{
+	return append(o.pages(t, password, fresh), []probe{
 		{name: "sign-in", method: post, path: "/auth/signin", body: api.SignInRequest{Email: user("sessions"), Password: password}, needs: writing, after: 200},
 		{name: "sign-in, wrong", method: post, path: "/auth/signin", body: api.SignInRequest{Email: user("wrong"), Password: "not the password"}, needs: writing, after: 401},
 		{name: "sign-in, unknown", method: post, path: "/auth/signin", body: api.SignInRequest{Email: user("nobody"), Password: password}, needs: writing, after: 401},
@@ -279,6 +285,31 @@ func (o outage) honest(t *testing.T) []probe {
 		{name: "key set", method: get, path: "/.well-known/jwks.json", needs: nothing, after: 200},
 		{name: "discovery", method: get, path: "/.well-known/openid-configuration", needs: nothing, after: 200},
 		{name: "clients", method: get, path: "/auth/clientAliases", needs: nothing, after: 200},
+	}...)
+}
+
+// pages are honest requests of people on the hosted pages. What succeeds there is redirected to a page.
+func (o outage) pages(t *testing.T, password, fresh string) []probe {
+	t.Helper()
+	const email, changes = "pages@example.com", "pages-changes@example.com"
+	var in [5]string
+	for i := range in {
+		in[i] = inPages(t, o.node, email, password)
+	}
+	ended := strings.Split(inPages(t, o.node, email, password), ".")[0] // a page token begins with its session
+	credentials := url.Values{"email": {email}, "password": {password}}
+	post, get := http.MethodPost, http.MethodGet
+	return []probe{
+		{name: "page of sessions", method: get, path: "/account", page: in[0], needs: reading, after: 200},
+		{name: "page to change a password", method: get, path: "/change-password", page: in[0], needs: reading, after: 200},
+		{name: "page to sign in", method: get, path: "/signin", page: in[0], needs: nothing, after: 200},
+		{name: "page: sign in", method: post, path: "/signin", form: credentials, needs: writing, after: 200},
+		{name: "page: sign out", method: post, path: "/signout", page: in[1], form: url.Values{}, needs: writing, after: 200},
+		{name: "page: end a session", method: post, path: "/account/end-session", page: in[2], form: url.Values{"sessionId": {ended}}, needs: writing, after: 200},
+		{name: "page: language", method: post, path: "/language", page: in[3], form: url.Values{"language": {"en"}, "back": {"/account"}}, needs: writing, after: 200},
+		{name: "page: change a password", method: post, path: "/change-password", page: inPages(t, o.node, changes, password), form: url.Values{"oldPassword": {password}, "newPassword": {fresh}}, needs: writing, after: 200},
+		{name: "page: sign up", method: post, path: "/signup", form: url.Values{"email": {"pages-new@example.com"}}, needs: writing, after: 200},
+		{name: "page: dead link", method: get, path: "/reset-password?email=nobody@example.com&verificationCode=x", needs: writing, after: 400},
 	}
 }
 
@@ -289,10 +320,11 @@ func (o outage) foreign(t *testing.T) []probe {
 	other := stage.StartNode(t, stage.Settings{"SMTP_URL": o.post.URL(), "PUBLIC_URL": o.node.Settings["PUBLIC_URL"]})
 	const email, password = "stranger@example.com", "correct horse battery staple"
 	member(t, other.Client(), o.post, email, password)
-	tokens := signIn(t, other.Client(), email, password)
+	tokens, page := signIn(t, other.Client(), email, password), inPages(t, other, email, password)
 	other.Kill()
 	return []probe{
 		{name: "userinfo, unknown key", method: http.MethodGet, path: "/auth/userinfo", bearer: tokens.AccessToken, needs: reading, after: 401},
 		{name: "refresh, unknown master key", method: http.MethodPost, path: "/auth/refresh-token", body: api.RefreshRequest{RefreshToken: tokens.RefreshToken}, needs: reading, after: 401},
+		{name: "page, unknown master key", method: http.MethodGet, path: "/account", page: page, needs: reading, after: 200}, // of signing in
 	}
 }
