@@ -35,6 +35,23 @@ func (s *Service) SignInPage(ctx context.Context, in SignIn, peer Peer) (PageSes
 	return PageSession{Token: raw, Device: device, MaxAge: s.o.RefreshOverall, Caller: pageCaller(session.Session)}, nil
 }
 
+// endReplaced ends the session of the page token that a browser has until it is given another: no copy of it
+// goes on. A session of another user is not a held user's to end (I18).
+func (s *Service) endReplaced(tx *store.Tx, held store.User, raw string, peer Peer, now time.Time) error {
+	fields, _, err := s.readStatement(labelPageSession, raw, 2)
+	if err != nil { // none, or not ours
+		return nil
+	}
+	err = tx.EndSession(fields[0], held.ID, reasonSignedOut, now)
+	if errors.Is(err, store.ErrNotFound) { // another's, or over
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.auditEnded(tx, now, fields[:1], event{Outcome: reasonSignedOut, UserID: held.ID}, peer)
+}
+
 // PageCaller accepts a page token whose session is alive, and counts that as use of the session: its
 // inactivity limit moves, its overall limit never does (I16). CodeInvalidToken otherwise; CodeUnavailable
 // when that cannot be found out (I11).

@@ -5,11 +5,13 @@ package auth_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/store"
 	"latchkey/internal/token"
 )
 
@@ -116,6 +118,106 @@ func TestPageSessionEnds(t *testing.T) {
 				agreeCode(t, "ended", err, auth.CodeInvalidToken)
 			})
 		}
+	})
+}
+
+// Signing in anew in the same browser ends the session that it replaces there (one copied before is worth
+// nothing after), another account's never (I18), and none while the password is wrong.
+func TestSignInPageReplacesItsSession(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		ctx := context.Background()
+		r.AddUser(t, "ada@example.com")
+		r.AddUser(t, "eve@example.com")
+		before, eve := inPage(t, r, "ada@example.com"), inPage(t, r, "eve@example.com")
+		again := func(password, replaces string) (auth.PageSession, error) {
+			return r.Service.SignInPage(ctx, auth.SignIn{Email: "ada@example.com", Password: auth.Password{Value: password}, Replaces: replaces}, auth.Peer{})
+		}
+		lives := func(what string, s auth.PageSession, want auth.Code) {
+			t.Helper()
+			_, err := r.Service.PageCaller(ctx, s.Token)
+			agreeCode(t, what, err, want)
+		}
+		_, err := again("wrong horse", before.Token)
+		agreeCode(t, "wrong", err, auth.CodeInvalidCredentials)
+		lives("after a wrong password", before, "")
+		for what, replaces := range map[string]string{"nothing": "", "another's": eve.Token, "a forged one": before.Token + "A"} {
+			if _, err := again(authtest.Password, replaces); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		lives("before", before, "")
+		lives("another's", eve, "")
+		after, err := again(authtest.Password, before.Token)
+		agreeCode(t, "anew", err, "")
+		lives("replaced", before, auth.CodeInvalidToken)
+		lives("the new one", after, "")
+		if e, err := r.Service.ExplainSession(ctx, before.Caller.SessionID); err != nil || e.Reason != "signed_out" {
+			t.Errorf("explained as %q, %v", e.Reason, err)
+		}
+		events, err := r.Service.AuditEvents(ctx, auth.AuditQuery{Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := 0
+		for _, e := range events {
+			if e.SessionID == before.Caller.SessionID && e.Kind == "session_ended" {
+				ended++
+			}
+		}
+		if ended != 1 {
+			t.Errorf("audited %d times, want once", ended)
+		}
+	})
+}
+
+// Many requests of one browser at once, at two nodes, when use is due to be noted: it is noted once and
+// nobody is signed out; against a sign-out, none is let in afterwards.
+func TestPageUseAtOnce(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		ctx := context.Background()
+		nodes := [...]*authtest.Rig{authtest.New(t, db), authtest.New(t, db)}
+		nodes[0].AddUser(t, "ada@example.com")
+		s := inPage(t, nodes[0], "ada@example.com")
+		for _, n := range nodes {
+			n.Clock.Advance(6 * time.Minute)
+		}
+		visit := func(leave func()) {
+			var all sync.WaitGroup
+			for i := range 40 {
+				all.Go(func() {
+					_, err := nodes[i%2].Service.PageCaller(ctx, s.Token)
+					if err != nil && (leave == nil || auth.CodeOf(err) != auth.CodeInvalidToken) {
+						t.Errorf("at once: %v", err)
+					}
+				})
+			}
+			if leave != nil {
+				leave()
+			}
+			all.Wait()
+		}
+		visit(nil)
+		err := nodes[0].Store.Read(ctx, func(tx *store.Tx) error {
+			row, err := tx.SessionByID(s.Caller.SessionID)
+			if row.Generation != 2 {
+				t.Errorf("noted %d times, want once", row.Generation-1)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range nodes {
+			n.Clock.Advance(6 * time.Minute)
+		}
+		visit(func() {
+			agreeCode(t, "sign out", nodes[1].Service.SignOut(ctx, s.Caller, auth.SignOut{}, auth.Peer{}), "")
+			_, err := nodes[0].Service.PageCaller(ctx, s.Token)
+			agreeCode(t, "after the sign-out", err, auth.CodeInvalidToken)
+		})
+		_, err = nodes[0].Service.PageCaller(ctx, s.Token)
+		agreeCode(t, "at last", err, auth.CodeInvalidToken)
 	})
 }
 

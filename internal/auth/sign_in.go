@@ -48,7 +48,7 @@ func (s *Service) enter(ctx context.Context, in SignIn, peer Peer) (session stor
 	if user.VerifiedAt.IsZero() {
 		return store.Refreshed{}, "", s.refuseUnverified(ctx, user, peer)
 	}
-	session, err = s.newSession(ctx, user, e, g, client, peer)
+	session, err = s.newSession(ctx, user, e, g, client, in.Replaces, peer)
 	if errors.Is(err, store.ErrNotFound) { // the password changed, or the account was disabled, meanwhile (I5)
 		return store.Refreshed{}, "", s.refuseTry(ctx, g, user, peer)
 	}
@@ -73,7 +73,7 @@ func (s *Service) refuseUnverified(ctx context.Context, user store.User, peer Pe
 // newSession inserts a session for a user whose epoch is still the one whose password was evaluated
 // (I5): store.ErrNotFound otherwise. Beyond the limit the least recently used session is evicted; a
 // limit never refuses a sign-in.
-func (s *Service) newSession(ctx context.Context, user store.User, e evaluation, g guess, client Client, peer Peer) (store.Refreshed, error) {
+func (s *Service) newSession(ctx context.Context, user store.User, e evaluation, g guess, client Client, replaces string, peer Peer) (store.Refreshed, error) {
 	now := s.now()
 	session := s.firstGeneration(user.ID, client.Alias, describeDevice(peer), now)
 	err := s.write(ctx, func(tx *store.Tx) error {
@@ -87,6 +87,9 @@ func (s *Service) newSession(ctx context.Context, user store.User, e evaluation,
 			if err := tx.Rehash(user.ID, user.PasswordHash, e.rehash); err != nil {
 				return err
 			}
+		}
+		if err := s.endReplaced(tx, user, replaces, peer, now); err != nil {
+			return err
 		}
 		if err := tx.InsertSession(session); err != nil {
 			return err

@@ -64,6 +64,7 @@ type (
 		Email       string
 		Password    Password
 		ClientAlias string
+		Replaces    string // the page token that the browser has had until now; empty: none
 	}
 	SignOut struct {
 		Sessions []string // nil: the current one

@@ -70,6 +70,20 @@ func TestForgottenPasswordOnPages(t *testing.T) {
 	})
 }
 
+// Signing in anew leaves one session behind, not two.
+func TestSignInAnewOnPages(t *testing.T) {
+	onBothEngines(t, nil, func(t *testing.T, n *node) {
+		a := n.enter(t)
+		b, email := a.browser(), a.user()
+		b.signsIn(email).is(200, "/account")
+		copied := "latchkey-session=" + b.cookie("latchkey-session")
+		b.signsIn(email).is(200, "/account").hasNot("/account/end-session")
+		if x := b.once("GET", "/account", copied, nil); x.StatusCode != 303 {
+			t.Errorf("the cookie from before: %d", x.StatusCode)
+		}
+	})
+}
+
 // Two people at one browser: who resets a password there ends their own sessions alone (I18).
 func TestResetLeavesOthersSignedIn(t *testing.T) {
 	onBothEngines(t, nil, func(t *testing.T, n *node) {

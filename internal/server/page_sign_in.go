@@ -62,6 +62,7 @@ func (s *server) signInPagePost(x *exchange, values url.Values) (reply, error) {
 		Email:       strings.TrimSpace(values.Get("email")),
 		Password:    typed(values.Get("password")),
 		ClientAlias: values.Get("clientAlias"),
+		Replaces:    s.cookies.get(x.r, sessionCookie),
 	}, x.peer)
 	if err != nil {
 		return nil, err
