@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type exchange struct {
 	route  string // the pattern that matched
 	speaks dialect
 	probe  bool        // a health check: logged at debug level
+	asked  url.Values  // what a page was asked with: its query or form
 	again  *pages.View // the form a refused page shows once more
 
 	status            int // 0: nothing is written yet

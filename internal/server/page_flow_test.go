@@ -65,6 +65,7 @@ func TestForgottenPasswordOnPages(t *testing.T) {
 			is(400, "/reset-password").has("Many people use this one").
 			submit("/reset-password", "password", newPassword).is(200, "/done").has("Your password is changed")
 		elsewhere.follow(link).is(400, "/reset-password").has("This link has been used", "Ask for a new link")
+		b.open("/reset-password?verificationCode=x&email=x&clientAlias=mobile").is(400, "/reset-password").has("Example Mobile")
 		b.open("/account").is(200, "/signin").has("Your session has ended.")
 		b.open("/signin").submit("/signin", "email", email, "password", newPassword).is(200, "/account").has("The password was reset.")
 	})

@@ -84,6 +84,7 @@ func page(h func(x *exchange, query url.Values) (reply, error)) handler {
 		if err != nil {
 			return nil, err
 		}
+		x.asked = query
 		return h(x, query)
 	}
 }
@@ -95,7 +96,7 @@ func pageForm(h func(x *exchange, values url.Values) (reply, error)) handler {
 		if err != nil {
 			return nil, err
 		}
-		x.peer.Language = x.language()
+		x.asked, x.peer.Language = values, x.language()
 		return h(x, values)
 	}
 }
@@ -118,9 +119,9 @@ func (x *exchange) failPage(v verdict, e *auth.Error) {
 	}
 	view := x.again
 	if view == nil || isDeadLink(e.Code) {
-		view = x.view("problem", url.Values{})
-		view.Here = "/signin"
-		view.Data = wayOn(e.Code)
+		view = x.view("problem", x.asked)
+		view.Here = withCarried("/signin", x.asked)
+		view.Data = wayOn(view, e.Code)
 	}
 	view.Problem = &pages.Said{Key: "problem." + string(v.code)}
 	if v.status == http.StatusTooManyRequests {
@@ -139,12 +140,12 @@ func isDeadLink(code auth.Code) bool {
 }
 
 // wayOn is where to go from a page that only says what went wrong; nil: to sign-in.
-func wayOn(code auth.Code) any {
+func wayOn(v *pages.View, code auth.Code) any {
 	switch code {
 	case auth.CodeInvalidResetToken:
-		return pages.Done{Next: "/forgot-password", Say: "problem.ask_again"}
+		return pages.Done{Next: v.Link("/forgot-password"), Say: "problem.ask_again"}
 	case auth.CodeInvalidVerificationCode:
-		return pages.Done{Next: "/signup", Say: "problem.ask_again"}
+		return pages.Done{Next: v.Link("/signup"), Say: "problem.ask_again"}
 	}
 	return nil
 }
