@@ -37,6 +37,7 @@ type config struct {
 	CORSOrigins                 []string // nil: the clients'
 	ThemeDir                    string
 	Pages                       *pages.Set
+	Letters                     *mail.Templates
 	AccessTTL                   time.Duration
 	RefreshIdle, RefreshOverall time.Duration
 	ResetTTL, VerifyTTL         time.Duration
@@ -88,7 +89,7 @@ func (c *config) keys() []key {
 		{name: "LATCHKEY_SMTP_URL", shown: "none: mails are shown at /dev/inbox, on loopback only", secret: true, help: "`smtp://user:password@host:587` or `smtps://…`; TLS required unless loopback or `?tls=none`", set: c.setSMTP},
 		{name: "LATCHKEY_MAIL_FROM", fallback: "Latchkey <no-reply@localhost>", help: "sender of mails", set: c.setMailFrom},
 		{name: "LATCHKEY_CLIENTS_FILE", help: "TOML with the registered clients, see examples/clients.toml", set: c.setClients},
-		{name: "LATCHKEY_THEME_DIR", shown: "none: the pages as they come", help: "a folder whose templates, stylesheet and icon stand in for Latchkey's own of the same name, see docs/theme.md", set: text(&c.ThemeDir)},
+		{name: "LATCHKEY_THEME_DIR", shown: "none: pages and mails as they come", help: "a folder whose templates, stylesheet and icon stand in for Latchkey's own of the same name, see docs/theme.md", set: text(&c.ThemeDir)},
 		{name: "LATCHKEY_TRUSTED_PROXIES", help: "CIDRs, comma between, whose X-Forwarded-For is believed", set: c.setProxies},
 		{name: "LATCHKEY_CORS_ORIGINS", shown: "the registered clients' origins", help: "origins, comma between, that browsers may call from", set: c.setOrigins},
 		{name: "LATCHKEY_ACCESS_TTL", fallback: "10m", help: "life of an access token", set: span(&c.AccessTTL, second, day)},
@@ -136,7 +137,7 @@ func (c *config) checkTogether() (err error) {
 			return err
 		}
 	}
-	return c.setPages()
+	return c.setTheme()
 }
 
 // defaultText is the default as the tables show it.

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -142,44 +143,53 @@ func readLogo(client *auth.Client, folder string) error {
 	return nil
 }
 
-// setPages parses the pages. What of pages and mails is the operator's own is drawn at the start, so that a
-// broken template or text stops that and not a visitor.
-func (c *config) setPages() (err error) {
+// setTheme parses what pages and mails are drawn with. What of it is the operator's own is drawn at the start,
+// so that a broken template or text stops that, and neither a visitor nor the outbox.
+func (c *config) setTheme() error {
 	var own fs.FS
 	if c.ThemeDir != "" {
 		own = os.DirFS(c.ThemeDir)
 	}
-	if c.Pages, err = pages.New(own); err != nil {
+	if err := c.readTheme(own); err != nil {
 		return fmt.Errorf("LATCHKEY_THEME_DIR: %w", err)
 	}
 	looks := []brand.Brand{brand.Plain}
 	for _, client := range c.Clients.List() {
 		looks = append(looks, client.Brand)
-		if err := checkLetters(client.Brand); err != nil {
-			return fmt.Errorf("LATCHKEY_CLIENTS_FILE: client %q: %w", client.Alias, err)
-		}
 	}
 	for _, look := range looks {
 		if own == nil && look.Texts == nil {
 			continue
 		}
-		if err := c.Pages.Check(look); err != nil {
+		if err := errors.Join(c.Pages.Check(look), c.Letters.Check(look)); err != nil {
+			if own == nil {
+				return fmt.Errorf("LATCHKEY_CLIENTS_FILE: client %q: texts: %w", look.Alias, err)
+			}
 			return fmt.Errorf("LATCHKEY_THEME_DIR: %w", err)
 		}
 	}
 	return nil
 }
 
-// checkLetters writes every mail that a client has words of its own for.
-func checkLetters(look brand.Brand) error {
-	for tag := range look.Texts {
-		for _, sample := range mail.Samples(mail.Letterhead(look, tag)) {
-			if _, err := mail.Render(sample.Kind, "sample", sample.Data); err != nil {
-				return fmt.Errorf("texts.%s: %s: %w", tag, sample.Title, err)
+// readTheme refuses a misspelt file, which would change nothing and say nothing.
+func (c *config) readTheme(own fs.FS) (err error) {
+	if own != nil {
+		entries, err := fs.ReadDir(own, ".")
+		if err != nil {
+			return fmt.Errorf("read %s: %w", c.ThemeDir, err)
+		}
+		known := append(pages.Files(), mail.Files()...)
+		for _, entry := range entries {
+			if !slices.Contains(known, entry.Name()) {
+				return fmt.Errorf("%s stands in for nothing: there are %s", entry.Name(), strings.Join(known, ", "))
 			}
 		}
 	}
-	return nil
+	if c.Pages, err = pages.New(own); err != nil {
+		return err
+	}
+	c.Letters, err = mail.NewTemplates(own)
+	return err
 }
 
 // publicLoopback and listensLoopback: nobody but this machine is meant to come in.

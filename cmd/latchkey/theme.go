@@ -25,7 +25,7 @@ func (a *app) themePreviewCommand() *cobra.Command {
 			return err
 		}
 		return server.Run(cmd.Context(), server.ListenOptions{
-			Addr: addr, Handler: server.NewPreview(c.Pages, c.Clients.List()), Log: newLog(c.Log, a.stderr),
+			Addr: addr, Handler: server.NewPreview(c.Pages, c.Letters, c.Clients.List()), Log: newLog(c.Log, a.stderr),
 			Listening: func(at net.Addr) { fmt.Fprintf(a.stdout, "every page and mail: http://%s/ (end with Ctrl-C)\n", at) },
 		})
 	}

@@ -40,6 +40,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"latchkey/internal/mail"
 	"latchkey/internal/password"
 	"latchkey/internal/store"
 )
@@ -62,6 +63,9 @@ type Service struct {
 func New(ctx context.Context, o Options) (*Service, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Letters == nil {
+		o.Letters = mail.Must(mail.NewTemplates(nil))
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

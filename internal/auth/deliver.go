@@ -163,7 +163,7 @@ func (s *Service) render(found mailing, row store.Mail, l letter) (mail.Message,
 	if found.kind == mail.Reset || found.kind == mail.Verify {
 		d.ExpiresAt = row.ExpiresAt
 	}
-	return mail.Render(found.kind, row.ID, d)
+	return s.o.Letters.Render(found.kind, row.ID, d)
 }
 
 // resetMail makes the reset token of a request, if it is still the newest and the account can use it.

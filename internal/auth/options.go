@@ -23,7 +23,8 @@ type Options struct {
 	Clients *Clients
 
 	Sender   mail.Sender
-	MailFrom string // RFC 5322 mailbox
+	MailFrom string          // RFC 5322 mailbox
+	Letters  *mail.Templates // nil: the ones Latchkey brings along
 
 	Issuer     string // the public URL, without a trailing slash
 	Audience   string

@@ -4,12 +4,8 @@ package mail
 // drawn from is in page.go.
 
 import (
-	"embed"
 	"fmt"
-	"html/template"
 	"strings"
-	"sync"
-	texttemplate "text/template"
 	"time"
 )
 
@@ -67,7 +63,7 @@ type Data struct {
 
 // Render writes the letter of a kind. The same arguments give the same letter: id, At and Data are
 // all it is made of, so that a later try repeats it.
-func Render(kind Kind, id string, d Data) (Message, error) {
+func (t *Templates) Render(kind Kind, id string, d Data) (Message, error) {
 	for _, k := range kinds {
 		if k.kind != kind {
 			continue
@@ -75,7 +71,7 @@ func Render(kind Kind, id string, d Data) (Message, error) {
 		if d.Link == "" && k.link {
 			return Message{}, fmt.Errorf("render %s: %w: no link", kind, ErrMalformed)
 		}
-		m, err := render(kind, k.shows, id, d)
+		m, err := t.render(kind, k.shows, id, d)
 		if err != nil {
 			return Message{}, fmt.Errorf("render %s: %w", kind, err)
 		}
@@ -84,16 +80,16 @@ func Render(kind Kind, id string, d Data) (Message, error) {
 	return Message{}, fmt.Errorf("render %q: %w: no such kind", kind, ErrMalformed)
 }
 
-func render(kind Kind, shows []string, id string, d Data) (Message, error) {
+func (t *Templates) render(kind Kind, shows []string, id string, d Data) (Message, error) {
 	p, err := newPage(kind, shows, d)
 	if err != nil {
 		return Message{}, err
 	}
 	var text, html strings.Builder
-	if err := templates().text.Execute(&text, p); err != nil {
+	if err := t.text.Execute(&text, p); err != nil {
 		return Message{}, fmt.Errorf("execute text: %w", err)
 	}
-	if err := templates().html.Execute(&html, p); err != nil {
+	if err := t.html.Execute(&html, p); err != nil {
 		return Message{}, fmt.Errorf("execute HTML: %w", err)
 	}
 	m := Message{
@@ -103,18 +99,3 @@ func render(kind Kind, shows []string, id string, d Data) (Message, error) {
 	_, err = compose(m) // what Render gives, every Sender takes
 	return m, err
 }
-
-//go:embed templates
-var files embed.FS
-
-type parsed struct {
-	text *texttemplate.Template
-	html *template.Template
-}
-
-var templates = sync.OnceValue(func() parsed {
-	return parsed{
-		text: texttemplate.Must(texttemplate.ParseFS(files, "templates/letter.txt")),
-		html: template.Must(template.ParseFS(files, "templates/letter.html")),
-	}
-})

@@ -11,6 +11,9 @@ import (
 	"latchkey/internal/locale"
 )
 
+// plainly are the templates Latchkey brings along.
+var plainly = Must(NewTemplates(nil))
+
 const testLink = "https://app.example.com/reset-password?verificationCode=x8Jq0mB5nS3vQ2kT7yR1wE6uL9pA4cD0fG8hZ5jN3mX&email=ada%40example.com"
 
 func fullData() Data {
@@ -39,7 +42,7 @@ func TestRenderEveryKind(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(string(k.kind), func(t *testing.T) {
 			d := fullData()
-			m, err := Render(k.kind, "row-1", d)
+			m, err := plainly.Render(k.kind, "row-1", d)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +63,7 @@ func TestRenderEveryKind(t *testing.T) {
 			if strings.Contains(m.Text, "\n\n\n") || strings.Contains(m.Text+m.HTML, "<no value>") || strings.Contains(m.HTML, "ZgotmplZ") {
 				t.Errorf("untidy:\n%s", m.Text)
 			}
-			if again, err := Render(k.kind, "row-1", d); err != nil || cmp.Diff(m, again) != "" {
+			if again, err := plainly.Render(k.kind, "row-1", d); err != nil || cmp.Diff(m, again) != "" {
 				t.Errorf("a later try differs: %v %s", err, cmp.Diff(m, again))
 			}
 		})
@@ -71,7 +74,7 @@ func TestRenderWithLittle(t *testing.T) {
 	for _, k := range kinds {
 		d := Data{To: "ada@example.com", From: "no-reply@localhost"}
 		if k.link {
-			if _, err := Render(k.kind, "row-1", d); !errors.Is(err, ErrMalformed) {
+			if _, err := plainly.Render(k.kind, "row-1", d); !errors.Is(err, ErrMalformed) {
 				t.Errorf("%s without its link: error %v, want ErrMalformed", k.kind, err)
 			}
 			d.Link = testLink
@@ -79,7 +82,7 @@ func TestRenderWithLittle(t *testing.T) {
 		if k.kind == EmailChanged {
 			d.NewEmail = "ada@new.example"
 		}
-		m, err := Render(k.kind, "row-1", d)
+		m, err := plainly.Render(k.kind, "row-1", d)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +101,7 @@ func TestRenderTellsWhatHappened(t *testing.T) {
 		EmailChanged:      {"Firefox 140.0 on Linux", "ada@new.example"},
 		SessionEndedReuse: {"Firefox 140.0 on Linux", "used twice"},
 	} {
-		m, err := Render(kind, "row-1", fullData())
+		m, err := plainly.Render(kind, "row-1", fullData())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +162,7 @@ func TestRenderRefuses(t *testing.T) {
 	} {
 		d := fullData()
 		spoil(&d)
-		m, err := Render(EmailChanged, "row-1", d)
+		m, err := plainly.Render(EmailChanged, "row-1", d)
 		if !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: error %v, letter %+v; want ErrMalformed", name, err, m)
 		}
@@ -167,10 +170,10 @@ func TestRenderRefuses(t *testing.T) {
 			t.Errorf("%s: the error holds the link: %v", name, err)
 		}
 	}
-	if _, err := Render("no-such", "row-1", fullData()); !errors.Is(err, ErrMalformed) {
+	if _, err := plainly.Render("no-such", "row-1", fullData()); !errors.Is(err, ErrMalformed) {
 		t.Errorf("unknown kind: error %v, want ErrMalformed", err)
 	}
-	if _, err := Render(Reset, "row 1", fullData()); !errors.Is(err, ErrMalformed) {
+	if _, err := plainly.Render(Reset, "row 1", fullData()); !errors.Is(err, ErrMalformed) {
 		t.Errorf("bad id: error %v, want ErrMalformed", err)
 	}
 }
@@ -178,7 +181,7 @@ func TestRenderRefuses(t *testing.T) {
 func TestRenderEscapes(t *testing.T) {
 	d := fullData()
 	d.Platform = `<script>alert("1")</script> & 'co'`
-	m, err := Render(Reset, "row-1", d)
+	m, err := plainly.Render(Reset, "row-1", d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +202,7 @@ func TestRenderDropsOddDevices(t *testing.T) {
 	} {
 		d := fullData()
 		d.Browser, d.OS, d.Addr = odd, odd, odd
-		m, err := Render(Reset, "row-1", d)
+		m, err := plainly.Render(Reset, "row-1", d)
 		if err != nil {
 			t.Fatalf("%q: %v", odd, err)
 		}
@@ -215,7 +218,7 @@ func TestRenderDropsOddDevices(t *testing.T) {
 	for _, tt := range [][3]string{{"Firefox", "Linux", "Device: Firefox on Linux\n"}, {"Firefox", "", "Device: Firefox\n"}, {"", "Linux", "Device: Linux\n"}} {
 		d := fullData()
 		d.Browser, d.OS = tt[0], tt[1]
-		if m, err := Render(Reset, "row-1", d); err != nil || !strings.Contains(m.Text, tt[2]) {
+		if m, err := plainly.Render(Reset, "row-1", d); err != nil || !strings.Contains(m.Text, tt[2]) {
 			t.Errorf("%q and %q: want %q in\n%s", tt[0], tt[1], tt[2], m.Text)
 		}
 	}
@@ -228,14 +231,14 @@ func FuzzRender(f *testing.F) {
 		plain := d
 		plain.Platform, plain.Browser, plain.OS, plain.Addr = "Acme", "Firefox", "Linux", "203.0.113.7"
 		d.Platform, d.Browser, d.OS, d.Addr = platform, browser, os, addr
-		m, err := Render(Reset, "row-1", d)
+		m, err := plainly.Render(Reset, "row-1", d)
 		if err != nil {
 			if !errors.Is(err, ErrMalformed) {
 				t.Fatal(err)
 			}
 			return
 		}
-		want, err := Render(Reset, "row-1", plain)
+		want, err := plainly.Render(Reset, "row-1", plain)
 		if err != nil {
 			t.Fatal(err)
 		}

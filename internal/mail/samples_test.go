@@ -60,7 +60,7 @@ func TestEverySampleInEveryLanguage(t *testing.T) {
 		for _, s := range Samples(brand) {
 			shown[s.Kind] = true
 			t.Run(l.Tag+" "+s.Title, func(t *testing.T) {
-				m, err := Render(s.Kind, "row-1", s.Data)
+				m, err := plainly.Render(s.Kind, "row-1", s.Data)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -128,7 +128,7 @@ func TestEveryMessageCanBeSaidOtherwise(t *testing.T) {
 		own := `100%% <b>ours</b> & "more" for %[1]s {{.Link}}`
 		found := false
 		for _, s := range Samples(Data{Support: "https://acme.example/help", Texts: map[string]string{key: own}}) {
-			m, err := Render(s.Kind, "row-1", s.Data)
+			m, err := plainly.Render(s.Kind, "row-1", s.Data)
 			if err != nil {
 				t.Fatalf("%s: %v", key, err)
 			}
@@ -148,7 +148,7 @@ func TestEveryMessageCanBeSaidOtherwise(t *testing.T) {
 	}
 	d := fullData()
 	d.Texts = map[string]string{"date.full": "%[1]s only", "account.browser_on": "%[9]s"} // of pages
-	if m, err := Render(Reset, "row-1", d); err != nil || !strings.Contains(m.Text, "2026, 08:05 UTC") {
+	if m, err := plainly.Render(Reset, "row-1", d); err != nil || !strings.Contains(m.Text, "2026, 08:05 UTC") {
 		t.Errorf("a text of pages changed a letter: %v\n%s", err, m.Text)
 	}
 }
@@ -156,7 +156,7 @@ func TestEveryMessageCanBeSaidOtherwise(t *testing.T) {
 // Hostile names change nothing but the words they stand in.
 func TestHostileNamesStayWords(t *testing.T) {
 	for _, s := range Samples(Data{}) {
-		plain, err := Render(s.Kind, "row-1", s.Data)
+		plain, err := plainly.Render(s.Kind, "row-1", s.Data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestHostileNamesStayWords(t *testing.T) {
 		} {
 			d := s.Data
 			d.Platform, d.Browser, d.OS, d.Addr = name, name, name, name
-			m, err := Render(s.Kind, "row-1", d)
+			m, err := plainly.Render(s.Kind, "row-1", d)
 			if err != nil {
 				t.Fatalf("%s, %q: %v", s.Title, name, err)
 			}

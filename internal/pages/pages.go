@@ -14,8 +14,6 @@ import (
 	"html/template"
 	"io/fs"
 	"path"
-	"slices"
-	"strings"
 
 	"latchkey/internal/brand"
 	"latchkey/internal/locale"
@@ -43,13 +41,10 @@ type Set struct {
 	assets map[string][]byte
 }
 
-// New parses the pages. A file in override, which may be nil, stands in for the template or asset of its name;
-// a file that stands in for none is a mistake. The error names the file and the line of what is wrong with it.
+// New parses the pages. A file in override, which may be nil, stands in for the template or asset of its name.
+// The error names the file and the line of what is wrong with it.
 func New(override fs.FS) (*Set, error) {
 	s := &Set{pages: map[string]*template.Template{}, assets: map[string][]byte{}}
-	if err := checkNames(override); err != nil {
-		return nil, err
-	}
 	for _, name := range assetNames {
 		content, err := read(override, "assets", name)
 		if err != nil {
@@ -95,25 +90,13 @@ func read(override fs.FS, folder, name string) ([]byte, error) {
 	return content, nil
 }
 
-// checkNames refuses a misspelt file, which would change nothing and say nothing.
-func checkNames(override fs.FS) error {
-	if override == nil {
-		return nil
-	}
-	entries, err := fs.ReadDir(override, ".")
-	if err != nil {
-		return err
-	}
-	known := append([]string{"layout.html", "parts.html"}, assetNames...)
+// Files are the names that an operator's own templates and assets may have.
+func Files() []string {
+	names := append([]string{"layout.html", "parts.html"}, assetNames...)
 	for _, name := range Names {
-		known = append(known, name+".html")
+		names = append(names, name+".html")
 	}
-	for _, entry := range entries {
-		if !slices.Contains(known, entry.Name()) {
-			return fmt.Errorf("%s stands in for nothing: there are %s", entry.Name(), strings.Join(known, ", "))
-		}
-	}
-	return nil
+	return names
 }
 
 // Draw writes a page as HTML.

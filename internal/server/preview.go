@@ -20,13 +20,13 @@ import (
 )
 
 // NewPreview returns a handler whose first page lists every page and mail of every client in every language.
-// Pages are those of a Set, and looks those of the clients.
-func NewPreview(set *pages.Set, clients []auth.Client) http.Handler {
+// They are drawn with set and letters, and looks are those of the clients.
+func NewPreview(set *pages.Set, letters *mail.Templates, clients []auth.Client) http.Handler {
 	s := &server{
 		drawing: set, brands: newBrands(clients), auth: &auth.Service{}, now: time.Now,
 		log: slog.New(slog.DiscardHandler), metrics: NewMetrics(), standing: standingHeaders(false), cross: http.NewCrossOriginProtection(),
 	}
-	p := preview{s, []brand.Brand{brand.Plain}}
+	p := preview{s, letters, []brand.Brand{brand.Plain}}
 	for _, c := range clients {
 		p.looks = append(p.looks, c.Brand)
 	}
@@ -35,8 +35,9 @@ func NewPreview(set *pages.Set, clients []auth.Client) http.Handler {
 }
 
 type preview struct {
-	s     *server
-	looks []brand.Brand
+	s       *server
+	letters *mail.Templates
+	looks   []brand.Brand
 }
 
 func (p preview) routes() []route {
@@ -110,7 +111,7 @@ func (p preview) letter(x *exchange) (reply, error) {
 	if n >= len(samples) {
 		return nil, refuse(codeNotFound)
 	}
-	m, err := mail.Render(samples[n].Kind, "sample", samples[n].Data)
+	m, err := p.letters.Render(samples[n].Kind, "sample", samples[n].Data)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/mail"
 	"latchkey/internal/pages"
 )
 
@@ -21,7 +22,7 @@ func TestPreview(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	preview := NewPreview(pages.Must(pages.New(nil)), clients.List())
+	preview := NewPreview(pages.Must(pages.New(nil)), mail.Must(mail.NewTemplates(nil)), clients.List())
 	ask := func(method, target, body string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(method, target, strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -35,7 +35,7 @@ func newShow(t *testing.T) show {
 	if err != nil {
 		t.Fatal(err)
 	}
-	served := httptest.NewServer(server.NewPreview(set, []auth.Client{{Alias: "web", Brand: look}}))
+	served := httptest.NewServer(server.NewPreview(set, mail.Must(mail.NewTemplates(nil)), []auth.Client{{Alias: "web", Brand: look}}))
 	t.Cleanup(served.Close)
 	return show{served.URL, look}
 }

@@ -1,0 +1,93 @@
+package mail
+
+// What letters are drawn with: two templates, Latchkey's own or the operator's.
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"strings"
+	texttemplate "text/template"
+
+	"latchkey/internal/brand"
+	"latchkey/internal/locale"
+)
+
+//go:embed templates
+var files embed.FS
+
+const (
+	textFile = "letter.txt"
+	htmlFile = "letter.html"
+)
+
+// Files are the names that an operator's own templates may have.
+func Files() []string { return []string{htmlFile, textFile} }
+
+// Templates are what every letter is drawn with.
+type Templates struct {
+	text *texttemplate.Template
+	html *template.Template
+}
+
+// NewTemplates parses them. A file in override, which may be nil, stands in for the one of its name. The error
+// names the file and the line of what is wrong with it.
+func NewTemplates(override fs.FS) (*Templates, error) {
+	text, err := read(override, textFile)
+	if err != nil {
+		return nil, err
+	}
+	html, err := read(override, htmlFile)
+	if err != nil {
+		return nil, err
+	}
+	t := &Templates{}
+	if t.text, err = texttemplate.New(textFile).Parse(text); err != nil {
+		return nil, fmt.Errorf("parse letter: %w", err)
+	}
+	if t.html, err = template.New(htmlFile).Parse(html); err != nil {
+		return nil, fmt.Errorf("parse letter: %w", err)
+	}
+	return t, nil
+}
+
+// Must is for templates that the tests have drawn.
+func Must(t *Templates, err error) *Templates {
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func read(override fs.FS, name string) (string, error) {
+	if override != nil {
+		content, err := fs.ReadFile(override, name)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return string(content), err
+		}
+	}
+	content, err := fs.ReadFile(files, "templates/"+name)
+	if err != nil {
+		return "", fmt.Errorf("read letter: %w", err)
+	}
+	return string(content), nil
+}
+
+// Check writes every letter under a look, in every language: what would fail in the outbox, where nobody sees
+// it, fails here. A letter whose text part leaves its link out would lock out who reads no HTML.
+func (t *Templates) Check(look brand.Brand) error {
+	for _, tag := range locale.Tags() {
+		for _, sample := range Samples(Letterhead(look, tag)) {
+			m, err := t.Render(sample.Kind, "sample", sample.Data)
+			if err != nil {
+				return fmt.Errorf("%s, in %q: %w", sample.Title, tag, err)
+			}
+			if !strings.Contains(m.Text, sample.Data.Link) {
+				return fmt.Errorf("%s, in %q: %s never writes {{.Link}}", sample.Title, tag, textFile)
+			}
+		}
+	}
+	return nil
+}

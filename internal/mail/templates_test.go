@@ -1,0 +1,50 @@
+package mail
+
+// Templates of the operator's own, and what is found wanting in them at the start.
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"latchkey/internal/brand"
+)
+
+func TestOwnTemplates(t *testing.T) {
+	own, err := NewTemplates(fstest.MapFS{"letter.html": {Data: []byte(`<h1>{{.Title}}</h1><a href="{{.Link}}">{{.Platform}}</a>`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := fullData()
+	d.Platform = `<b>Acme</b>`
+	m, err := own.Render(Reset, "row-1", d)
+	if err != nil || m.HTML != `<h1>Reset your password</h1><a href="`+escaped(testLink)+`">&lt;b&gt;Acme&lt;/b&gt;</a>` {
+		t.Errorf("wrote %s, %v", m.HTML, err)
+	}
+	if theirs, err := plainly.Render(Reset, "row-1", d); err != nil || m.Text != theirs.Text {
+		t.Errorf("the text part, which nothing stands in for, is\n%s", m.Text)
+	}
+	if err := own.Check(brand.Plain); err != nil {
+		t.Errorf("check: %v", err)
+	}
+}
+
+func TestTemplatesCheck(t *testing.T) {
+	for name, tt := range map[string]struct{ file, text, wrong string }{
+		"does not parse":  {"letter.html", "<html>\n{{if}}", "letter.html:2"},
+		"text, the same":  {"letter.txt", "{{.Title}}\n{{end}}", "letter.txt:2"},
+		"no such field":   {"letter.html", "<html>\n\n{{.Sender}}", "letter.html:3"},
+		"text, the same ": {"letter.txt", "{{.Link}}\n{{.Sender}}", "letter.txt:2"},
+		"no such message": {"letter.txt", "{{.Link}}\n{{.Say \"no.such\"}}", "mail.no.such"},
+		"link left out":   {"letter.txt", "{{.Title}}", "letter.txt never writes {{.Link}}"},
+		"half a tag":      {"letter.html", "<a href=", "letter.html"},
+	} {
+		own, err := NewTemplates(fstest.MapFS{tt.file: {Data: []byte(tt.text)}})
+		if err == nil {
+			err = own.Check(brand.Plain)
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.wrong) {
+			t.Errorf("%s: got %v, want %q", name, err, tt.wrong)
+		}
+	}
+}
