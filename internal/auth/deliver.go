@@ -211,7 +211,7 @@ func (s *Service) verifyMail(ctx context.Context, row store.Mail, l letter) (m m
 			m.outcome = mailSuperseded
 			return nil
 		case known && !user.VerifiedAt.IsZero() && user.PasswordHash != "":
-			m.kind = mail.AlreadyRegistered
+			m.kind, m.link = mail.AlreadyRegistered, signInLink(l)
 			return nil
 		case known && !user.VerifiedAt.IsZero() && !s.o.SignupOpen:
 			m.outcome = mailNoAccount
@@ -221,6 +221,20 @@ func (s *Service) verifyMail(ctx context.Context, row store.Mail, l letter) (m m
 		return err
 	})
 	return m, err
+}
+
+// signInLink leads to where one signs in: to our own page where that was asked for, else to the application, or
+// nowhere where there is none.
+func signInLink(l letter) string {
+	link := strings.TrimSuffix(l.Base, "/")
+	if !l.Hosted {
+		return link
+	}
+	link += "/signin"
+	if l.Alias != "" {
+		link += "?clientAlias=" + url.QueryEscape(l.Alias)
+	}
+	return link
 }
 
 // noticeMail looks up what the account's owner reads: who did what a notice tells may be a stranger, and

@@ -186,6 +186,35 @@ func TestHostedLinks(t *testing.T) {
 	})
 }
 
+// Who has an account already is led to where they sign in.
+func TestAlreadyRegisteredLeadsToSignIn(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db, func(o *auth.Options) {
+			var err error
+			if o.Clients, err = auth.NewClients([]auth.Client{{Alias: "web", Name: "Example", URL: "https://web.example.com/app"}}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		for email, test := range map[string]struct {
+			in   auth.VerificationMail
+			want string
+		}{
+			"ada@example.com":   {auth.VerificationMail{ClientAlias: "web", Hosted: true}, "http://localhost:8080/signin?clientAlias=web"},
+			"grace@example.com": {auth.VerificationMail{Hosted: true}, "http://localhost:8080/signin"},
+			"joan@example.com":  {auth.VerificationMail{ClientAlias: "web"}, "https://web.example.com/app"},
+		} {
+			r.AddUser(t, email)
+			test.in.Email = email
+			if err := r.Service.RequestVerification(t.Context(), test.in, auth.Peer{}); err != nil {
+				t.Fatal(err)
+			}
+			if m := r.Mail(t, email); !strings.Contains(m.Text, "\nSign in\n"+test.want+"\n") {
+				t.Errorf("%+v: the mail does not lead to %s:\n%s", test.in, test.want, m.Text)
+			}
+		}
+	})
+}
+
 func linkOf(t *testing.T, m mail.Message) *url.URL {
 	t.Helper()
 	for line := range strings.Lines(m.Text) {
