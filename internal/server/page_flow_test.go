@@ -22,10 +22,11 @@ func TestFromAnAddressToSessions(t *testing.T) {
 		b.follow(link).submit("/complete-signup", "firstName", "Ada", "lastName", "Lovelace", "password", "short").
 			is(400, "/complete-signup").has("Use at least 8 characters.", "Lovelace").
 			submit("/complete-signup", "password", authtest.Password).is(200, "/done").has("Your account is ready")
-		b.follow(link).is(400, "/verify-email-success").has("This link has been used")
+		b.follow(link).is(400, "/verify-email-success").has("This link has been used", "Ask for a new link", "Go to sign-in")
 
 		b.open("/").is(200, "/signin").submit("/signin", "email", email, "password", "wrong").
 			is(401, "/signin").has("The e-mail address or the password is wrong.", email).hasNot("wrong\"").
+			has(`autocomplete="current-password" required autofocus`). // the address is there already
 			submit("/signin", "password", authtest.Password).is(200, "/account").has("This device", "Firefox 145 on Linux", email)
 
 		other := a.browser()
