@@ -63,8 +63,8 @@ func TestPagesSayWhatIsTrueHere(t *testing.T) {
 	escaped := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;", "+", "&#43;")
 	for _, o := range operations {
 		for _, text := range []string{o.Curl, o.JavaScript, o.Answer, o.Go} {
-			if text == "" || !strings.Contains(shown, "<pre><code>"+escaped.Replace(text)+"</code></pre>") &&
-				!strings.Contains(shown, `<pre class="answer"><code>`+escaped.Replace(text)+"</code></pre>") {
+			if text == "" || !strings.Contains(shown, "<pre tabindex=\"0\"><code>"+escaped.Replace(text)+"</code></pre>") &&
+				!strings.Contains(shown, `<pre class="answer" tabindex="0"><code>`+escaped.Replace(text)+"</code></pre>") {
 				t.Errorf("the page does not show, of %s:\n%s", o.ID, text)
 			}
 		}
