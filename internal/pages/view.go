@@ -3,6 +3,7 @@ package pages
 // What a page is drawn from, and the words its templates use.
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -115,6 +116,7 @@ func (v *View) Device(s Session) any {
 type Field struct {
 	*View
 	Field        string
+	called       string // key of its label below "field."; empty: the field's own name
 	Kind         string // of input
 	Autocomplete string // WHATWG HTML, autofill: what password managers go by
 	Focus        bool
@@ -130,8 +132,14 @@ func (v *View) First(name, kind, autocomplete string) Field {
 	return Field{View: v, Field: name, Kind: kind, Autocomplete: autocomplete, Focus: true}
 }
 
+// Called gives the field another label: the message field.<label>.
+func (f Field) Called(label string) Field {
+	f.called = label
+	return f
+}
+
 // Label is what the field is called.
-func (f Field) Label() (string, error) { return f.T("field." + f.Field) }
+func (f Field) Label() (string, error) { return f.T("field." + cmp.Or(f.called, f.Field)) }
 
 // Value is what it holds.
 func (f Field) Value() string { return f.Values[f.Field] }
