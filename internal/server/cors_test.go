@@ -65,6 +65,9 @@ func TestOthersGetNoCORS(t *testing.T) {
 		{name: "trailing dot", path: "/healthz", headers: []string{"Origin: https://app.example.org."}},
 		{name: "two", path: "/healthz", headers: []string{"Origin: https://app.example.org", "Origin: https://elsewhere.example"}},
 		{name: "page", path: "/reset-password", headers: []string{"Origin: https://app.example.org"}},
+		{name: "first page", path: "/", headers: []string{"Origin: https://app.example.org"}},
+		{name: "a client's logo", path: "/brand/web/logo", headers: []string{"Origin: https://app.example.org"}},
+		{name: "a mail of the inbox", path: "/dev/inbox/1@localhost", headers: []string{"Origin: https://app.example.org"}},
 		{name: "inbox", path: "/dev/inbox", headers: []string{"Origin: https://app.example.org"}},
 	} {
 		for _, method := range []string{"GET", "OPTIONS"} {

@@ -81,6 +81,29 @@ func (s *server) devInbox(x *exchange) (reply, error) {
 	return drawn(v), nil
 }
 
+// devMail shows one mail as a mail reader would.
+func (s *server) devMail(x *exchange) (reply, error) {
+	if s.inbox.allows(x.r) {
+		for _, m := range s.inbox.mails.Messages() {
+			if m.ID == x.r.PathValue("id") {
+				return letterHTML(m), nil
+			}
+		}
+	}
+	x.speaks = inJSON
+	return nil, refuse(codeNotFound)
+}
+
+// letterCSP lets a mail look as in a mail reader: its styles are in it, its logo comes from the web.
+const letterCSP = "default-src 'none'; style-src 'unsafe-inline'; img-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+func letterHTML(m mail.Message) reply {
+	return func(x *exchange) {
+		x.Header().Set("Content-Security-Policy", letterCSP)
+		x.send(http.StatusOK, "text/html; charset=utf-8", []byte(m.HTML))
+	}
+}
+
 // plainInbox is the inbox for a terminal: curl -s localhost:8080/dev/inbox.
 func plainInbox(mails []mail.Message) []byte {
 	var b bytes.Buffer

@@ -104,10 +104,20 @@ func TestDevInboxNeedsEveryCondition(t *testing.T) {
 			rm.ServeHTTP(w, r)
 			if !tt.shown {
 				wantError(t, w, 404, "not_found")
+				r.URL.Path = "/dev/inbox/1@localhost"
+				w = httptest.NewRecorder()
+				rm.ServeHTTP(w, r)
+				wantError(t, w, 404, "not_found")
 				return
 			}
 			if w.Code != 200 || !strings.Contains(w.Body.String(), mailedLink) {
 				t.Errorf("%d %s", w.Code, w.Body)
+			}
+			r.URL.Path = "/dev/inbox/1@localhost"
+			w = httptest.NewRecorder()
+			rm.ServeHTTP(w, r)
+			if w.Code != 200 || w.Body.String() != "<p>Open this</p>" || w.Header().Get("Content-Security-Policy") != letterCSP {
+				t.Errorf("one mail: %d %s", w.Code, w.Body)
 			}
 		})
 	}

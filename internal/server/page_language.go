@@ -46,7 +46,7 @@ func (s *server) chooseLanguage(x *exchange, values url.Values) (reply, error) {
 func (s *server) ownPage(back string) string {
 	u, err := url.Parse(back)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" ||
-		strings.ContainsAny(back, "\\\r\n\t") || !cleanPath(u) || !s.pages[u.Path] {
+		strings.ContainsAny(back, "\\\r\n\t") || !cleanPath(u) || !s.pages.exact[u.Path] {
 		return "/"
 	}
 	return u.RequestURI()

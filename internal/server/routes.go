@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"latchkey/internal/auth"
@@ -61,6 +62,7 @@ func (s *server) routes() []route {
 		{"POST", "/end-session", anyone, inHTML, pageForm(s.endSessionPagePost)},
 		{"POST", "/language", anyone, inHTML, pageForm(s.chooseLanguage)},
 		{"GET", "/dev/inbox", anyone, inHTML, s.devInbox},
+		{"GET", "/dev/inbox/{id}", anyone, inHTML, s.devMail},
 	}...)
 }
 
@@ -130,9 +132,19 @@ func (t route) admit(x *exchange) error {
 	return t.who(x)
 }
 
+// pagePaths are the addresses that are for people.
+type pagePaths struct {
+	exact map[string]bool
+	below []string // of routes with a wildcard: what comes before it
+}
+
+func (p pagePaths) has(path string) bool {
+	return p.exact[path] || slices.ContainsFunc(p.below, func(below string) bool { return strings.HasPrefix(path, below) })
+}
+
 // routeTable registers routes, the API's under /v1 too, and returns the paths of the pages.
-func (s *server) routeTable(routes []route) (mux *http.ServeMux, pages map[string]bool) {
-	mux, pages = http.NewServeMux(), map[string]bool{}
+func (s *server) routeTable(routes []route) (mux *http.ServeMux, pages pagePaths) {
+	mux, pages = http.NewServeMux(), pagePaths{exact: map[string]bool{}}
 	for _, t := range routes {
 		add := func(path string) {
 			mux.Handle(t.method+" "+path, t)
@@ -141,11 +153,15 @@ func (s *server) routeTable(routes []route) (mux *http.ServeMux, pages map[strin
 			}
 		}
 		add(t.path)
-		if t.speaks == inHTML {
-			pages[t.path] = true
+		if t.speaks != inHTML {
+			add("/v1" + t.path)
 			continue
 		}
-		add("/v1" + t.path)
+		if fixed, _, wild := strings.Cut(strings.TrimSuffix(t.path, "{$}"), "{"); wild {
+			pages.below = append(pages.below, fixed)
+		} else {
+			pages.exact[fixed] = true
+		}
 	}
 	mux.HandleFunc("/", s.noRoute)
 	return mux, pages

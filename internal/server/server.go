@@ -79,7 +79,7 @@ type server struct {
 	drawing   *pages.Set
 	brands    brands
 	mux       *http.ServeMux
-	pages     map[string]bool // paths for people: no CORS
+	pages     pagePaths // no CORS there
 }
 
 // ServeHTTP answers one request. Whatever happens inside, it is answered, counted and logged once.
@@ -90,7 +90,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	maps.Copy(w.Header(), s.standing)
 	w.Header().Set("X-Request-Id", x.peer.RequestID)
-	if !s.pages[r.URL.Path] && s.cors.apply(w.Header(), r) {
+	if !s.pages.has(r.URL.Path) && s.cors.apply(w.Header(), r) {
 		x.route = "preflight"
 		x.WriteHeader(http.StatusNoContent)
 		return
