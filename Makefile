@@ -19,6 +19,7 @@ build: ## one static binary in bin/
 
 test: deps lint ## everything a change must pass, on SQLite and PostgreSQL
 	CGO_ENABLED=1 $(GO) test -race ./...
+	@CGO_ENABLED=1 $(GO) test -race -v -run '^TestFigures$$' ./rigs/browser | awk '/first byte/ || $$1 ~ "^/"'
 	cd examples/verify-go && $(GO) test ./...
 
 test-long: deps ## the proving rigs at length, then every fuzz target for FUZZTIME: a quarter of an hour
