@@ -4,7 +4,6 @@ package mail
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -35,19 +34,16 @@ type Templates struct {
 // NewTemplates parses them. A file in override, which may be nil, stands in for the one of its name. The error
 // names the file and the line of what is wrong with it.
 func NewTemplates(override fs.FS) (*Templates, error) {
-	text, err := read(override, textFile)
+	ours, err := fs.Sub(files, "templates")
 	if err != nil {
 		return nil, err
 	}
-	html, err := read(override, htmlFile)
-	if err != nil {
-		return nil, err
-	}
+	from := brand.Overlay(override, ours)
 	t := &Templates{}
-	if t.text, err = texttemplate.New(textFile).Parse(text); err != nil {
+	if t.text, err = texttemplate.ParseFS(from, textFile); err != nil {
 		return nil, fmt.Errorf("parse letter: %w", err)
 	}
-	if t.html, err = template.New(htmlFile).Parse(html); err != nil {
+	if t.html, err = template.ParseFS(from, htmlFile); err != nil {
 		return nil, fmt.Errorf("parse letter: %w", err)
 	}
 	return t, nil
@@ -59,20 +55,6 @@ func Must(t *Templates, err error) *Templates {
 		panic(err)
 	}
 	return t
-}
-
-func read(override fs.FS, name string) (string, error) {
-	if override != nil {
-		content, err := fs.ReadFile(override, name)
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return string(content), err
-		}
-	}
-	content, err := fs.ReadFile(files, "templates/"+name)
-	if err != nil {
-		return "", fmt.Errorf("read letter: %w", err)
-	}
-	return string(content), nil
 }
 
 // Check writes every letter under a look, in every language: what would fail in the outbox, where nobody sees

@@ -9,7 +9,6 @@ package pages
 import (
 	"bytes"
 	"embed"
-	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -45,25 +44,25 @@ type Set struct {
 // The error names the file and the line of what is wrong with it.
 func New(override fs.FS) (*Set, error) {
 	s := &Set{pages: map[string]*template.Template{}, assets: map[string][]byte{}}
+	templates, err := fs.Sub(files, "templates")
+	if err != nil {
+		return nil, err
+	}
+	assets, err := fs.Sub(files, "assets")
+	if err != nil {
+		return nil, err
+	}
+	templates, assets = brand.Overlay(override, templates), brand.Overlay(override, assets)
 	for _, name := range assetNames {
-		content, err := read(override, "assets", name)
-		if err != nil {
-			return nil, err
+		if s.assets[name], err = fs.ReadFile(assets, name); err != nil {
+			return nil, fmt.Errorf("read asset: %w", err)
 		}
-		s.assets[name] = content
 	}
 	for _, name := range Names {
-		t := template.New(name)
-		for _, file := range []string{"layout.html", "parts.html", name + ".html"} {
-			text, err := read(override, "templates", file)
-			if err != nil {
-				return nil, err
-			}
-			if _, err := t.New(file).Parse(string(text)); err != nil {
-				return nil, fmt.Errorf("parse page: %w", err)
-			}
+		s.pages[name], err = template.ParseFS(templates, "layout.html", "parts.html", name+".html")
+		if err != nil {
+			return nil, fmt.Errorf("parse page: %w", err)
 		}
-		s.pages[name] = t
 	}
 	return s, nil
 }
@@ -74,20 +73,6 @@ func Must(s *Set, err error) *Set {
 		panic(err)
 	}
 	return s
-}
-
-func read(override fs.FS, folder, name string) ([]byte, error) {
-	if override != nil {
-		content, err := fs.ReadFile(override, name)
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return content, err
-		}
-	}
-	content, err := fs.ReadFile(files, folder+"/"+name)
-	if err != nil {
-		return nil, fmt.Errorf("read page: %w", err)
-	}
-	return content, nil
 }
 
 // Files are the names that an operator's own templates and assets may have.
