@@ -63,7 +63,7 @@ type Session struct {
 	ID        string
 	Browser   string
 	OS        string
-	Kind      string // desktop, mobile, tablet, bot or unknown
+	Kind      string // desktop, mobile, tablet, bot; unknown or empty: not said
 	Addr      string
 	FirstSeen time.Time
 	LastSeen  time.Time
@@ -96,10 +96,13 @@ func (v *View) Ago(t time.Time) (string, error) { return v.Printer.Ago(t, v.Now)
 // Languages are those to choose from.
 func (v *View) Languages() []locale.Language { return locale.Languages() }
 
-// Link is the path of another page, with what goes along.
+// Link is another page's path, which may have a query, with what goes along.
 func (v *View) Link(path string) string {
-	if len(v.Carried) == 0 {
+	switch {
+	case len(v.Carried) == 0:
 		return path
+	case strings.Contains(path, "?"):
+		return path + "&" + v.Carried.Encode()
 	}
 	return path + "?" + v.Carried.Encode()
 }

@@ -14,11 +14,7 @@ import (
 // notes are what the account page can be told to say.
 var notes = []string{"ended", "others_ended", "password_changed"}
 
-func (s *server) accountPage(x *exchange) (reply, error) {
-	query, err := parseValues(x.r.URL.RawQuery)
-	if err != nil {
-		return nil, err
-	}
+func (s *server) accountPage(x *exchange, query url.Values) (reply, error) {
 	v, err := x.ownView("account")
 	if err != nil {
 		return nil, err

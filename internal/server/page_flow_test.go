@@ -27,7 +27,7 @@ func TestFromAnAddressToSessions(t *testing.T) {
 		b.open("/").is(200, "/signin").submit("/signin", "email", email, "password", "wrong").
 			is(401, "/signin").has("The e-mail address or the password is wrong.", email).hasNot("wrong\"").
 			has(`autocomplete="current-password" required autofocus`). // the address is there already
-			submit("/signin", "password", authtest.Password).is(200, "/account").has("This device", "Firefox 145 on Linux", email)
+			submit("/signin", "password", authtest.Password).is(200, "/account").has("This device", "Firefox 145 on Linux", "computer", email)
 
 		other := a.browser()
 		other.signsIn(email).is(200, "/account")

@@ -23,7 +23,7 @@ func (s *server) forgotPagePost(x *exchange, values url.Values) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return seeOther(withCarried("/check-mail?for=forgot_password", values)), nil
+	return x.goOn("/check-mail?for=forgot_password"), nil
 }
 
 // resetPage is where a reset link leads. It looks whether the link is alive and spends nothing.
@@ -46,10 +46,10 @@ func (s *server) resetPagePost(x *exchange, values url.Values) (reply, error) {
 		return nil, err
 	}
 	x.rememberDevice(device) // a session cookie stays: it may be of another account
-	return seeOther(withCarried("/done?what=reset", values)), nil
+	return x.goOn("/done?what=reset"), nil
 }
 
-func (s *server) changePage(x *exchange) (reply, error) {
+func (s *server) changePage(x *exchange, _ url.Values) (reply, error) {
 	v, err := x.ownView("change_password")
 	if err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ func (s *server) signUpPagePost(x *exchange, values url.Values) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return seeOther(withCarried("/check-mail?for=sign_up", values)), nil
+	return x.goOn("/check-mail?for=sign_up"), nil
 }
 
 func (s *server) checkMailPage(x *exchange, query url.Values) (reply, error) {
@@ -54,7 +54,7 @@ func (s *server) verifyPagePost(x *exchange, values url.Values) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return seeOther(withCarried("/done?what=verified", values)), nil
+	return x.goOn("/done?what=verified"), nil
 }
 
 func (s *server) completeSignUpPost(x *exchange, values url.Values) (reply, error) {
@@ -74,7 +74,7 @@ func (s *server) completeSignUpPost(x *exchange, values url.Values) (reply, erro
 		return nil, err
 	}
 	x.userID = userID
-	return seeOther(withCarried("/done?what=signed_up", values)), nil
+	return x.goOn("/done?what=signed_up"), nil
 }
 
 // donePage tells what was done just now.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"latchkey/internal/auth"
 	"latchkey/internal/pages"
@@ -26,7 +25,18 @@ func pageCSP(returnTo string) string {
 }
 
 // carried are the parameters that go along from page to page.
-var carried = [...]string{"clientAlias", "return_to"}
+func carried(values url.Values) url.Values { return keep(values, "clientAlias", "return_to") }
+
+// keep are those of the parameters named that say something.
+func keep(values url.Values, names ...string) url.Values {
+	kept := url.Values{}
+	for _, name := range names {
+		if value := values.Get(name); value != "" {
+			kept.Set(name, value)
+		}
+	}
+	return kept
+}
 
 // view begins a page: values are the request's query or form.
 func (x *exchange) view(name string, values url.Values) *pages.View {
@@ -37,14 +47,9 @@ func (x *exchange) view(name string, values url.Values) *pages.View {
 		Brand:       look,
 		Now:         x.s.now(),
 		Values:      map[string]string{},
-		Carried:     url.Values{},
+		Carried:     carried(values),
 		SignUpOpen:  x.s.auth.SignupOpen(),
 		PasswordMin: x.s.auth.PasswordMin(),
-	}
-	for _, name := range carried {
-		if value := values.Get(name); value != "" {
-			v.Carried.Set(name, value)
-		}
 	}
 	for _, name := range [...]string{"email", "firstName", "lastName", "verificationCode", "token"} {
 		v.Values[name] = values.Get(name)
@@ -62,19 +67,14 @@ func here(path string, values url.Values) string {
 	if path == "/complete-signup" { // which its link shows
 		path = "/verify-email-success"
 	}
-	keep := url.Values{}
-	for _, name := range [...]string{"clientAlias", "return_to", "for", "what", "token", "verificationCode"} {
-		if value := values.Get(name); value != "" {
-			keep.Set(name, value)
-		}
+	query := keep(values, "clientAlias", "return_to", "for", "what", "token", "verificationCode")
+	if query.Has("verificationCode") {
+		query.Set("email", values.Get("email"))
 	}
-	if keep.Has("verificationCode") {
-		keep.Set("email", values.Get("email"))
-	}
-	if len(keep) == 0 {
+	if len(query) == 0 {
 		return path
 	}
-	return path + "?" + keep.Encode()
+	return path + "?" + query.Encode()
 }
 
 // page reads a GET's query for a page.
@@ -120,7 +120,7 @@ func (x *exchange) failPage(v verdict, e *auth.Error) {
 	view := x.again
 	if view == nil || isDeadLink(e.Code) {
 		view = x.view("problem", x.asked)
-		view.Here = withCarried("/signin", x.asked)
+		view.Here = view.Link("/signin")
 		view.Data = wayOn(view, e.Code)
 	}
 	view.Problem = &pages.Said{Key: "problem." + string(v.code)}
@@ -170,7 +170,7 @@ func drawn(v *pages.View) reply {
 func (x *exchange) draw(status int, v *pages.View) {
 	body, err := x.s.drawing.Draw(v)
 	if err != nil {
-		panic(fmt.Errorf("draw page: %w", err)) // every template was drawn at the start
+		panic(fmt.Errorf("draw page: %w", err)) // the tests have drawn ours, and the start an operator's own
 	}
 	x.Header().Set("Content-Security-Policy", pageCSP(x.s.returnTo(v.Carried)))
 	x.Header().Add("Vary", "Accept-Language, Cookie")
@@ -185,20 +185,7 @@ func seeOther(target string) reply {
 	}
 }
 
-// withCarried appends what goes along to a path of ours.
-func withCarried(path string, values url.Values) string {
-	keep := url.Values{}
-	for _, name := range carried {
-		if value := values.Get(name); value != "" {
-			keep.Set(name, value)
-		}
-	}
-	if len(keep) == 0 {
-		return path
-	}
-	join := "?"
-	if strings.Contains(path, "?") {
-		join = "&"
-	}
-	return path + join + keep.Encode()
+// goOn sends a browser on to a page of ours, with what goes along.
+func (x *exchange) goOn(path string) reply {
+	return seeOther((&pages.View{Carried: carried(x.asked)}).Link(path))
 }
