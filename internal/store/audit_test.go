@@ -76,6 +76,23 @@ func TestAuditInPages(t *testing.T) {
 }
 
 // One row stands for many, and keeps the words of the first.
+// An event that cannot be written takes along what it tells, although nobody waits for its answer.
+func TestAuditUndoesWhatItTells(t *testing.T) {
+	engines(t, func(t *testing.T, s *store.Store) {
+		u, e := addUser(t, s), newEvent("a", now)
+		write(t, s, func(tx *store.Tx) error { return tx.InsertAudit(e) })
+		wantErr(t, s, store.ErrConflict, func(tx *store.Tx) error {
+			if err := tx.SetNames(u.ID, "Half", "Done"); err != nil {
+				return err
+			}
+			return tx.InsertAudit(e)
+		})
+		if got := userByID(t, s, u.ID); got.FirstName != u.FirstName {
+			t.Errorf("%q was not acknowledged, but stayed", got.FirstName)
+		}
+	})
+}
+
 func TestCountAudit(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
 		first := newEvent("a", now)

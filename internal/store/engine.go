@@ -35,6 +35,9 @@ type engine interface {
 type querier interface {
 	exec(ctx context.Context, sql string, args ...any) (changed int64, err error)
 	query(ctx context.Context, row func(scan scanner) error, sql string, args ...any) error
+	// send is exec for a statement whose one answer would be that it succeeded. In a transaction its error
+	// may come with a later statement, or with the commit, which then commits nothing.
+	send(ctx context.Context, sql string, args ...any) error
 	// script runs several statements without arguments.
 	script(ctx context.Context, sql string) error
 	hasTable(ctx context.Context, name string) (bool, error)
@@ -47,6 +50,10 @@ type scanner func(dest ...any) error
 func (tx *Tx) exec(sql string, args ...any) (changed int64, err error) {
 	return tx.q.exec(tx.ctx, sql, args...)
 }
+
+// send runs a statement whose one answer would be that it succeeded. Where engines have round trips it
+// goes along with the next: an error may come with that one's, or with the commit's, and nothing lasts.
+func (tx *Tx) send(sql string, args ...any) error { return tx.q.send(tx.ctx, sql, args...) }
 
 // mustChange runs a conditional change of one row: ErrNotFound when its condition did not hold.
 func (tx *Tx) mustChange(sql string, args ...any) error {

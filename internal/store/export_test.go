@@ -60,6 +60,11 @@ func (e *explainer) query(ctx context.Context, row func(scanner) error, sql stri
 	return e.querier.query(ctx, row, sql, args...)
 }
 
+func (e *explainer) send(ctx context.Context, sql string, args ...any) error {
+	_, err := e.exec(ctx, sql, args...)
+	return err
+}
+
 func (e *explainer) explain(ctx context.Context, sql string, args []any) error {
 	args = append([]any(nil), args...) // an engine may rewrite them in place
 	return e.querier.query(ctx, func(scan scanner) error {

@@ -173,6 +173,13 @@ func (q riggedQuerier) query(_ context.Context, row func(scanner) error, sql str
 	return q.querier.query(q.deadline, row, sql, args...)
 }
 
+func (q riggedQuerier) send(_ context.Context, sql string, args ...any) error {
+	if err := q.on.reach(q.deadline, q.call, Running); err != nil {
+		return err
+	}
+	return q.querier.send(q.deadline, sql, args...)
+}
+
 // Tally counts what the database holds, by kind and state, in words that no id and no clock changes: a
 // rig tells by it whether an operation took effect whole, in part or not at all.
 func (tx *Tx) Tally() (map[string]int64, error) {

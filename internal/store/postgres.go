@@ -1,7 +1,7 @@
 package store
 
-// PostgreSQL through pgx's own API: the pool, the statements, and the retry of transactions that the
-// server could not order.
+// PostgreSQL through pgx's own API: the pool, the retry of transactions that the server could not order,
+// and what its errors mean.
 
 import (
 	"context"
@@ -16,7 +16,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -119,12 +118,22 @@ func (e *postgres) read(ctx context.Context, fn func(querier) error) error {
 }
 
 func (e *postgres) single(ctx context.Context, fn func(querier) error) error {
-	conn, err := e.pool.Acquire(ctx)
+	conn, err := acquire(ctx, e.pool)
 	if err != nil {
-		return postgresError(fmt.Errorf("connect: %w", err))
+		return err
 	}
 	defer conn.Release()
-	return fn(pgQuerier{conn})
+	return fn(pgQuerier{direct{conn}})
+}
+
+// acquire takes a connection out of a pool; its Release gives it back, or ends it where a transaction is
+// still open on it.
+func acquire(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, postgresError(fmt.Errorf("connect: %w", err))
+	}
+	return conn, nil
 }
 
 func (e *postgres) write(ctx context.Context, fn func(querier) error) error {
@@ -142,15 +151,17 @@ func (e *postgres) write(ctx context.Context, fn func(querier) error) error {
 }
 
 func (e *postgres) attempt(ctx context.Context, fn func(querier) error) error {
-	tx, err := e.pool.Begin(ctx)
+	conn, err := acquire(ctx, e.pool)
 	if err != nil {
-		return postgresError(fmt.Errorf("begin: %w", err))
+		return err
 	}
-	defer func() { _ = tx.Rollback(ctx) }() // after a commit, nothing
+	defer conn.Release()
+	tx := begin(conn)
+	defer tx.rollback(ctx) // after a commit, nothing
 	if err := guarded(fn, pgQuerier{tx}); err != nil {
 		return err
 	}
-	return postgresError(tx.Commit(ctx))
+	return tx.commit(ctx)
 }
 
 func (e *postgres) migrate(ctx context.Context, fn func(querier) error) error {
@@ -176,96 +187,6 @@ func (e *postgres) checkpoint() error { return nil }
 
 func (e *postgres) backup(context.Context, string) error {
 	return errors.New("this copies the SQLite database; back PostgreSQL up with pg_dump or pg_basebackup")
-}
-
-// pgQuerier runs statements on a connection or in a transaction; pgx prepares each text once per
-// connection.
-type pgQuerier struct {
-	on interface {
-		Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-		Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-	}
-}
-
-func (q pgQuerier) script(ctx context.Context, sql string) error {
-	_, err := q.on.Exec(ctx, sql)
-	return postgresError(err)
-}
-
-// hasTable reads the catalogue as a table. to_regclass may answer from a cache that does not know what
-// was committed while the transaction waited for its lock.
-func (q pgQuerier) hasTable(ctx context.Context, name string) (found bool, err error) {
-	err = q.query(ctx, func(scan scanner) error { return scan(&found) }, `
-		SELECT count(*) > 0
-		FROM pg_catalog.pg_class
-		WHERE relname = $1 AND relkind = 'r' AND pg_table_is_visible(oid)`, name)
-	return found, err
-}
-
-func (q pgQuerier) exec(ctx context.Context, sql string, args ...any) (int64, error) {
-	tag, err := q.on.Exec(ctx, sql, pgArgs(args)...)
-	return tag.RowsAffected(), postgresError(err)
-}
-
-func (q pgQuerier) query(ctx context.Context, row func(scanner) error, sql string, args ...any) error {
-	_, err := q.run(ctx, row, sql, args)
-	return err
-}
-
-// run is query, and says how many rows the statement changed or returned.
-func (q pgQuerier) run(ctx context.Context, row func(scanner) error, sql string, args []any) (int64, error) {
-	rows, err := q.on.Query(ctx, sql, pgArgs(args)...)
-	if err != nil {
-		return 0, postgresError(err)
-	}
-	err = eachRow(rows, row)
-	return rows.CommandTag().RowsAffected(), postgresError(err)
-}
-
-// eachRow reads rows to their end.
-func eachRow(rows pgx.Rows, row func(scanner) error) error {
-	defer rows.Close()
-	scan := func(dest ...any) error { return rows.Scan(pgDest(dest)...) }
-	for rows.Next() {
-		if err := row(scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-// pgArgs writes times as Unix microseconds and the zero time as NULL.
-func pgArgs(args []any) []any {
-	for i, arg := range args {
-		if t, ok := arg.(time.Time); ok {
-			args[i] = nil
-			if !t.IsZero() {
-				args[i] = t.UnixMicro()
-			}
-		}
-	}
-	return args
-}
-
-func pgDest(dest []any) []any {
-	for i, d := range dest {
-		if t, ok := d.(*time.Time); ok {
-			dest[i] = (*pgTime)(t)
-		}
-	}
-	return dest
-}
-
-// pgTime reads a BIGINT of Unix microseconds.
-type pgTime time.Time
-
-// ScanInt64 implements pgtype.Int64Scanner.
-func (t *pgTime) ScanInt64(v pgtype.Int8) error {
-	*t = pgTime{}
-	if v.Valid {
-		*t = pgTime(time.UnixMicro(v.Int64).UTC())
-	}
-	return nil
 }
 
 // SQLSTATE classes and codes, PostgreSQL manual appendix A.

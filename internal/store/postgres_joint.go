@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -29,19 +28,11 @@ const (
 // errHarmed: a neighbour's statement failed and took the group along. Nothing of it lasts.
 var errHarmed = errors.New("the group was rolled back")
 
-// joiner sends the statements of callers who wait together, over connections of its own: they wait for no
-// other transaction's.
+// joiner is a carrier that sends the statements of callers who wait together over connections of its own:
+// they wait for no other transaction's.
 type joiner struct {
 	pool  *pgxpool.Pool
-	queue *queue[*jointStatement]
-}
-
-// jointStatement is one caller's statement: what it is about is named by its first argument.
-type jointStatement struct {
-	sql     string
-	args    []any
-	row     func(scanner) error
-	changed int64
+	queue *queue[*statement]
 }
 
 func openJoiner(ctx context.Context, config *pgxpool.Config) (*joiner, error) {
@@ -71,33 +62,24 @@ func (e *postgres) lookup(ctx context.Context, fn func(querier) error) error {
 
 // together runs fn again, alone, when a neighbour's failure undid the group.
 func (e *postgres) together(ctx context.Context, j *joiner, fn func(querier) error) error {
-	err := fn(jointQuerier{pgQuerier{e.pool}, j.queue})
+	err := fn(pgQuerier{j})
 	if errors.Is(err, errHarmed) {
 		return e.single(ctx, fn)
 	}
 	return err
 }
 
-// jointQuerier puts statements into the queue.
-type jointQuerier struct {
-	pgQuerier
-	queue *queue[*jointStatement]
-}
+func (j *joiner) carry(ctx context.Context, s *statement) error { return j.queue.submit(ctx, s) }
 
-func (q jointQuerier) exec(ctx context.Context, sql string, args ...any) (int64, error) {
-	s := &jointStatement{sql: sql, args: args, row: func(scanner) error { return nil }}
-	err := q.queue.submit(ctx, s)
-	return s.changed, err
-}
+func (j *joiner) along(ctx context.Context, s *statement) error { return j.carry(ctx, s) }
 
-func (q jointQuerier) query(ctx context.Context, row func(scanner) error, sql string, args ...any) error {
-	return q.queue.submit(ctx, &jointStatement{sql: sql, args: args, row: row})
-}
+// script is for one caller alone: what it changes of the connection would be its neighbours', too.
+func (j *joiner) script(context.Context, string) error { return errors.ErrUnsupported }
 
 // send carries a group out.
-func (j *joiner) send(group []*waiter[*jointStatement]) {
+func (j *joiner) send(group []*waiter[*statement]) {
 	// Two groups that take their rows in the same order never wait for each other in a circle.
-	slices.SortFunc(group, func(a, b *waiter[*jointStatement]) int { return cmp.Compare(a.work.key(), b.work.key()) })
+	slices.SortFunc(group, func(a, b *waiter[*statement]) int { return cmp.Compare(a.work.key(), b.work.key()) })
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := j.sendAll(ctx, group); err != nil {
@@ -107,7 +89,7 @@ func (j *joiner) send(group []*waiter[*jointStatement]) {
 	}
 }
 
-func (s *jointStatement) key() string {
+func (s *statement) key() string {
 	if len(s.args) == 0 {
 		return ""
 	}
@@ -117,40 +99,27 @@ func (s *jointStatement) key() string {
 
 // sendAll runs the group as one implicit transaction: the statements are sent in one go, and the
 // server commits when it has run the last. What it answers before that is provisional.
-func (j *joiner) sendAll(ctx context.Context, group []*waiter[*jointStatement]) (err error) {
+func (j *joiner) sendAll(ctx context.Context, group []*waiter[*statement]) (err error) {
 	defer func() {
 		if p := recover(); p != nil { // in one caller's reading of a row: the lane and its neighbours go on
 			err = fmt.Errorf("%w: joint statement panicked: %v", ErrUnavailable, p)
 		}
 	}()
-	conn, err := j.pool.Acquire(ctx)
+	conn, err := acquire(ctx, j.pool)
 	if err != nil {
-		return postgresError(fmt.Errorf("connect: %w", err))
+		return err
 	}
 	defer conn.Release()
-	batch := &pgx.Batch{}
-	for _, t := range group {
-		batch.Queue(t.work.sql, pgArgs(t.work.args)...)
+	statements := make([]*statement, len(group))
+	for i, t := range group {
+		statements[i] = t.work
 	}
-	results := conn.SendBatch(ctx, batch)
-	err = readAll(results, group)
-	if outcome := results.Close(); err == nil && outcome != nil {
+	read, outcome := roundTrip(ctx, conn, statements)
+	switch {
+	case read != nil:
+		return harmed(read)
+	case outcome != nil:
 		return fmt.Errorf("%w: commit: %w", ErrUnavailable, outcome) // nobody knows
-	}
-	return err
-}
-
-// readAll hands each its rows, and is errHarmed where a statement failed: the server undoes them all.
-func readAll(results pgx.BatchResults, group []*waiter[*jointStatement]) error {
-	for _, t := range group {
-		rows, err := results.Query()
-		if err != nil {
-			return harmed(err)
-		}
-		if err := eachRow(rows, t.work.row); err != nil {
-			return harmed(err)
-		}
-		t.work.changed = rows.CommandTag().RowsAffected()
 	}
 	return nil
 }

@@ -212,6 +212,25 @@ func TestPostgresKilledBackend(t *testing.T) {
 	write(t, s, func(tx *store.Tx) error { return tx.SetNames(u.ID, "Whole", "Again") })
 }
 
+// A COMMIT after a failure that a caller passed over would commit nothing, and say that it succeeded.
+func TestPostgresFailurePassedOver(t *testing.T) {
+	s := authtest.Postgres(t).Open(t)
+	u := addUser(t, s)
+	err := s.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.SetNames(u.ID, "Half", "Done"); err != nil {
+			return err
+		}
+		_, _ = tx.Exec(`SELECT 1/0`)
+		return nil
+	})
+	if !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("got %v, want ErrUnavailable", err)
+	}
+	if got := userByID(t, s, u.ID); got.FirstName != u.FirstName {
+		t.Errorf("%q was not acknowledged, but stayed", got.FirstName)
+	}
+}
+
 // A row that stays locked costs a caller its patience at most, and no connection for good.
 func TestPostgresLockedRow(t *testing.T) {
 	t.Parallel() // it mostly waits

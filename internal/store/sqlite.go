@@ -267,6 +267,11 @@ func (c *sqliteConn) exec(ctx context.Context, sql string, args ...any) (int64, 
 	return c.conn.TotalChanges() - before, err
 }
 
+func (c *sqliteConn) send(ctx context.Context, sql string, args ...any) error {
+	_, err := c.exec(ctx, sql, args...)
+	return err
+}
+
 func (c *sqliteConn) query(_ context.Context, row func(scanner) error, sql string, args ...any) error {
 	if c.transacting && c.conn.GetAutocommit() {
 		// Some errors end the whole transaction. Whoever goes on after one would write outside of any.
