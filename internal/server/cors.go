@@ -25,6 +25,19 @@ func newCORS(origins []string) cors {
 	return slices.DeleteFunc(slices.Clone(origins), func(o string) bool { return o == "*" || o == "null" })
 }
 
+// embeds says whether a page elsewhere makes a browser ask: by an image, a frame or a script of another
+// origin's, and not by going there. Browsers say so in Fetch Metadata request headers (W3C), old ones and
+// other programs say nothing.
+func (c cors) embeds(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+		return false
+	}
+	goes := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+	calls := r.Header.Get("Sec-Fetch-Mode") == "cors" && slices.Contains(c, r.Header.Get("Origin"))
+	return !goes && !calls
+}
+
 // apply sets the headers for r's origin and says whether r is a preflight that is answered with them.
 func (c cors) apply(h http.Header, r *http.Request) (preflight bool) {
 	h.Add("Vary", "Origin")

@@ -92,3 +92,37 @@ func TestOptionsWithoutPreflight(t *testing.T) {
 	}
 	wantError(t, rm.ask("OPTIONS", "/nothing", ""), 404, "not_found")
 }
+
+// Dead links count against the address that opens them, so no page elsewhere may make its visitors do that.
+func TestLinksAreOpenedByPeople(t *testing.T) {
+	rm := newRoom(t, nil)
+	for _, tt := range []struct {
+		name    string
+		headers string
+		passes  bool
+	}{
+		{"no browser", "", true},
+		{"typed", "Sec-Fetch-Site: none, Sec-Fetch-Mode: navigate, Sec-Fetch-Dest: document", true},
+		{"in a web mailer", "Sec-Fetch-Site: cross-site, Sec-Fetch-Mode: navigate, Sec-Fetch-Dest: document", true},
+		{"our own page", "Sec-Fetch-Site: same-origin, Sec-Fetch-Mode: cors, Sec-Fetch-Dest: empty", true},
+		{"a registered page's script", "Sec-Fetch-Site: cross-site, Sec-Fetch-Mode: cors, Sec-Fetch-Dest: empty, Origin: https://app.example.org", true},
+		{"another page's script", "Sec-Fetch-Site: cross-site, Sec-Fetch-Mode: cors, Sec-Fetch-Dest: empty, Origin: https://elsewhere.example", false},
+		{"a script without CORS", "Sec-Fetch-Site: cross-site, Sec-Fetch-Mode: no-cors, Sec-Fetch-Dest: empty", false},
+		{"an image", "Sec-Fetch-Site: cross-site, Sec-Fetch-Mode: no-cors, Sec-Fetch-Dest: image", false},
+		{"an image of a sibling's", "Sec-Fetch-Site: same-site, Sec-Fetch-Mode: no-cors, Sec-Fetch-Dest: image", false},
+		{"a frame", "Sec-Fetch-Site: cross-site, Sec-Fetch-Mode: navigate, Sec-Fetch-Dest: iframe", false},
+	} {
+		for _, path := range []string{"/auth/verify", "/verify-email-success", "/reset-password"} {
+			t.Run(tt.name+" "+path, func(t *testing.T) {
+				var headers []string
+				if tt.headers != "" {
+					headers = strings.Split(tt.headers, ", ")
+				}
+				w := rm.ask("GET", path+"?email=ada%40example.org&verificationCode=dead", "", headers...)
+				if refused := w.Code == 403; refused == tt.passes {
+					t.Errorf("%d, want through: %v", w.Code, tt.passes)
+				}
+			})
+		}
+	}
+}

@@ -25,7 +25,7 @@ func (s *server) routes() []route {
 		{"POST", "/auth/reset-password", userOrAnyone, inJSON, form(s.changePassword)},
 		{"POST", "/auth/password-check", anyone, inJSON, form(s.checkPassword)},
 		{"POST", "/auth/verification-mail", anyone, inJSON, form(s.verificationMail)},
-		{"GET", "/auth/verify", anyone, inJSON, s.verify},
+		{"GET", "/auth/verify", opener, inJSON, s.verify},
 		{"POST", "/auth/signup", anyone, inJSON, form(s.signUp)},
 		{"GET", "/auth/clientAliases", anyone, inJSON, s.clientAliases},
 		{"GET", "/auth/userinfo", user, inJSON, s.userInfo},
@@ -44,13 +44,13 @@ func (s *server) routes() []route {
 		{"GET", "/signup", anyone, inHTML, page(s.signUpPage)},
 		{"POST", "/signup", anyone, inHTML, pageForm(s.signUpPagePost)},
 		{"GET", "/check-mail", anyone, inHTML, page(s.checkMailPage)},
-		{"GET", "/verify-email-success", anyone, inHTML, page(s.verifyPage)},
+		{"GET", "/verify-email-success", opener, inHTML, page(s.verifyPage)},
 		{"POST", "/verify-email-success", anyone, inHTML, pageForm(s.verifyPagePost)},
 		{"POST", "/complete-signup", anyone, inHTML, pageForm(s.completeSignUpPost)},
 		{"GET", "/done", anyone, inHTML, page(s.donePage)},
 		{"GET", "/forgot-password", anyone, inHTML, page(s.forgotPage)},
 		{"POST", "/forgot-password", anyone, inHTML, pageForm(s.forgotPagePost)},
-		{"GET", "/reset-password", anyone, inHTML, page(s.resetPage)},
+		{"GET", "/reset-password", opener, inHTML, page(s.resetPage)},
 		{"POST", "/reset-password", anyone, inHTML, pageForm(s.resetPagePost)},
 		{"GET", "/.well-known/change-password", anyone, inHTML, s.changePasswordURL},
 		{"GET", "/change-password", visitor, inHTML, page(s.changePage)},
@@ -95,6 +95,15 @@ func user(x *exchange) error         { return x.authenticate() }
 func userOrAnyone(x *exchange) error { return x.authenticateIfAsked() }
 func visitor(x *exchange) error      { return x.recognise() } // who signed in to the pages
 func client(x *exchange) error       { return x.authenticateClient() }
+
+// opener is who opened a mailed link, and not a page elsewhere that makes its visitors' browsers load dead
+// ones: those would count against the visitors' own address.
+func opener(x *exchange) error {
+	if x.s.cors.embeds(x.r) {
+		return refuse(auth.CodeForbidden)
+	}
+	return nil
+}
 
 // clientOrAnyone: RFC 7009 §2.1, public clients need no secret.
 func clientOrAnyone(x *exchange) error { return x.authenticateClientIfAsked() }
