@@ -5,6 +5,7 @@ package pages
 
 import (
 	"net/url"
+	"strings"
 	"time"
 
 	"latchkey/internal/brand"
@@ -66,6 +67,10 @@ func Samples(look brand.Brand, language string) []Sample {
 			v.Note = &Said{Key: "account.note.ended"}
 			v.Data = Account{Sessions: sampleAccount(now).Sessions[:1]}
 		}),
+		page("sessions, many, of a long address", "account", func(v *View) {
+			v.SignedIn = longAddress
+			v.Data = manySessions(sampleAccount(now))
+		}),
 		page("that was not you", "end_session", nil),
 		page("password reset", "done", done("reset", "done.next.sign_in")),
 		page("address confirmed", "done", done("verified", "done.next.sign_in")),
@@ -79,6 +84,20 @@ func Samples(look brand.Brand, language string) []Sample {
 		}),
 		page("inbox", "inbox", nil),
 	}
+}
+
+// longAddress is as long as one may be (RFC 5321 §4.5.3.1).
+var longAddress = strings.Repeat("a", 64) + "@" + strings.Repeat("b", 63) + "." + strings.Repeat("c", 63) + "." + strings.Repeat("d", 57) + ".com"
+
+// manySessions are as many as an account may have by default, and as many ended ones as are shown.
+func manySessions(a Account) Account {
+	for len(a.Sessions) < 50 {
+		a.Sessions = append(a.Sessions, a.Sessions[1+len(a.Sessions)%2])
+	}
+	for len(a.Ended) < 20 {
+		a.Ended = append(a.Ended, a.Ended[len(a.Ended)%2])
+	}
+	return a
 }
 
 func signedIn(v *View) { v.SignedIn = "ada@example.com" }
