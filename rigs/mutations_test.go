@@ -93,7 +93,7 @@ var mutations = []mutation{
 		"if _, undo := w.conn.exec(ctx, \"ROLLBACK TO one\"); undo != nil {", "if undo := error(nil); undo != nil {"}}},
 	{"I10", "a commit that failed is acknowledged", "./internal/store", "TestAFailedCommitIsEverybodys", []edit{{"internal/store/sqlite_writer.go",
 		"return w.fail(group, fmt.Errorf(\"commit: %w\", err))", "return -1"}}},
-	{"I10", "SQLite acknowledges before the disk has it", "./internal/store", "TestLyingDisk", []edit{{"internal/store/sqlite.go",
+	{"I10", "SQLite acknowledges before the disk has it", "./internal/store", "TestLyingDisk", []edit{{"internal/store/sqlite_conn.go",
 		`{"synchronous", "FULL", "2"}`, `{"synchronous", "NORMAL", "1"}`}}},
 	{"I11", "a Bearer is accepted when the session cannot be read", "./internal/server", "TestUnavailable", []edit{{"internal/auth/tokens.go",
 		"\tcase err != nil:\n\t\treturn store.Session{}, err\n\tcase session.UserID", "\tcase err != nil:\n\t\treturn session, nil\n\tcase session.UserID"}}},

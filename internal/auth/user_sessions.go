@@ -1,0 +1,112 @@
+package auth
+
+// What an operator may see and do of sessions: list an account's, end one, and learn why one ended.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"latchkey/internal/store"
+)
+
+// UserSessions lists an account's sessions, newest first; with ended the ended and expired ones too.
+func (s *Service) UserSessions(ctx context.Context, email string, ended bool) ([]Session, error) {
+	u, err := s.namedUser(ctx, email)
+	if err != nil {
+		return nil, err
+	}
+	var rows []store.Session
+	err = s.read(ctx, func(tx *store.Tx) (err error) {
+		if ended {
+			rows, err = tx.AllSessions(u.ID)
+		} else {
+			rows, err = tx.LiveSessions(u.ID, s.now())
+		}
+		return err
+	})
+	return describeSessions(rows, ""), err
+}
+
+// RevokeSession ends any session, for the operator. One that has ended already is a success.
+func (s *Service) RevokeSession(ctx context.Context, id string) error {
+	session, err := s.session(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return ErrNoSession
+	}
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	return s.write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.HoldUser(session.UserID); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		err := tx.EndSession(id, session.UserID, reasonAdmin, now)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return s.audit(tx, now, event{Kind: eventSessionEnded, Outcome: reasonAdmin, UserID: session.UserID, SessionID: id}, operator)
+	})
+}
+
+// ExplainSession says why a session is as it is: ErrNoSession.
+func (s *Service) ExplainSession(ctx context.Context, id string) (Explanation, error) {
+	row, err := s.session(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return Explanation{}, ErrNoSession
+	}
+	if err != nil {
+		return Explanation{}, err
+	}
+	return explain(row, s.now()), nil
+}
+
+// explain also computes the reason of a session that has expired and is not swept yet.
+func explain(row store.Session, now time.Time) Explanation {
+	e := Explanation{Session: describeSession(row), Alive: row.AliveAt(now), Reason: row.EndReason}
+	if row.EndedAt.IsZero() && !e.Alive {
+		e.Reason, e.Session.EndedAt = reasonExpiredOverall, row.OverallExpiresAt
+		if row.IdleExpiresAt.Before(row.OverallExpiresAt) {
+			e.Reason, e.Session.EndedAt = reasonExpiredIdle, row.IdleExpiresAt
+		}
+	}
+	if e.Alive {
+		e.Words = fmt.Sprintf("This session is alive until %s unless it is refreshed or ended.", e.Session.ExpiresAt.Format(time.RFC3339))
+		return e
+	}
+	e.Words = fmt.Sprintf("This session ended at %s: %s", e.Session.EndedAt.Format(time.RFC3339), reasonWords(e.Reason))
+	return e
+}
+
+func reasonWords(reason string) string {
+	switch reason {
+	case reasonSignedOut:
+		return "its user signed out."
+	case reasonRevoked:
+		return "its user ended it from another session."
+	case reasonPasswordChanged:
+		return "its user changed the password elsewhere."
+	case reasonPasswordReset:
+		return "the password was reset."
+	case reasonReuse:
+		return "a refresh token that had already been used came back, which happens when a copy was stolen; the user was told by mail."
+	case reasonExpiredIdle:
+		return "it was not used for as long as the inactivity limit allows."
+	case reasonExpiredOverall:
+		return "the overall limit since sign-in was reached."
+	case reasonEvicted:
+		return "its user has more sessions than the limit allows, and this was the least recently used."
+	case reasonDisabled:
+		return "the account was disabled."
+	case reasonDeleted:
+		return "the account was deleted."
+	case reasonAdmin:
+		return "an operator ended it."
+	}
+	return reason
+}
