@@ -29,47 +29,56 @@ func (p *person) on(css string) {
 }
 
 func TestKeyboardAlone(t *testing.T) {
-	h, p, email := newHouse(t, nil), newPerson(t, true), "ada@example.com"
-	p.open(h.url + "/signup")
-	p.on("#email")
-	p.typed(email)
-	p.load(chromedp.KeyEvent(kb.Enter))
-	p.at("check_mail.title")
-	p.open(h.mailed(email, "/verify-email-success"))
-	p.on("#firstName")
-	p.typed("Ada" + kb.Tab)
-	p.on("#lastName")
-	p.typed("Lovelace" + kb.Tab)
-	p.on("#password")
-	p.typed(goodPassword + kb.Tab)
-	p.on(".show")
-	p.typed(" ")
-	if eval[string](p, "document.getElementById('password').type") != "text" {
-		t.Error("the space bar does not press the show button")
-	}
-	p.typed(kb.Tab)
-	p.on("main form > button")
-	p.load(chromedp.KeyEvent(kb.Enter))
-	p.at("done.signed_up.title")
-	p.typed(kb.Tab)
-	p.on("a.skip")
-	p.typed(kb.Enter + kb.Tab)
-	p.on("main a.button")
-	p.load(chromedp.KeyEvent(kb.Enter))
-	p.at("sign_in.title")
-	p.on("#email")
-	p.typed(email + kb.Tab)
-	p.on("#password")
-	p.typed(goodPassword + kb.Tab)
-	p.on(".show")
-	p.typed(kb.Tab)
-	p.on("a[href^='/forgot-password']")
-	p.typed(kb.Tab)
-	p.on("main form > button")
-	p.load(chromedp.KeyEvent(kb.Enter))
-	p.at("account.title")
-	for _, stop := range []string{"a.skip", "a[href='/change-password']", "form[action='/signout'] button", "#language", "form[action='/language'] button"} {
+	bothWays(t, func(t *testing.T, script bool) {
+		h, p, email := newHouse(t, nil), newPerson(t, script), "ada@example.com"
+		pastShow := func() { // the button that shows the password, where there is script for it
+			if script {
+				p.on(".show")
+				p.typed(kb.Tab)
+			}
+		}
+		p.open(h.url + "/signup")
+		p.on("#email")
+		p.typed(email)
+		p.load(chromedp.KeyEvent(kb.Enter))
+		p.at("check_mail.title")
+		p.open(h.mailed(email, "/verify-email-success"))
+		p.on("#firstName")
+		p.typed("Ada" + kb.Tab)
+		p.on("#lastName")
+		p.typed("Lovelace" + kb.Tab)
+		p.on("#password")
+		p.typed(goodPassword + kb.Tab)
+		if script {
+			p.on(".show")
+			p.typed(" ")
+			if eval[string](p, "document.getElementById('password').type") != "text" {
+				t.Error("the space bar does not press the show button")
+			}
+		}
+		pastShow()
+		p.on("main form > button")
+		p.load(chromedp.KeyEvent(kb.Enter))
+		p.at("done.signed_up.title")
 		p.typed(kb.Tab)
-		p.on(stop)
-	}
+		p.on("a.skip")
+		p.typed(kb.Enter + kb.Tab)
+		p.on("main a.button")
+		p.load(chromedp.KeyEvent(kb.Enter))
+		p.at("sign_in.title")
+		p.on("#email")
+		p.typed(email + kb.Tab)
+		p.on("#password")
+		p.typed(goodPassword + kb.Tab)
+		pastShow()
+		p.on("a[href^='/forgot-password']")
+		p.typed(kb.Tab)
+		p.on("main form > button")
+		p.load(chromedp.KeyEvent(kb.Enter))
+		p.at("account.title")
+		for _, stop := range []string{"a.skip", "a[href='/change-password']", "form[action='/signout'] button", "#language", "form[action='/language'] button"} {
+			p.typed(kb.Tab)
+			p.on(stop)
+		}
+	})
 }
