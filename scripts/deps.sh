@@ -74,6 +74,9 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "installing for the tests: $missing" >&2
 $root apt-get update -q
+if ! apt-cache show chromium >/dev/null 2>&1; then # Ubuntu's, which fetches the snap
+	missing=$(echo "$missing" | sed 's/chromium/chromium-browser/')
+fi
 # shellcheck disable=SC2086 # a list of packages
 $root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
 get_packages
