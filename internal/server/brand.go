@@ -3,9 +3,6 @@ package server
 // Whose pages they are: the look of the client that a visitor came from, and what it loads.
 
 import (
-	"net/http"
-	"time"
-
 	"latchkey/internal/auth"
 	"latchkey/internal/brand"
 )
@@ -40,9 +37,7 @@ func (s *server) brandStyle(x *exchange) (reply, error) {
 	if !ok || look.Colour.IsZero() {
 		return nil, refuse(codeNotFound)
 	}
-	return cacheable(time.Hour, func(x *exchange) {
-		x.send(http.StatusOK, "text/css; charset=utf-8", []byte(look.Colour.Style()))
-	}), nil
+	return asset("text/css; charset=utf-8", []byte(look.Colour.Style())), nil
 }
 
 // brandLogo keeps the standing policy that lets an SVG opened by itself run and load nothing.
@@ -51,5 +46,5 @@ func (s *server) brandLogo(x *exchange) (reply, error) {
 	if !ok || look.Logo.MediaType == "" {
 		return nil, refuse(codeNotFound)
 	}
-	return cacheable(time.Hour, func(x *exchange) { x.send(http.StatusOK, look.Logo.MediaType, look.Logo.Content) }), nil
+	return asset(look.Logo.MediaType, look.Logo.Content), nil
 }

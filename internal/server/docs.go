@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"time"
 
 	"latchkey/internal/apidocs"
 )
@@ -27,19 +26,19 @@ func (s *server) docsRoutes() []route {
 	return list
 }
 
-// docsFile keeps pages fresh, and lets what they load be kept for an hour.
+// docsFile is a page, or what pages load.
 func docsFile(f apidocs.File, body []byte) reply {
-	send := func(x *exchange) {
+	send := asset(f.MediaType, body)
+	if f.Page() {
+		send = func(x *exchange) { x.send(http.StatusOK, f.MediaType, body) }
+	}
+	return func(x *exchange) {
 		if f.Policy != "" {
 			x.Header().Set("Content-Security-Policy", f.Policy)
 		}
 		if f.Gzipped { // whatever is asked for: every browser reads it, and nothing here unpacks
 			x.Header().Set("Content-Encoding", "gzip")
 		}
-		x.send(http.StatusOK, f.MediaType, body)
+		send(x)
 	}
-	if f.Page() {
-		return send
-	}
-	return cacheable(time.Hour, send)
 }

@@ -28,11 +28,11 @@ func TestDocsAreServed(t *testing.T) {
 		"/docs/front-end":            {"text/html; charset=utf-8", readingPolicy, "no-store"},
 		"/docs/resource-servers":     {"text/html; charset=utf-8", readingPolicy, "no-store"},
 		"/docs/examples":             {"text/html; charset=utf-8", readingPolicy, "no-store"},
-		"/docs/openapi.yaml":         {"application/yaml", "", "public, max-age=3600"},
-		"/docs/docs.css":             {"text/css; charset=utf-8", "", "public, max-age=3600"},
-		"/docs/viewer.js":            {"text/javascript; charset=utf-8", "", "public, max-age=3600"},
-		"/docs/swagger-ui.css":       {"text/css; charset=utf-8", "", "public, max-age=3600"},
-		"/docs/swagger-ui-bundle.js": {"text/javascript; charset=utf-8", "", "public, max-age=3600"},
+		"/docs/openapi.yaml":         {"application/yaml", "", "no-cache"},
+		"/docs/docs.css":             {"text/css; charset=utf-8", "", "no-cache"},
+		"/docs/viewer.js":            {"text/javascript; charset=utf-8", "", "no-cache"},
+		"/docs/swagger-ui.css":       {"text/css; charset=utf-8", "", "no-cache"},
+		"/docs/swagger-ui-bundle.js": {"text/javascript; charset=utf-8", "", "no-cache"},
 	} {
 		for _, method := range []string{"GET", "HEAD"} {
 			w := rm.ask(method, path, "", "Origin: https://app.example.org")
@@ -56,6 +56,27 @@ func TestDocsAreServed(t *testing.T) {
 		wantError(t, rm.ask("GET", path, ""), 404, "not_found")
 	}
 	wantError(t, rm.ask("POST", "/docs", ""), 405, "method_not_allowed")
+}
+
+// What pages load is kept by browsers, and sent again only when it has changed.
+func TestAssetsAreAskedForAgain(t *testing.T) {
+	rm := newRoom(t, nil)
+	for _, path := range []string{"/page.css", "/page.js", "/icon.svg", "/docs/docs.css", "/docs/swagger-ui.css"} {
+		first := rm.ask("GET", path, "")
+		tag := first.Header().Get("ETag")
+		if first.Code != 200 || first.Header().Get("Cache-Control") != "no-cache" || tag == "" {
+			t.Errorf("%s: %d %v", path, first.Code, first.Header())
+		}
+		if w := rm.ask("GET", path, "", `If-None-Match: "another", W/`+tag); w.Code != 304 || w.Body.Len() > 0 || w.Header().Get("ETag") != tag || w.Header().Get("Content-Security-Policy") == "" {
+			t.Errorf("%s, the same: %d, %d bytes, %v", path, w.Code, w.Body.Len(), w.Header())
+		}
+		if w := rm.ask("GET", path, "", `If-None-Match: "another"`); w.Code != 200 || w.Body.String() != first.Body.String() {
+			t.Errorf("%s, another: %d, %d bytes", path, w.Code, w.Body.Len())
+		}
+	}
+	if css, js := rm.ask("GET", "/page.css", ""), rm.ask("GET", "/page.js", ""); css.Header().Get("ETag") == js.Header().Get("ETag") {
+		t.Error("two files have one tag")
+	}
 }
 
 // Swagger UI comes compressed, as it is kept.
