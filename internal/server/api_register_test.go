@@ -208,6 +208,11 @@ func TestVerify(t *testing.T) {
 			a.Clock.Advance(a.Options.VerifyTTL + time.Second)
 			a.verify(email, code).is("400 invalid_verification_code")
 		}},
+		{"403 forbidden: another site's page has it loaded", func(a *app) {
+			email := a.email()
+			a.get("/auth/verify?email="+url.QueryEscape(email)+"&verificationCode="+a.code(email),
+				"Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image").is("403 forbidden")
+		}},
 		{"429 too_many_requests: wrong codes from one address", func(a *app) {
 			email := a.email()
 			wrongUntilLimited(a, "400 invalid_verification_code", func() answer { return a.verify(email, madeUp) })
