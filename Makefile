@@ -20,6 +20,7 @@ build: ## one static binary in bin/
 test: deps lint ## everything a change must pass, on SQLite and PostgreSQL
 	CGO_ENABLED=1 $(GO) test -race ./...
 	@CGO_ENABLED=1 $(GO) test -race -v -run '^TestFigures$$' ./rigs/browser | awk '/first byte/ || $$1 ~ "^/"'
+	./scripts/verify-node.sh
 	cd examples/verify-go && $(GO) test ./...
 
 test-long: deps ## the proving rigs at length, then every fuzz target for FUZZTIME: a quarter of an hour
@@ -27,7 +28,7 @@ test-long: deps ## the proving rigs at length, then every fuzz target for FUZZTI
 	LATCHKEY_RIG=long $(GO) test -timeout 30m -run '$(RIGS)' ./internal/auth
 	./scripts/fuzz.sh $(FUZZTIME)
 
-test-soak: deps ## the same for hours: see docs/reliability.md
+test-soak: deps ## the same at length, an hour or more: see docs/reliability.md
 	LATCHKEY_RIG=soak $(GO) test -timeout 0 -v ./rigs
 	LATCHKEY_RIG=soak $(GO) test -timeout 0 -v -run '$(RIGS)' ./internal/auth
 	LATCHKEY_RIG=soak $(GO) test -timeout 0 -v -run '^TestSmoke$$' ./bench

@@ -91,7 +91,7 @@ func (c *config) keys() []key {
 		{name: "LATCHKEY_CLIENTS_FILE", help: "TOML with the registered clients, see examples/clients.toml", set: c.setClients},
 		{name: "LATCHKEY_THEME_DIR", shown: "none: pages and mails as they come", help: "a folder whose templates, stylesheet and icon stand in for Latchkey's own of the same name, see docs/theme.md", set: text(&c.ThemeDir)},
 		{name: "LATCHKEY_TRUSTED_PROXIES", help: "CIDRs, comma between, whose X-Forwarded-For is believed", set: c.setProxies},
-		{name: "LATCHKEY_CORS_ORIGINS", shown: "the registered clients' origins", help: "origins, comma between, that browsers may call from", set: c.setOrigins},
+		{name: "LATCHKEY_CORS_ORIGINS", shown: "the registered clients' origins", help: "origins, comma between, that browsers may call from, in place of the clients'", set: c.setOrigins},
 		{name: "LATCHKEY_ACCESS_TTL", fallback: "10m", help: "life of an access token", set: span(&c.AccessTTL, second, day)},
 		{name: "LATCHKEY_REFRESH_IDLE", fallback: "336h", help: "a session unused for so long ends", set: span(&c.RefreshIdle, second, 3650*day)},
 		{name: "LATCHKEY_REFRESH_OVERALL", fallback: "720h", help: "a session ends so long after its sign-in", set: span(&c.RefreshOverall, second, 3650*day)},

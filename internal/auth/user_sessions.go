@@ -86,11 +86,11 @@ func explain(row store.Session, now time.Time) Explanation {
 func reasonWords(reason string) string {
 	switch reason {
 	case reasonSignedOut:
-		return "its user signed out."
+		return "its user signed out, or signed in anew on the hosted pages of the same browser."
 	case reasonRevoked:
-		return "its user ended it from another session."
+		return "its user ended it from another session, or by the link in a notice."
 	case reasonPasswordChanged:
-		return "its user changed the password elsewhere."
+		return "its user changed the password, from another session or without one."
 	case reasonPasswordReset:
 		return "the password was reset."
 	case reasonReuse:
@@ -106,7 +106,7 @@ func reasonWords(reason string) string {
 	case reasonDeleted:
 		return "the account was deleted."
 	case reasonAdmin:
-		return "an operator ended it."
+		return "an operator ended it, or gave the account another address."
 	}
 	return reason
 }
