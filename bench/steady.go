@@ -96,7 +96,9 @@ func (s *site) steadySteps() []step {
 		{"refresh", s.refreshing},
 		{"bearer", s.bearer},
 		{"list", s.listing},
+		{"sign-in", s.hashCeiling},
 		{"sign-in", s.signingIn},
+		{"sign-in", s.hashCeiling},
 		{"sign-out", s.signingOut},
 		{"delete", s.deleting},
 	}

@@ -19,7 +19,8 @@ import (
 	"latchkey/rigs/stage"
 )
 
-const diskSize = 32 << 20
+// diskSize has room for what is written in all rounds: the accounts' sessions are never swept.
+func diskSize(t *testing.T) int64 { return lane[int64](t, 32<<20, 32<<20, 128<<20) }
 
 // smallDisk mounts a file system of a few MiB on a folder, for this test's thread and what it starts. The
 // thread ends with the test and the mount with the last process that sees it, however that ends.
@@ -59,7 +60,7 @@ func mountSmall(t *testing.T, dir string) error {
 		return nil
 	}
 	t.Logf("the small disk is a tmpfs, since an ext4 image cannot be mounted: %v", loop)
-	return syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("mode=0700,size=%d", diskSize))
+	return syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("mode=0700,size=%d", diskSize(t)))
 }
 
 func mountLoop(t *testing.T, dir string) error {
@@ -68,7 +69,7 @@ func mountLoop(t *testing.T, dir string) error {
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
 		return err
 	}
-	if err := os.Truncate(image, diskSize); err != nil {
+	if err := os.Truncate(image, diskSize(t)); err != nil {
 		return err
 	}
 	for _, command := range [][]string{{"mkfs.ext4", "-q", "-m", "0", image}, {"mount", "-o", "loop", image, dir}} {
