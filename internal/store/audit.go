@@ -22,7 +22,7 @@ const auditColumns = `id, at, kind, outcome, user_id, session_id, addr, user_age
 
 // InsertAudit appends an event.
 func (tx *Tx) InsertAudit(e AuditEvent) error {
-	return tx.send(`
+	return tx.post(`
 		INSERT INTO audit_events (`+auditColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1)`,
 		e.ID, e.At, e.Kind, e.Outcome, e.UserID, e.SessionID, e.Addr, e.UserAgent, e.RequestID)
@@ -30,7 +30,7 @@ func (tx *Tx) InsertAudit(e AuditEvent) error {
 
 // CountAudit appends an event that stands for e.Times, or adds that to the one with its id.
 func (tx *Tx) CountAudit(e AuditEvent) error {
-	return tx.send(`
+	return tx.post(`
 		INSERT INTO audit_events (`+auditColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		ON CONFLICT (id) DO UPDATE

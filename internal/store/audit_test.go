@@ -75,7 +75,6 @@ func TestAuditInPages(t *testing.T) {
 	})
 }
 
-// One row stands for many, and keeps the words of the first.
 // An event that cannot be written takes along what it tells, although nobody waits for its answer.
 func TestAuditUndoesWhatItTells(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
@@ -93,6 +92,7 @@ func TestAuditUndoesWhatItTells(t *testing.T) {
 	})
 }
 
+// One row stands for many, and keeps the words of the first.
 func TestCountAudit(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
 		first := newEvent("a", now)

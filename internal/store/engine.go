@@ -35,9 +35,9 @@ type engine interface {
 type querier interface {
 	exec(ctx context.Context, sql string, args ...any) (changed int64, err error)
 	query(ctx context.Context, row func(scan scanner) error, sql string, args ...any) error
-	// send is exec for a statement whose one answer would be that it succeeded. In a transaction its error
+	// post is exec for a statement whose one answer would be that it succeeded. In a transaction its error
 	// may come with a later statement, or with the commit, which then commits nothing.
-	send(ctx context.Context, sql string, args ...any) error
+	post(ctx context.Context, sql string, args ...any) error
 	// script runs several statements without arguments.
 	script(ctx context.Context, sql string) error
 	hasTable(ctx context.Context, name string) (bool, error)
@@ -46,14 +46,24 @@ type querier interface {
 // scanner copies the columns of the current row.
 type scanner func(dest ...any) error
 
+// guarded runs fn; a panic in one caller's function must not take its neighbours along.
+func guarded(fn func(querier) error, q querier) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("transaction panicked: %v", p)
+		}
+	}()
+	return fn(q)
+}
+
 // exec runs a statement that returns no rows.
 func (tx *Tx) exec(sql string, args ...any) (changed int64, err error) {
 	return tx.q.exec(tx.ctx, sql, args...)
 }
 
-// send runs a statement whose one answer would be that it succeeded. Where engines have round trips it
+// post runs a statement whose one answer would be that it succeeded. Where engines have round trips it
 // goes along with the next: an error may come with that one's, or with the commit's, and nothing lasts.
-func (tx *Tx) send(sql string, args ...any) error { return tx.q.send(tx.ctx, sql, args...) }
+func (tx *Tx) post(sql string, args ...any) error { return tx.q.post(tx.ctx, sql, args...) }
 
 // mustChange runs a conditional change of one row: ErrNotFound when its condition did not hold.
 func (tx *Tx) mustChange(sql string, args ...any) error {

@@ -60,7 +60,7 @@ func (e *explainer) query(ctx context.Context, row func(scanner) error, sql stri
 	return e.querier.query(ctx, row, sql, args...)
 }
 
-func (e *explainer) send(ctx context.Context, sql string, args ...any) error {
+func (e *explainer) post(ctx context.Context, sql string, args ...any) error {
 	_, err := e.exec(ctx, sql, args...)
 	return err
 }

@@ -24,8 +24,8 @@ type Stage string
 // The stages of a call, in their order.
 const (
 	Calling    Stage = "calling"    // nothing has happened
-	Running    Stage = "running"    // its next statement is about to run
-	Committing Stage = "committing" // a transaction's statements have run, and its commit is about to
+	Running    Stage = "running"    // its next statement is about to run, or to be put by for the one after it
+	Committing Stage = "committing" // its commit is about to run, with what was put by until then
 	Answering  Stage = "answering"  // it has taken effect, and its caller has not been told
 )
 
@@ -173,11 +173,11 @@ func (q riggedQuerier) query(_ context.Context, row func(scanner) error, sql str
 	return q.querier.query(q.deadline, row, sql, args...)
 }
 
-func (q riggedQuerier) send(_ context.Context, sql string, args ...any) error {
+func (q riggedQuerier) post(_ context.Context, sql string, args ...any) error {
 	if err := q.on.reach(q.deadline, q.call, Running); err != nil {
 		return err
 	}
-	return q.querier.send(q.deadline, sql, args...)
+	return q.querier.post(q.deadline, sql, args...)
 }
 
 // Tally counts what the database holds, by kind and state, in words that no id and no clock changes: a

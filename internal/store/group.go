@@ -59,7 +59,7 @@ func (q *queue[W]) await(ctx context.Context, t *waiter[W]) error {
 	case <-t.lead:
 	case <-ctx.Done():
 		if q.withdraw(t) {
-			return fmt.Errorf("%w: wait to write: %w", ErrUnavailable, ctx.Err())
+			return fmt.Errorf("%w: wait in the queue: %w", ErrUnavailable, ctx.Err())
 		}
 		select { // under way: its outcome is near
 		case <-t.done:
@@ -75,7 +75,7 @@ func (q *queue[W]) enqueue(t *waiter[W]) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed || len(q.waiting) >= maxWaiting {
-		return fmt.Errorf("%w: %d transactions wait", ErrUnavailable, len(q.waiting))
+		return fmt.Errorf("%w: %d callers wait", ErrUnavailable, len(q.waiting))
 	}
 	q.admit(t)
 	return nil

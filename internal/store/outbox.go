@@ -31,7 +31,7 @@ func scanMail(scan scanner) (m Mail, err error) {
 
 // InsertMail puts a mail into the outbox, due at once.
 func (tx *Tx) InsertMail(m Mail) error {
-	return tx.send(`
+	return tx.post(`
 		INSERT INTO outbox (`+mailColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $6, 0, NULL, '', '')`,
 		m.ID, m.Kind, m.KeyID, m.AddressMAC, m.Payload, m.CreatedAt, m.ExpiresAt)
@@ -126,7 +126,7 @@ func (tx *Tx) TakeMailBudget(key []byte, gap, window time.Duration, now time.Tim
 
 // ClearMailBudget forgets a mailbox's count.
 func (tx *Tx) ClearMailBudget(key []byte) error {
-	return tx.send(`DELETE FROM mail_budgets WHERE key = $1`, key)
+	return tx.post(`DELETE FROM mail_budgets WHERE key = $1`, key)
 }
 
 // SweepMailBudgets removes at most limit counts that no longer refuse anything.

@@ -156,7 +156,7 @@ func (e *postgres) attempt(ctx context.Context, fn func(querier) error) error {
 		return err
 	}
 	defer conn.Release()
-	tx := begin(conn)
+	tx := newPgTx(conn)
 	defer tx.rollback(ctx) // after a commit, nothing
 	if err := guarded(fn, pgQuerier{tx}); err != nil {
 		return err

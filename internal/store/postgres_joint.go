@@ -44,7 +44,7 @@ func openJoiner(ctx context.Context, config *pgxpool.Config) (*joiner, error) {
 		return nil, err
 	}
 	j := &joiner{pool: pool}
-	j.queue = newQueue(jointLanes, j.send)
+	j.queue = newQueue(jointLanes, j.serve)
 	return j, nil
 }
 
@@ -71,18 +71,16 @@ func (e *postgres) together(ctx context.Context, j *joiner, fn func(querier) err
 
 func (j *joiner) carry(ctx context.Context, s *statement) error { return j.queue.submit(ctx, s) }
 
-func (j *joiner) along(ctx context.Context, s *statement) error { return j.carry(ctx, s) }
-
 // script is for one caller alone: what it changes of the connection would be its neighbours', too.
 func (j *joiner) script(context.Context, string) error { return errors.ErrUnsupported }
 
-// send carries a group out.
-func (j *joiner) send(group []*waiter[*statement]) {
+// serve carries a group out.
+func (j *joiner) serve(group []*waiter[*statement]) {
 	// Two groups that take their rows in the same order never wait for each other in a circle.
 	slices.SortFunc(group, func(a, b *waiter[*statement]) int { return cmp.Compare(a.work.key(), b.work.key()) })
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := j.sendAll(ctx, group); err != nil {
+	if err := j.serveAll(ctx, group); err != nil {
 		for _, t := range group {
 			t.err = err
 		}
@@ -97,9 +95,9 @@ func (s *statement) key() string {
 	return key
 }
 
-// sendAll runs the group as one implicit transaction: the statements are sent in one go, and the
+// serveAll runs the group as one implicit transaction: the statements are sent in one go, and the
 // server commits when it has run the last. What it answers before that is provisional.
-func (j *joiner) sendAll(ctx context.Context, group []*waiter[*statement]) (err error) {
+func (j *joiner) serveAll(ctx context.Context, group []*waiter[*statement]) (err error) {
 	defer func() {
 		if p := recover(); p != nil { // in one caller's reading of a row: the lane and its neighbours go on
 			err = fmt.Errorf("%w: joint statement panicked: %v", ErrUnavailable, p)
@@ -126,7 +124,7 @@ func (j *joiner) sendAll(ctx context.Context, group []*waiter[*statement]) (err 
 
 // harmed tells a statement that failed from a connection that did: then nobody knows what lasts.
 func harmed(err error) error {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Severity == "ERROR" {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.SeverityUnlocalized == "ERROR" {
 		return fmt.Errorf("%w: %w", errHarmed, err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)

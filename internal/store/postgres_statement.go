@@ -11,21 +11,20 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// statement is one of a caller's statements. Those that may wait for others are about what their first
-// argument names.
+// statement is one of a caller's statements. Those that a joiner carries are about what their first argument
+// names.
 type statement struct {
 	sql     string
 	args    []any
 	row     func(scanner) error // nil: it returns none
+	later   bool                // it may go with the one after it, and so may its error
 	changed int64               // rows that it changed or returned, once answered
 }
 
 // carrier brings statements to the server.
 type carrier interface {
-	// carry returns when the statement is answered.
+	// carry returns when the statement is answered, or at once where it is left for later.
 	carry(ctx context.Context, s *statement) error
-	// along may leave the statement to go with the next one; so may its error.
-	along(ctx context.Context, s *statement) error
 	script(ctx context.Context, sql string) error
 }
 
@@ -42,8 +41,8 @@ func (q pgQuerier) query(ctx context.Context, row func(scanner) error, sql strin
 	return q.carry(ctx, &statement{sql: sql, args: args, row: row})
 }
 
-func (q pgQuerier) send(ctx context.Context, sql string, args ...any) error {
-	return q.along(ctx, &statement{sql: sql, args: args})
+func (q pgQuerier) post(ctx context.Context, sql string, args ...any) error {
+	return q.carry(ctx, &statement{sql: sql, args: args, later: true})
 }
 
 // hasTable reads the catalogue as a table. to_regclass may answer from a cache that does not know what
@@ -66,8 +65,6 @@ func (d direct) carry(ctx context.Context, s *statement) error {
 	}
 	return postgresError(s.answer(rows))
 }
-
-func (d direct) along(ctx context.Context, s *statement) error { return d.carry(ctx, s) }
 
 func (d direct) script(ctx context.Context, sql string) error {
 	_, err := d.conn.Exec(ctx, sql)

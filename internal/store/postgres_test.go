@@ -226,6 +226,14 @@ func TestPostgresFailurePassedOver(t *testing.T) {
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("got %v, want ErrUnavailable", err)
 	}
+	err = s.Write(ctx, func(tx *store.Tx) error {
+		_, _ = tx.Exec(`SELECT nothing FROM users`) // refused before even BEGIN has run
+		_ = tx.SetNames(u.ID, "Half", "Done")
+		return nil
+	})
+	if !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("a first statement: got %v, want ErrUnavailable", err)
+	}
 	if got := userByID(t, s, u.ID); got.FirstName != u.FirstName {
 		t.Errorf("%q was not acknowledged, but stayed", got.FirstName)
 	}

@@ -113,7 +113,7 @@ func (c *sqliteConn) exec(ctx context.Context, sql string, args ...any) (int64, 
 	return c.conn.TotalChanges() - before, err
 }
 
-func (c *sqliteConn) send(ctx context.Context, sql string, args ...any) error {
+func (c *sqliteConn) post(ctx context.Context, sql string, args ...any) error {
 	_, err := c.exec(ctx, sql, args...)
 	return err
 }

@@ -93,16 +93,6 @@ func (w *sqliteWriter) inSavepoint(t *writing) error {
 	return err
 }
 
-// guarded runs fn; a panic in one caller's function must not take its neighbours along.
-func guarded(fn func(querier) error, q querier) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("transaction panicked: %v", p)
-		}
-	}()
-	return fn(q)
-}
-
 // fail tells the group that nothing of it lasts. That includes whoever was refused: what it was
 // refused for may be a neighbour's change that is gone now.
 func (w *sqliteWriter) fail(group []*writing, cause error) int {

@@ -1,7 +1,7 @@
 // Package store keeps what Latchkey remembers: accounts, sessions, one-time tokens, the outbox, keys
 // and the audit log, in SQLite or PostgreSQL.
 //
-// It promises: what [Store.Write] or [Store.Single] acknowledged is durable; a transaction takes
+// It promises: what [Store.Write], [Store.Single] or [Store.Joint] acknowledged is durable; a transaction takes
 // effect whole or not at all; [Store.Read] and [Store.Lookup] see every commit acknowledged before they
 // began. It never decides a rule and never reads the clock: the time of an operation is passed in. Only
 // internal/auth and the commands call it, and only this package knows a driver.
@@ -87,7 +87,8 @@ func (s *Store) Lookup(ctx context.Context, fn func(*Tx) error) error {
 // Write runs fn as one transaction: durable when Write returns nil, undone when fn or Write returns
 // an error. A refusal that must leave traces is therefore a value fn sets, never an error. fn may
 // run more than once, so it sets what it reports afresh each time and touches nothing outside the
-// database; it neither hashes, waits nor talks to a network.
+// database; it neither hashes, waits nor talks to a network. What answers only that it succeeded, such as
+// InsertAudit, may report a failure with a later statement, or from Write itself.
 func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 	return s.run(ctx, s.engine.write, fn)
 }

@@ -51,7 +51,7 @@ func (tx *Tx) DelayAttempts(key []byte, notBefore time.Time) error {
 
 // ClearAttempts forgets a counter.
 func (tx *Tx) ClearAttempts(key []byte) error {
-	return tx.send(`DELETE FROM attempts WHERE key = $1`, key)
+	return tx.post(`DELETE FROM attempts WHERE key = $1`, key)
 }
 
 // Rate reads when the next event would arrive if all came evenly; the zero time where none came.

@@ -76,7 +76,7 @@ func (tx *Tx) NoteVerified(purpose, email string, hash []byte, from string, now 
 
 // DropOneTime removes the token of a purpose and address.
 func (tx *Tx) DropOneTime(purpose, email string) error {
-	return tx.send(`DELETE FROM one_time_tokens WHERE purpose = $1 AND email = $2`, purpose, email)
+	return tx.post(`DELETE FROM one_time_tokens WHERE purpose = $1 AND email = $2`, purpose, email)
 }
 
 // SweepOneTime removes at most limit tokens that expired before the given time.

@@ -100,7 +100,7 @@ func (tx *Tx) SetPassword(id, phc string, now time.Time) error {
 
 // Rehash replaces a hash by a stronger one of the same password, in the same epoch.
 func (tx *Tx) Rehash(id, from, to string) error {
-	return tx.send(`
+	return tx.post(`
 		UPDATE users
 		SET password_hash = $3
 		WHERE id = $1 AND password_hash = $2`, id, from, to)
@@ -127,7 +127,7 @@ func (tx *Tx) SetEmail(id, email string, now time.Time) error {
 
 // MarkVerified notes that the mailbox was proven, unless that is known already.
 func (tx *Tx) MarkVerified(id string, now time.Time) error {
-	return tx.send(`UPDATE users SET verified_at = $2 WHERE id = $1 AND verified_at IS NULL`, id, now)
+	return tx.post(`UPDATE users SET verified_at = $2 WHERE id = $1 AND verified_at IS NULL`, id, now)
 }
 
 // SetDisabled disables a held account (at is not zero) or enables it, and starts a new epoch.
