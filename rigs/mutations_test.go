@@ -134,7 +134,7 @@ var mutations = []mutation{
 	{edge, "a page sends people on to anywhere", "./internal/server", "TestReturnTo", []edit{{"internal/auth/clients.go",
 		"if !ok || !c.registered(alias, originOf(u)) {", "if !ok {"}}},
 	{edge, "a page elsewhere makes its visitors open dead links", "./internal/server", "TestLinksAreOpenedByPeople", []edit{{"internal/server/cors.go",
-		"return !goes && !calls", "return false"}}},
+		"return !goes && !calls", "return !goes && !calls && false"}}},
 	{edge, "script reads the cookie of a session", "./internal/server", "TestCookiesByPublicURL", []edit{{"internal/server/cookies.go",
 		"HttpOnly: true,", "HttpOnly: false,"}}},
 	{edge, "looking at a link spends it", "./internal/auth", "TestVerifyLinkAlive", []edit{{"internal/auth/links.go",
