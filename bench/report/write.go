@@ -12,7 +12,7 @@ const resultsFile = "results.json"
 
 // Write writes results.json, report.md and plots into a folder.
 func (r *Results) Write(dir string) error {
-	text, err := json.MarshalIndent(r, "", " ")
+	text, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode results: %w", err)
 	}

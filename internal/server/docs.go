@@ -14,14 +14,14 @@ import (
 func (s *server) docsRoutes() []route {
 	var list []route
 	for _, f := range apidocs.Files() {
-		content := sync.OnceValues(func() ([]byte, error) { return f.Content(s.publicURL) })
-		list = append(list, route{"GET", f.Path, anyone, inHTML, func(*exchange) (reply, error) {
-			body, err := content()
+		answer := sync.OnceValues(func() (reply, error) {
+			body, err := f.Content(s.publicURL)
 			if err != nil {
 				return nil, fmt.Errorf("documentation: %w", err)
 			}
 			return docsFile(f, body), nil
-		}})
+		})
+		list = append(list, route{"GET", f.Path, anyone, inHTML, func(*exchange) (reply, error) { return answer() }})
 	}
 	return list
 }
