@@ -2,11 +2,11 @@
 
 GO ?= go
 FUZZTIME ?= 10s
-RIGS = ^Test(Simulation|Model|Timing|EveryMoment)
-STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
+RIGS = ^Test(Simulation|Model|Timing|EveryMoment|StrangersCampaign)
+TOOL = $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-long test-soak screenshots bench bench-full bench-functions lint deps config-table clean
+.PHONY: help run build test test-long test-soak check vulnerabilities screenshots bench bench-full bench-functions lint deps config-table answers-table clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,20 +17,24 @@ run: build ## build, and start a server on ./data
 build: ## one static binary in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/latchkey ./cmd/latchkey
 
+check: lint ## lint, and what one process shows on SQLite: for every save
+	$(GO) test -short -skip '$(RIGS)|^Test(Examples|SecretFiles)$$' . ./api/... ./client/... ./cmd/... ./internal/...
+
 test: deps lint ## everything a change must pass, on SQLite and PostgreSQL
-	CGO_ENABLED=1 $(GO) test -race ./...
-	@CGO_ENABLED=1 $(GO) test -race -v -run '^TestFigures$$' ./rigs/browser | awk '/first byte/ || $$1 ~ "^/"'
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+	@CGO_ENABLED=1 $(GO) test -race -timeout 30m -v -run '^TestFigures$$' ./rigs/browser | awk '/first byte/ || $$1 ~ "^/"'
 	./scripts/verify-node.sh
 	cd examples/verify-go && $(GO) test ./...
 
 test-long: deps ## the proving rigs at length, then every fuzz target for FUZZTIME: a quarter of an hour
 	LATCHKEY_RIG=long CGO_ENABLED=1 $(GO) test -race -timeout 30m ./rigs
-	LATCHKEY_RIG=long $(GO) test -timeout 30m -run '$(RIGS)' ./internal/auth
+	LATCHKEY_RIG=long $(GO) test -timeout 30m -run '^TestEvery(Page|Mail)Fits$$' ./rigs/browser
+	LATCHKEY_RIG=long $(GO) test -timeout 30m -run '$(RIGS)' ./internal/auth ./internal/rotation
 	./scripts/fuzz.sh $(FUZZTIME)
 
 test-soak: deps ## the same at length, an hour or more: see docs/reliability.md
 	LATCHKEY_RIG=soak $(GO) test -timeout 0 -v ./rigs
-	LATCHKEY_RIG=soak $(GO) test -timeout 0 -v -run '$(RIGS)' ./internal/auth
+	LATCHKEY_RIG=soak $(GO) test -timeout 0 -v -run '$(RIGS)' ./internal/auth ./internal/rotation
 	LATCHKEY_RIG=soak $(GO) test -timeout 0 -v -run '^TestSmoke$$' ./bench
 	./scripts/fuzz.sh 60s
 
@@ -46,17 +50,26 @@ bench-full: deps ## the same at length, with 10 million sessions: hours, and 20 
 bench-functions: ## Go benchmarks with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-lint: ## gofmt, go vet, staticcheck
-	@unformatted=$$(gofmt -l api bench client cmd examples internal rigs $(wildcard *.go)); \
+lint: ## gofmt, vet, staticcheck, switches that forget a constant, errors compared though wrapped, spelling
+	@unformatted=$$(gofmt -l api bench client cmd examples internal rigs tools $(wildcard *.go)); \
 	  if [ -n "$$unformatted" ]; then echo "run gofmt -w on:" $$unformatted; exit 1; fi
 	$(GO) vet ./...
-	$(STATICCHECK) ./...
+	cd tools && $(GO) build -o ../bin/lint ./lint
+	$(GO) vet -vettool=$(CURDIR)/bin/lint ./...
+	$(TOOL) staticcheck ./...
+	@$(TOOL) misspell -error -i adress $$(git ls-files '*.go' '*.md' '*.html' '*.yaml' '*.sh' '*/en.toml')
+
+vulnerabilities: ## what the Go vulnerability database says of this code: needs https://vuln.go.dev
+	$(TOOL) govulncheck ./...
 
 deps: ## what the tests need besides Go: PostgreSQL, a C compiler, curl, Node.js, Chromium, fonts
 	@./scripts/deps.sh
 
 config-table: ## write README's configuration table anew from the code
 	$(GO) test ./cmd/latchkey -run '^TestReadmeTable$$' -update
+
+answers-table: ## write the table of the API's answers in docs/standards.md anew from the code
+	$(GO) test ./internal/server -run '^TestEveryAnswerHasATest$$' -update
 
 clean: ## remove what was built
 	rm -rf bin

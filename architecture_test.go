@@ -19,24 +19,38 @@ import (
 	"testing"
 )
 
-// rooms is the diagram of ARCHITECTURE.md: every package, and the packages of ours that it may
+// rooms is the diagram of ARCHITECTURE.md, from the top down: every package, and the packages of ours that it may
 // import. Imports point down only, and no further than they need.
 var rooms = map[string][]string{
-	"cmd/latchkey":     {"internal/server", "internal/worker", "internal/auth", "internal/store", "internal/password", "internal/token", "internal/mail", "internal/pages", "internal/brand", "internal/locale", "api"},
-	"internal/server":  {"internal/auth", "internal/mail", "internal/pages", "internal/apidocs", "internal/brand", "internal/locale", "api"},
-	"internal/worker":  {"internal/auth"},
-	"internal/auth":    {"internal/store", "internal/password", "internal/token", "internal/mail", "internal/brand", "internal/locale"},
-	"internal/pages":   {"internal/brand", "internal/locale"},
-	"internal/apidocs": {"api"},
-	"internal/mail":    {"internal/brand", "internal/locale"},
-	"internal/brand":   {"internal/locale"},
-
-	"internal/store":    {},
-	"internal/password": {},
-	"internal/token":    {},
-	"internal/locale":   {},
-	"api":               {},
-	"client":            {"api"},
+	"cmd/latchkey":       {"internal/listener", "internal/server", "internal/pages", "internal/worker", "internal/auth", "internal/outbox", "internal/throttle", "internal/keyring", "internal/audit", "internal/clients", "internal/mail", "internal/brand", "internal/address", "internal/store", "internal/password", "internal/token", "internal/burst", "api"},
+	"internal/listener":  {"internal/peer", "internal/burst"},
+	"internal/server":    {"internal/pages", "internal/apidocs", "internal/auth", "internal/outbox", "internal/throttle", "internal/keyring", "internal/peer", "internal/clients", "internal/mail", "internal/brand", "internal/address", "internal/locale", "internal/burst", "api"},
+	"internal/pages":     {"internal/brand", "internal/locale"},
+	"internal/apidocs":   {"api"},
+	"internal/worker":    {"internal/auth", "internal/outbox"},
+	"internal/auth":      {"internal/upkeep", "internal/outbox", "internal/throttle", "internal/keyring", "internal/rotation", "internal/hashcosts", "internal/node", "internal/audit", "internal/peer", "internal/clients", "internal/mail", "internal/brand", "internal/ids", "internal/address", "internal/store", "internal/password", "internal/token", "internal/studio", "internal/locale", "internal/burst"},
+	"internal/upkeep":    {"internal/outbox", "internal/throttle", "internal/keyring", "internal/hashcosts", "internal/node", "internal/mail", "internal/store"},
+	"internal/outbox":    {"internal/audit", "internal/mail", "internal/ids", "internal/address", "internal/store", "internal/token"},
+	"internal/throttle":  {"internal/audit", "internal/peer", "internal/store", "internal/token"},
+	"internal/keyring":   {"internal/audit", "internal/store", "internal/token"},
+	"internal/rotation":  {"internal/store"},
+	"internal/hashcosts": {"internal/store", "internal/password"},
+	"internal/node":      {"internal/ids", "internal/store"},
+	"internal/audit":     {"internal/peer", "internal/ids", "internal/store"},
+	"internal/peer":      {"internal/clients", "internal/locale"},
+	"internal/clients":   {"internal/mail", "internal/brand", "internal/ids", "internal/address", "internal/studio"},
+	"internal/mail":      {"internal/brand", "internal/address", "internal/locale"},
+	"internal/brand":     {"internal/address", "internal/locale"},
+	"internal/ids":       {"internal/address"},
+	"internal/address":   {},
+	"internal/store":     {},
+	"internal/password":  {},
+	"internal/token":     {},
+	"internal/studio":    {},
+	"internal/locale":    {},
+	"internal/burst":     {},
+	"api":                {},
+	"client":             {"api"},
 }
 
 // rigs are imported by tests alone: they may reach every room, start goroutines and read the
@@ -66,7 +80,7 @@ var dependencies = map[string]string{
 	"github.com/swaggest/swgui":           "Swagger UI's files, for the viewer under /docs: docs/adr/0008-documentation-pages.md",
 	"github.com/wneessen/go-mail":         "MIME messages and the SMTP dialogue",
 	"golang.org/x/crypto":                 "Argon2id and XChaCha20-Poly1305",
-	"golang.org/x/net":                    "IDNA for mail domains, a listener bounded in connections",
+	"golang.org/x/net":                    "IDNA for mail domains, and where registries end and domains begin",
 	"golang.org/x/sync":                   "errgroup: the parts of serve start and end together; singleflight: one key reload for all who wait",
 	"golang.org/x/term":                   "passwords typed without echo",
 	"golang.org/x/text":                   "NFC of passwords; messages, plural forms and the choice of a language",

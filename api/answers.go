@@ -97,20 +97,39 @@ type Introspection struct {
 	NotBefore int64  `json:"nbf,omitzero"`
 }
 
-// Discovery is GET /.well-known/openid-configuration (OpenID Connect Discovery §3), as far as a
-// resource server needs it: Latchkey has no authorization endpoint and issues no ID token.
-type Discovery struct {
+// SessionDetails is GET /auth/sessionDetails, which only the existing web client has: null for a session that
+// is not alive.
+type SessionDetails struct {
+	ID           string `json:"id"`
+	SessionToken string `json:"sessionToken"` // an access token
+	RefreshToken string `json:"refreshToken"`
+	UserID       string `json:"userId"`
+	Expires      int64  `json:"expires"` // seconds, of the access token
+	ExpiresAt    Time   `json:"expiresAt"`
+	CreatedAt    Time   `json:"createdAt"`
+	UpdatedAt    Time   `json:"updatedAt"`
+	SessionType  string `json:"sessionType"`
+	ClientInfo   string `json:"clientInfo"` // JSON in a string: ClientInfo
+}
+
+// AuthorizationServer is GET /.well-known/oauth-authorization-server (RFC 8414 §2), as far as a resource server
+// needs it: Latchkey has no authorization endpoint, and lists that would be empty are left out, as RFC 8414 §3.2 asks.
+type AuthorizationServer struct {
 	Issuer                   string   `json:"issuer"`
 	JWKSURI                  string   `json:"jwks_uri"`
-	UserinfoEndpoint         string   `json:"userinfo_endpoint"`
 	IntrospectionEndpoint    string   `json:"introspection_endpoint"`
 	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationEndpoint       string   `json:"revocation_endpoint"`
 	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
-	ResponseTypes            []string `json:"response_types_supported"`
-	SubjectTypes             []string `json:"subject_types_supported"`
-	IDTokenSigningAlgs       []string `json:"id_token_signing_alg_values_supported"`
-	AccessTokenSigningAlgs   []string `json:"access_token_signing_alg_values_supported"`
 	Scopes                   []string `json:"scopes_supported"`
-	Claims                   []string `json:"claims_supported"`
+}
+
+// Discovery is GET /.well-known/openid-configuration (OpenID Connect Discovery §3). Latchkey issues no ID token.
+type Discovery struct {
+	AuthorizationServer
+	UserinfoEndpoint       string   `json:"userinfo_endpoint"`
+	SubjectTypes           []string `json:"subject_types_supported"`
+	IDTokenSigningAlgs     []string `json:"id_token_signing_alg_values_supported,omitempty"`
+	AccessTokenSigningAlgs []string `json:"access_token_signing_alg_values_supported,omitempty"`
+	Claims                 []string `json:"claims_supported"`
 }

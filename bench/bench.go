@@ -113,7 +113,7 @@ func postgresVersion() string {
 // scenarios measures in the order of what disturbs least: first what runs in rounds, then what starts
 // servers of its own.
 func (b *bench) scenarios(ctx context.Context) error {
-	for _, part := range []func(context.Context) error{b.steady, b.scale, b.sweep} {
+	for _, part := range []func(context.Context) error{b.steady, b.scale, b.sweep, b.past} {
 		if err := part(ctx); err != nil {
 			return err
 		}

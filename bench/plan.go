@@ -26,6 +26,9 @@ type plan struct {
 	scaleUsers []int // sizes of the databases that are compared
 	sweeps     int   // repeats
 	sweepUsers int   // of the database that is swept, beside what is forgotten
+	pasts      int   // rounds beside a user with a long past, and beside one without
+	past       time.Duration
+	pastRows   int // ended sessions of that user
 	limit      time.Duration
 }
 
@@ -47,19 +50,22 @@ var plans = []plan{
 		name: "smoke", rounds: 1, warm: 100 * time.Millisecond, window: 400 * time.Millisecond, users: 2_000,
 		floods: 1, flood: 2 * time.Second, floodCases: []floodCase{unthrottled, throttled},
 		days: 1, day: time.Second, growths: 1, starts: 2,
-		scaleUsers: []int{400, 2_000}, sweeps: 1, sweepUsers: 400, limit: 10 * time.Minute,
+		scaleUsers: []int{400, 2_000}, sweeps: 1, sweepUsers: 400,
+		pasts: 1, past: time.Second, pastRows: 2_000, limit: 10 * time.Minute,
 	},
 	{
 		name: "short", rounds: 3, warm: 250 * time.Millisecond, window: 1200 * time.Millisecond, users: 30_000,
 		floods: 2, flood: 6 * time.Second, floodCases: []floodCase{unthrottled, throttled},
 		days: 3, day: 4 * time.Second, growths: 3, starts: 7,
-		scaleUsers: []int{2_000, 100_000}, sweeps: 1, sweepUsers: 4_000, limit: 20 * time.Minute,
+		scaleUsers: []int{2_000, 100_000}, sweeps: 1, sweepUsers: 4_000,
+		pasts: 5, past: 4 * time.Second, pastRows: 100_000, limit: 20 * time.Minute,
 	},
 	{
 		name: "full", rounds: 5, warm: time.Second, window: 8 * time.Second, users: 200_000,
 		floods: 3, flood: 20 * time.Second, floodCases: []floodCase{unthrottled, throttled, shortQueue},
 		days: 3, day: 30 * time.Second, growths: 5, starts: 15,
-		scaleUsers: []int{2_000, 200_000, 2_000_000}, sweeps: 3, sweepUsers: 200_000, limit: 4 * time.Hour,
+		scaleUsers: []int{2_000, 200_000, 2_000_000}, sweeps: 3, sweepUsers: 200_000,
+		pasts: 5, past: 20 * time.Second, pastRows: 100_000, limit: 4 * time.Hour,
 	},
 }
 

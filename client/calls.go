@@ -110,6 +110,11 @@ func (cl *Client) Discovery(ctx context.Context) (api.Discovery, error) {
 	return document[api.Discovery](ctx, cl, get("/.well-known/openid-configuration", ""))
 }
 
+// AuthorizationServer returns where the OAuth endpoints are (RFC 8414).
+func (cl *Client) AuthorizationServer(ctx context.Context) (api.AuthorizationServer, error) {
+	return document[api.AuthorizationServer](ctx, cl, get("/.well-known/oauth-authorization-server", ""))
+}
+
 // Ready is nil when the server wants traffic.
 func (cl *Client) Ready(ctx context.Context) error {
 	return cl.do(ctx, get("/readyz", ""), nil)

@@ -91,6 +91,7 @@ func TestCallsSendWhatTheAPIReads(t *testing.T) {
 			seen{"POST /oauth/introspect", "Basic d2ViOnMlM0FlJTJCYw==", form, "token=t"}}, // web:s%3Ae%2Bc
 		{"revoke", func(c *client.Client) error { return c.Revoke(t.Context(), "t") }, seen{"POST /oauth/revoke", "", form, "token=t"}},
 		{"keys", func(c *client.Client) error { _, err := c.JWKS(t.Context()); return err }, seen{"GET /.well-known/jwks.json", "", "", ""}},
+		{"authorization server", func(c *client.Client) error { _, err := c.AuthorizationServer(t.Context()); return err }, seen{"GET /.well-known/oauth-authorization-server", "", "", ""}},
 		{"discovery", func(c *client.Client) error { _, err := c.Discovery(t.Context()); return err }, seen{"GET /.well-known/openid-configuration", "", "", ""}},
 		{"ready", func(c *client.Client) error { return c.Ready(t.Context()) }, seen{"GET /readyz", "", "", ""}},
 	} {

@@ -5,6 +5,7 @@ package rigs
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -12,10 +13,12 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"latchkey/api"
 	"latchkey/client"
+	"latchkey/internal/password"
 	"latchkey/rigs/stage"
 )
 
@@ -61,6 +64,8 @@ type account struct {
 	changedAt  time.Time // links asked for after this are good
 	used       string    // the reset token last spent
 	named      int       // passwords thought up
+	shown      int       // passwords shown to the server since it moved on
+	moved      int       // to other networks, so often
 	history    []string
 }
 
@@ -125,7 +130,7 @@ func (a *account) others(d *device) []*device {
 // call carries out one operation and sorts its outcome: nil when acknowledged, errDown when unknown. A
 // refusal of what the server had acknowledged before is a broken promise.
 func (a *account) call(kind, about string, do func(context.Context) error) error {
-	err := do(context.Background())
+	err := do(a.here())
 	refusal, ok := errors.AsType[*client.Error](err)
 	if ok && refusal.Status < 500 {
 		a.complain("%s %s was refused: %v", kind, about, err)
@@ -141,6 +146,20 @@ func (a *account) call(kind, about string, do func(context.Context) error) error
 	return nil
 }
 
+// here is what the account's owner asks with: from one address, so that its own success takes back what its own mistakes
+// added to a counter; and from another network (see moveOn) before its right passwords are too many for one.
+func (a *account) here() context.Context {
+	sum := sha256.Sum256(fmt.Append(nil, a.email, a.moved))
+	return stage.At(context.Background(), fmt.Sprintf("10.%d.%d.%d", sum[0], sum[1], 1+sum[2]%254))
+}
+
+// moveOn leaves a network that has seen many passwords. Only after a success, which took back what failures had added.
+func (a *account) moveOn() {
+	if a.shown >= 50 {
+		a.shown, a.moved = 0, a.moved+1
+	}
+}
+
 // complain reports a broken promise with what led to it.
 func (a *account) complain(format string, args ...any) {
 	a.ledger.broken()
@@ -148,6 +167,7 @@ func (a *account) complain(format string, args ...any) {
 }
 
 func (a *account) signIn() error {
+	a.shown++
 	var tokens api.Tokens
 	err := a.call("sign-in", "", func(ctx context.Context) (err error) {
 		tokens, err = a.cl.SignIn(ctx, api.SignInRequest{Email: a.email, Password: a.password})
@@ -199,6 +219,7 @@ func (a *account) end(kind string, do func(context.Context) error, ends ...*devi
 }
 
 func (a *account) change(by *device) error {
+	a.shown++
 	fresh := a.newPassword()
 	return a.settle(&doubt{what: "change", password: fresh, ends: a.others(by)}, func(ctx context.Context) error {
 		return a.cl.ChangePassword(ctx, by.access, api.ChangePasswordRequest{Email: a.email, OldPassword: a.password, NewPassword: fresh})
@@ -247,10 +268,26 @@ func (a *account) happened() {
 	}
 }
 
+// newPassword is one that the policy takes: the list of common passwords wrongly names one in some 30,000.
 func (a *account) newPassword() string {
-	a.named++
-	return fmt.Sprintf("password %d of %s: %x", a.named, a.email, rand.Uint64())
+	for {
+		a.named++
+		fresh := fmt.Sprintf("password %d of %s: %x", a.named, a.email, rand.Uint64())
+		plain, err := password.Normalize(fresh)
+		if err == nil && !common().Contains(plain) {
+			return fresh
+		}
+	}
 }
+
+// common is the list that the server comes with.
+var common = sync.OnceValue(func() *password.Blocklist {
+	list, err := password.EmbeddedBlocklist()
+	if err != nil {
+		panic(err)
+	}
+	return list
+})
 
 // goodCode is the newest reset token that must work: mailed for a request that came after all that
 // would have made it void.

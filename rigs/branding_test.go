@@ -181,7 +181,7 @@ func skeleton(document string) (bones []string) {
 	return bones
 }
 
-// hostile is what security 3 keeps out of pages and mails.
+// hostile are values that no request may bring into pages and mails.
 var hostile = []string{
 	`"><script>alert(1)</script>`, `</title></style><img src=x onerror=alert(1)>`, `' onmouseover='alert(1)`, `javascript:alert(1)`,
 	`https://evil.example/`, `//evil.example/`, `/\evil.example`, `{{.Brand}}`, `%s%[1]s%!`, "a\r\nBcc: eve@evil.example", "\u202egnp.exe", `shop"x`, `../../shop`,

@@ -7,6 +7,8 @@ package rigs
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +23,8 @@ var writes = []string{"/auth/signin", "/auth/refresh-token"}
 
 // reads are those that change nothing.
 var reads = []string{"/auth/userinfo"}
+
+var everything = slices.Concat(writes, reads)
 
 // bystander is a user with one device.
 type bystander struct {
@@ -42,25 +46,34 @@ func newBystanders(t *testing.T, p *stage.Post, quiet, watched *client.Client, c
 	return all
 }
 
-// try asks once for each thing that one may want.
+// try asks once for each thing that one may want, in any order: where all have to wait, some wait for each.
 func (b *bystander) try() {
 	ctx := context.Background() // the answer is the witness's to judge
-	if tokens, err := b.cl.Refresh(ctx, b.tokens.RefreshToken); err == nil {
-		b.tokens = tokens
+	for _, what := range rand.Perm(3) {
+		switch what {
+		case 0:
+			if tokens, err := b.cl.Refresh(ctx, b.tokens.RefreshToken); err == nil {
+				b.tokens = tokens
+			}
+		case 1:
+			_, _ = b.cl.SignIn(ctx, api.SignInRequest{Email: b.email, Password: b.password})
+		case 2:
+			_, _ = b.cl.UserInfo(ctx, b.tokens.AccessToken)
+		}
 	}
-	_, _ = b.cl.SignIn(ctx, api.SignInRequest{Email: b.email, Password: b.password})
-	_, _ = b.cl.UserInfo(ctx, b.tokens.AccessToken)
 }
 
 // crowd is everybody at work.
 type crowd struct {
 	stop chan struct{}
+	once sync.Once
 	all  sync.WaitGroup
 }
 
-// gather lets accounts and bystanders use the server until they are dismissed.
-func gather(accounts []*account, bystanders []*bystander) *crowd {
+// gather lets accounts and bystanders use the server until they are dismissed, with the test at the latest.
+func gather(t *testing.T, accounts []*account, bystanders []*bystander) *crowd {
 	c := &crowd{stop: make(chan struct{})}
+	t.Cleanup(c.dismiss)
 	for _, a := range accounts {
 		a.stop = c.stop
 		c.all.Go(a.work)
@@ -80,8 +93,8 @@ func gather(accounts []*account, bystanders []*bystander) *crowd {
 	return c
 }
 
-// dismiss ends the work and waits until everybody has their answer.
+// dismiss ends the work and waits until everybody has their answer. It may be called twice.
 func (c *crowd) dismiss() {
-	close(c.stop)
+	c.once.Do(func() { close(c.stop) })
 	c.all.Wait()
 }

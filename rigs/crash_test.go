@@ -22,15 +22,19 @@ import (
 const users = 50
 
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []struct {
 		name string
 		url  func(testing.TB) string
 		crashes
 	}{
-		{"sqlite", func(testing.TB) string { return "" }, lane(t, crashes{6, 120, 0}, crashes{150, 120, 0}, crashes{500, 260, 80_000})},
-		{"postgres", postgres, lane(t, crashes{3, 120, 0}, crashes{30, 120, 0}, crashes{100, 400, 20_000})},
+		{"sqlite", func(testing.TB) string { return "" }, stage.Lane(t, crashes{6, 120, 0}, crashes{150, 120, 0}, crashes{500, 260, 80_000})},
+		{"postgres", postgres, stage.Lane(t, crashes{3, 120, 0}, crashes{30, 120, 0}, crashes{100, 400, 20_000})},
 	} {
-		t.Run(engine.name, func(t *testing.T) { crash(t, engine.url(t), engine.crashes) })
+		t.Run(engine.name, func(t *testing.T) {
+			t.Parallel()
+			crash(t, engine.url(t), engine.crashes)
+		})
 	}
 }
 
@@ -56,7 +60,7 @@ func crash(t *testing.T, databaseURL string, want crashes) {
 	for l.cycle < want.kills && !t.Failed() {
 		at := []moment{sent, answered, anywhere}[l.cycle%3]
 		l.nextCycle()
-		n.Race = stage.UnderRace() && lane(t, false, true, true) && l.cycle%30 == 1 // the life that follows
+		n.Race = stage.UnderRace() && stage.Lane(t, false, true, true) && l.cycle%30 == 1 // the life that follows
 		kills[interrupt(n, accounts, at, 1+rand.Int64N(2*int64(want.apart)))]++
 		for rand.IntN(4) == 0 { // a start may be cut short as well
 			n.Spawn()
@@ -232,7 +236,7 @@ func verifyAudit(t *testing.T, n *stage.Node, accounts []*account) {
 // second key beside what is there.
 func TestKilledWhileStartingFirst(t *testing.T) {
 	t.Parallel()
-	for range lane(t, 4, 40, 200) {
+	for range stage.Lane(t, 4, 40, 200) {
 		n := stage.NewNode(t, nil)
 		for range 1 + rand.IntN(3) {
 			n.Spawn()

@@ -6,6 +6,7 @@ package rigs
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -105,24 +106,28 @@ type moments struct{ cut, killing, dead, promoting, promoted time.Time }
 func (f *failover) survive(t *testing.T, cut bool) (m moments) {
 	t.Helper()
 	f.ledger.nextCycle()
-	everybody := gather(f.accounts, f.bystanders)
-	time.Sleep(700 * time.Millisecond)
+	began := time.Now()
+	everybody := gather(t, f.accounts, f.bystanders)
+	f.ledger.awaitMore(t, 2*users)
+	f.witness.awaitEach(t, "before the failover", since(began, sighting.succeeded), everything...)
 	if cut {
 		try(t, f.standby.Unfollow)
 		m.cut = time.Now()
-		late := gather(nil, f.latecomers)
+		late := gather(t, nil, f.latecomers)
 		defer late.dismiss()
-		time.Sleep(700 * time.Millisecond)
+		await(t, "somebody asks to write while the primary is alone", func() bool { return len(f.askedAlone(m)) > 0 })
+		try(t, f.primary.AwaitHeldUp)
 	}
 	m.killing = time.Now()
 	try(t, f.primary.Kill)
 	m.dead = time.Now()
-	time.Sleep(lane(t, time.Second, 3*time.Second, 10*time.Second))
+	time.Sleep(stage.Lane(t, 0, 3*time.Second, 10*time.Second))
+	f.witness.awaitEach(t, "without a primary", since(m.dead, anyway), everything...)
 	m.promoting = time.Now()
 	try(t, f.standby.Promote)
 	m.promoted = time.Now()
 	f.node.AwaitReady()
-	time.Sleep(300 * time.Millisecond)
+	f.witness.awaitEach(t, "after the promotion", since(m.promoting, sighting.succeeded), everything...)
 	everybody.dismiss()
 	f.node.Settle()
 	return m
@@ -136,7 +141,7 @@ func (f *failover) outage(t *testing.T, m moments) {
 		onlyRefused(t, "while the primary died")
 	first := time.Time{}
 	for _, s := range f.witness.filter(func(s sighting) bool { return s.ended.After(m.promoting) }) {
-		if s.status/100 == 2 && (first.IsZero() || s.ended.Before(first)) {
+		if s.succeeded() && (first.IsZero() || s.ended.Before(first)) {
 			first = s.ended
 		}
 	}
@@ -151,23 +156,30 @@ func (f *failover) outage(t *testing.T, m moments) {
 // wait, and the wait ends with the primary.
 func (f *failover) alone(t *testing.T, m moments) {
 	t.Helper()
-	asked := f.witness.filter(func(s sighting) bool { return s.began.After(m.cut) && s.began.Before(m.killing) }).of(writes...)
+	asked := f.askedAlone(m)
 	t.Logf("asked to write while the primary was alone: %v", asked)
 	if len(asked) == 0 {
 		t.Error("nobody asked to write, so nothing is proven")
 	}
 	for _, s := range asked {
-		if s.status/100 == 2 && s.ended.Before(m.promoting) {
+		if s.succeeded() && s.ended.Before(m.promoting) {
 			t.Errorf("%s was acknowledged, and only one server had it", s.what)
 		}
 	}
+}
+
+// askedAlone are the requests to write that began while the primary had no standby, so far or until it was killed.
+func (f *failover) askedAlone(m moments) sightings {
+	return f.witness.all(func(s sighting) bool {
+		return s.began.After(m.cut) && (m.killing.IsZero() || s.began.Before(m.killing))
+	}).of(writes...)
 }
 
 func TestFailoverSynchronous(t *testing.T) {
 	t.Parallel()
 	p := stage.NewPost(t)
 	f := newFailover(t, p, true)
-	cycles := lane(t, 2, 4, 20)
+	cycles := stage.Lane(t, 2, 4, 20)
 	for i := range cycles {
 		cut := i%2 == 1
 		m := f.survive(t, cut)
@@ -202,15 +214,15 @@ func TestFailoverAsynchronous(t *testing.T) {
 	member(t, cl, p, email, before)
 	left, stays := signIn(t, cl, email, before), signIn(t, cl, email, before)
 
-	everybody := gather(f.accounts, nil)
-	time.Sleep(300 * time.Millisecond)
+	everybody := gather(t, f.accounts, nil)
+	f.ledger.awaitMore(t, 2*users)
 	try(t, f.standby.Unfollow)
 	safe, _ := f.ledger.sums()
 	try(t, func() error { return cl.SignOut(ctx, left.AccessToken, api.SignOutRequest{}) })
 	try(t, func() error {
 		return cl.ChangePassword(ctx, stays.AccessToken, api.ChangePasswordRequest{Email: email, OldPassword: before, NewPassword: after})
 	})
-	time.Sleep(700 * time.Millisecond)
+	f.ledger.awaitMore(t, 2*users)
 	try(t, f.primary.Kill)
 	all, _ := f.ledger.sums()
 	try(t, f.standby.Promote)
@@ -234,6 +246,16 @@ func (l *ledger) sums() (acknowledged, lost int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.acknowledged, l.lost
+}
+
+// awaitMore waits until so many operations are acknowledged beside those that are.
+func (l *ledger) awaitMore(t *testing.T, more int) {
+	t.Helper()
+	before, _ := l.sums()
+	await(t, fmt.Sprintf("%d more operations are acknowledged", more), func() bool {
+		now, _ := l.sums()
+		return now >= before+more
+	})
 }
 
 // A server whose machine has lost its power refuses nothing: it is silent. Whoever is named after it in

@@ -29,7 +29,10 @@ const (
 	headroomKiB = floodPermits*hashMemoryKiB + 48<<10
 )
 
-func TestFlood(t *testing.T) {
+func TestFlood(t *testing.T) { onFlooded(t, flood) }
+
+// onFlooded runs a test of a flood on both engines, with the throttle on and off.
+func onFlooded(t *testing.T, test func(t *testing.T, flooded stage.Settings)) {
 	for _, c := range []struct {
 		name     string
 		url      func(testing.TB) string
@@ -42,21 +45,22 @@ func TestFlood(t *testing.T) {
 		{"postgres, throttle on", postgres, "on", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.long && !lane(t, false, true, true) {
+			if c.long && !stage.Lane(t, false, true, true) {
 				t.Skip("in the long and soak lanes")
 			}
-			flood(t, c.url(t), c.throttle)
+			test(t, stage.Settings{
+				"DATABASE_URL": c.url(t), "THROTTLE": c.throttle,
+				"HASH_MEMORY_KIB": fmt.Sprint(hashMemoryKiB), "HASH_TIME": fmt.Sprint(hashTime), "HASH_WORKERS": fmt.Sprint(floodPermits),
+			})
 		})
 	}
 }
 
 // flood measures a server before, during and after.
-func flood(t *testing.T, databaseURL, throttle string) {
+func flood(t *testing.T, flooded stage.Settings) {
 	p := stage.NewPost(t)
-	n := stage.StartNode(t, stage.Settings{
-		"DATABASE_URL": databaseURL, "SMTP_URL": p.URL(), "THROTTLE": throttle,
-		"HASH_MEMORY_KIB": fmt.Sprint(hashMemoryKiB), "HASH_TIME": fmt.Sprint(hashTime), "HASH_WORKERS": fmt.Sprint(floodPermits),
-	})
+	flooded["SMTP_URL"] = p.URL()
+	n := stage.StartNode(t, flooded)
 	const email, password = "ada@example.com", "correct horse battery staple"
 	member(t, n.Client(), p, email, password)
 	known := caller{address: "198.51.100.1"}.signIn(t, n, email, password)
@@ -67,12 +71,12 @@ func flood(t *testing.T, databaseURL, throttle string) {
 	users := newBystanders(t, p, n.Client(), watched, 4)
 	before := rest(t, n)
 
-	ctx, stop := context.WithTimeout(t.Context(), lane(t, 5*time.Second, 5*time.Second, 60*time.Second))
+	ctx, stop := context.WithTimeout(t.Context(), stage.Lane(t, 5*time.Second, 5*time.Second, 60*time.Second))
 	defer stop()
 	var all sync.WaitGroup
 	statuses := make(chan int, 1<<20)
 	for i := range attackers {
-		all.Go(func() { attack(ctx, t, n, email, i, statuses) })
+		all.Go(func() { attack(ctx, t, n, fromEverywhere(email, i), func(status int) { statuses <- status }) })
 	}
 	for _, u := range users {
 		all.Go(func() { goOn(ctx, t, u) })
@@ -97,17 +101,26 @@ func flood(t *testing.T, databaseURL, throttle string) {
 	backToRest(t, n, before)
 }
 
-// attack tries wrong passwords until the flood is over: every other attacker on one account, the others
-// on accounts that they make up. Each guess comes from another address.
-func attack(ctx context.Context, t *testing.T, n *stage.Node, victim string, nth int, statuses chan<- int) {
-	for ctx.Err() == nil {
-		who := caller{address: fmt.Sprintf("192.0.%d.%d", rand.IntN(256), rand.IntN(256))}
-		email := victim
+// fromEverywhere is every other attacker on one account, the others on accounts that they make up. Each guess comes
+// from another address.
+func fromEverywhere(victim string, nth int) func() (address, email string) {
+	return func() (address, email string) {
+		address, email = fmt.Sprintf("192.0.%d.%d", rand.IntN(256), rand.IntN(256)), victim
 		if nth%2 == 0 {
-			email = fmt.Sprintf("user%d@example.org", rand.Uint32())
+			email = madeUp()
 		}
-		a := who.signIn(t, n, email, "not the password")
-		statuses <- a.status
+		return address, email
+	}
+}
+
+func madeUp() string { return fmt.Sprintf("user%d@example.org", rand.Uint32()) }
+
+// attack tries wrong passwords until the flood is over, and tells what each was answered.
+func attack(ctx context.Context, t *testing.T, n *stage.Node, guess func() (address, email string), told func(status int)) {
+	for ctx.Err() == nil {
+		address, email := guess()
+		a := caller{address: address}.signIn(t, n, email, "not the password")
+		told(a.status)
 		switch a.status {
 		case http.StatusUnauthorized:
 		case http.StatusTooManyRequests, http.StatusServiceUnavailable:

@@ -16,11 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/api"
 	"latchkey/rigs/stage"
 )
 
 // diskSize has room for what is written in all rounds: the accounts' sessions are never swept.
-func diskSize(t *testing.T) int64 { return lane[int64](t, 32<<20, 32<<20, 128<<20) }
+func diskSize(t *testing.T) int64 { return stage.Lane[int64](t, 32<<20, 32<<20, 128<<20) }
 
 // smallDisk mounts a file system of a few MiB on a folder, for this test's thread and what it starts. The
 // thread ends with the test and the mount with the last process that sees it, however that ends.
@@ -80,19 +81,63 @@ func mountLoop(t *testing.T, dir string) error {
 	return os.Chmod(dir, 0o700)
 }
 
-// fill takes all the space that is left.
+// fill takes all the space that is left, and what the file system frees meanwhile: a deleted file's blocks
+// come back when its journal commits, and those set aside for an open file when it is closed.
 func fill(t *testing.T, file string) {
 	t.Helper()
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	for took := 1; took > 0; {
+		f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		took = fillOnce(t, f)
+		if err := errors.Join(f.Sync(), f.Close()); err != nil { // the sync commits the journal
+			t.Fatalf("sync the disk: %v", err)
+		}
+	}
+}
+
+// fillOnce writes until there is no space, and says how much that was.
+func fillOnce(t *testing.T, f *os.File) (took int) {
+	t.Helper()
+	for block := make([]byte, 64<<10); ; {
+		n, err := f.Write(block)
+		took += n
+		if errors.Is(err, syscall.ENOSPC) {
+			return took
+		}
+		if err != nil {
+			t.Fatalf("fill the disk: %v", err)
+		}
+	}
+}
+
+// use says what is on the small disk, for whoever reads why a run failed.
+func use(dir string) string {
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(dir, &disk); err != nil {
+		return err.Error()
+	}
+	said := fmt.Sprintf("%d of %d KiB free", disk.Bavail*uint64(disk.Bsize)>>10, disk.Blocks*uint64(disk.Bsize)>>10)
+	entries, _ := os.ReadDir(dir)
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil {
+			said += fmt.Sprintf(", %s %d KiB", entry.Name(), info.Size()>>10)
+		}
+	}
+	return said
+}
+
+// stillFull: what was seen was seen on a full disk.
+func stillFull(t *testing.T, ballast string) {
+	t.Helper()
+	f, err := os.OpenFile(ballast, os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	for block := make([]byte, 64<<10); err == nil; {
-		_, err = f.Write(block)
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatalf("fill the disk: %v", err)
+	if took := fillOnce(t, f); took > 0 {
+		t.Fatalf("the disk has room again, %d bytes at least: nothing is proven", took)
 	}
 }
 
@@ -107,24 +152,33 @@ func TestFullDisk(t *testing.T) {
 	o.accounts = signUpAll(t, cl, p, o.ledger)
 	o.bystanders = newBystanders(t, p, n.Client(), cl, 8)
 	ballast := filepath.Join(n.Data, "ballast")
-	rounds := lane(t, 2, 10, 60)
+	rounds := stage.Lane(t, 2, 10, 60)
 	for i := range rounds {
 		o.ledger.nextCycle()
 		db := openDatabase(t, n)
 		db.exec("PRAGMA wal_checkpoint(TRUNCATE)") // a log that has room in its file needs none on the disk
 		db.close()
-		everybody := gather(o.accounts, o.bystanders)
-		time.Sleep(300 * time.Millisecond)
+		began := time.Now()
+		everybody := gather(t, o.accounts, o.bystanders)
+		o.ledger.awaitMore(t, 2*users)
+		w.awaitEach(t, "before the disk is full", since(began, sighting.succeeded), everything...)
 		fill(t, ballast)
 		full := time.Now()
-		time.Sleep(700 * time.Millisecond)
+		w.awaitEach(t, "reading on a full disk", since(full, anyway), reads...)
+		await(t, "a write meets the full disk", func() bool { return len(w.filter(since(full, sighting.refused)).of(writes...)) > 0 })
+		awaitStatus(t, n, n.Admin+"/readyz", http.StatusServiceUnavailable)
+		o.saysItIsDown(t)
 		o.stillServes(t)
 		freeing := time.Now()
 		if err := os.Remove(ballast); err != nil {
 			t.Fatal(err)
 		}
 		freed := time.Now()
-		time.Sleep(300 * time.Millisecond)
+		w.awaitEach(t, "after space was freed", since(freed, anyway), everything...)
+		await(t, "the log is copied back after space was freed", func() bool {
+			database, err := os.Stat(filepath.Join(n.Data, "latchkey.db"))
+			return err == nil && database.ModTime().After(freed)
+		})
 		everybody.dismiss()
 		during, after := w.within(full, freeing), w.within(freed, time.Now())
 		// A transaction may succeed that fits where the log's file has room already. It is as durable as any,
@@ -141,6 +195,7 @@ func TestFullDisk(t *testing.T) {
 		n.AwaitReady()
 		each(o.accounts, func(a *account) { a.verify(i == rounds-1) })
 		if t.Failed() {
+			t.Logf("the small disk: %s", use(n.Data))
 			return
 		}
 	}
@@ -158,29 +213,78 @@ func TestStartOnFullDisk(t *testing.T) {
 	member(t, n.Client(), p, email, password)
 	tokens := signIn(t, n.Client(), email, password)
 	n.Kill()
+	db := openDatabase(t, n)
+	db.exec("PRAGMA wal_checkpoint(TRUNCATE)") // a log that has room in its file needs none on the disk
+	db.close()
 	ballast := filepath.Join(n.Data, "ballast")
 	fill(t, ballast)
 	n.Spawn()
-	select {
-	case <-n.Exited:
+	var kept []string
+	if started(t, n) {
+		fill(t, ballast) // what the start has given back
+		kept = signInUntilFull(t, n, email, password)
+		stillFull(t, ballast)
+		n.Kill()
+	} else {
 		t.Logf("the start ended with %v: %s", n.State, stage.Tail(n.Log(), 1))
 		if n.State.ExitCode() != 1 || !strings.Contains(stage.Tail(n.Log(), 1), "disk") {
 			t.Error("want exit code 1 and a sentence that names the disk")
 		}
-	case <-time.After(3 * time.Second):
-		_, err := n.Client().Refresh(t.Context(), tokens.RefreshToken)
-		refused(t, err, "unavailable")
-		n.Kill()
+		stillFull(t, ballast)
 	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
 	n.Start()
-	refresh(t, n.Client(), tokens.RefreshToken)
+	for _, token := range append(kept, tokens.RefreshToken) {
+		refresh(t, n.Client(), token)
+	}
 	signIn(t, n.Client(), email, password)
 }
 
-// stillServes: nobody takes a node out of service, or restarts it, for what a restart does not mend.
+// signInUntilFull signs in until that is refused for want of space, and returns the refresh tokens that were
+// handed out before: what fits where the log's file has room already is as durable as any.
+func signInUntilFull(t *testing.T, n *stage.Node, email, password string) (kept []string) {
+	t.Helper()
+	for range 40 { // no session is evicted
+		tokens, err := n.Client().SignIn(t.Context(), api.SignInRequest{Email: email, Password: password})
+		if err != nil {
+			refused(t, err, "unavailable")
+			return kept
+		}
+		kept = append(kept, tokens.RefreshToken)
+	}
+	t.Fatal("no write met the full disk, so nothing is proven")
+	return nil
+}
+
+// started waits until a server answers, or has ended instead.
+func started(t *testing.T, n *stage.Node) bool {
+	t.Helper()
+	for end := time.Now().Add(stage.ReadyWithin); time.Now().Before(end); {
+		select {
+		case <-n.Exited:
+			return false
+		case <-time.After(10 * time.Millisecond):
+		}
+		if n.Status(n.URL+"/healthz") == http.StatusOK {
+			return true
+		}
+	}
+	t.Fatalf("neither up nor gone within %v:\n%s", stage.ReadyWithin, stage.Tail(n.Log(), 5))
+	return false
+}
+
+// saysItIsDown: the metrics agree with readiness. What a small write that fits has put right for a moment, the next
+// one that does not fit takes back.
+func (o *ordeal) saysItIsDown(t *testing.T) {
+	t.Helper()
+	await(t, "on a full disk the metrics say latchkey_database_up 0", func() bool {
+		return strings.Contains(string(o.node.Body(o.node.Admin+"/metrics")), "\nlatchkey_database_up 0\n")
+	})
+}
+
+// stillServes: nobody takes a node out of service, or restarts it, for what a restart does not fix.
 func (o *ordeal) stillServes(t *testing.T) {
 	t.Helper()
 	for _, url := range []string{o.node.URL + "/healthz", o.node.URL + "/.well-known/jwks.json"} {

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"latchkey/rigs/stage"
 )
 
 // mutation breaks one rule: the edits together, since what carries a promise may stand in several places,
@@ -23,122 +25,98 @@ import (
 type mutation struct {
 	invariant string // or edge
 	what      string // the rule, as it is once broken
-	pkg, test string // what must go red
+	test      string // what must go red
 	edits     []edit
 }
 
 // edge stands for the rules of SECURITY.md's second table.
 const edge = "edge"
 
-// edit: in file, was becomes now.
-type edit struct{ file, was, now string }
+// edit: was, which stands in one place of the code, becomes now.
+type edit struct{ was, now string }
 
 // The places that several mutations break.
 var (
-	spendAgain = edit{"internal/store/tokens.go", "AND hash = $3 AND used_at IS NULL AND", "AND hash = $3 AND"}
-	reviveOnce = edit{"internal/store/rotation.go",
-		"WHERE id = $1 AND generation = $2 AND ended_at IS NULL\n\t\t\tAND idle", "WHERE id = $1 AND generation = $2\n\t\t\tAND idle"}
+	spendAgain  = edit{"AND hash = $3 AND used_at IS NULL AND", "AND hash = $3 AND"}
+	afterChange = edit{"AND users.changed_at >= one_time_links.requested_at)`,\n\t\tpurpose", "AND users.changed_at < 0)`,\n\t\tpurpose"}
+	reviveOnce  = edit{"WHERE id = $1 AND generation = $2 AND ended_at IS NULL\n\t\t\tAND idle", "WHERE id = $1 AND generation = $2\n\t\t\tAND idle"}
 )
 
 var mutations = []mutation{
-	{"I1", "an end is acknowledged and not written", "./internal/server", "TestEndSession", []edit{{"internal/store/sessions.go",
-		"SET ended_at = $4, end_reason = $3\n\t\tWHERE id = $1 AND user_id = $2", "SET ended_at = ended_at + 0 * $4, end_reason = $3\n\t\tWHERE id = $1 AND user_id = $2"}}},
-	{"I1", "a refresh revives a session that was signed out", "./internal/store", "TestRotateOnlyTheLivingAndJudged", []edit{reviveOnce}},
-	{"I1", "a refresh revives a session that is signed out just now", "./internal/server", "TestSignOutAgainstRefresh", []edit{reviveOnce}},
-	{"I1", "what a sign-out ended is not looked at", "./internal/auth", "TestModel", []edit{{"internal/store/sessions.go",
-		"return s.EndedAt.IsZero() && now.Before(s.ExpiresAt())", "return now.Before(s.ExpiresAt())"}}},
-	{"I1", "a page goes on in a session that has ended", "./internal/auth", "TestPageSessionEnds", []edit{{"internal/auth/tokens.go",
-		"case session.UserID != userID, !session.AliveAt(now):", "case session.UserID != userID:"}}},
-	{"I2", "each of several refreshes at once rotates", "./internal/auth", "TestRefreshAtOnce", []edit{{"internal/store/rotation.go",
-		"SET generation = $4,", "SET generation = generation + 1 + 0 * $4,"}, {"internal/store/rotation.go",
-		"WHERE id = $1 AND generation = $2 AND ended_at IS NULL\n\t\t\tAND idle", "WHERE id = $1 AND $2 > 0 AND ended_at IS NULL\n\t\t\tAND idle"}}},
-	{"I2", "an old generation rotates", "./internal/store", "TestRotateHasOneWinner", []edit{{"internal/store/rotation.go",
-		"WHERE id = $1 AND generation = $2 AND ended_at IS NULL\n\t\t\tAND idle", "WHERE id = $1 AND $2 > 0 AND ended_at IS NULL\n\t\t\tAND idle"}}},
-	{"I3", "reuse is never noticed", "./internal/auth", "TestJudge", []edit{{"internal/auth/policy.go",
-		"\t}\n\treturn verdictReuse\n}", "\t}\n\treturn verdictSuperseded\n}"}}},
-	{"I3", "the refusal rolls the ending of a reused session back", "./internal/auth", "TestRefreshReuseEndsTheSession", []edit{{"internal/auth/refresh.go",
-		"err = s.endReused(tx, session, about, peer, now)", "if err = s.endReused(tx, session, about, peer, now); err == nil {\nerr = refuse(CodeInvalidRefreshToken)\n}"}}},
-	{"I4", "a reset token is spent more than once", "./internal/store", "TestSpendOneTime", []edit{spendAgain}},
-	{"I4", "a reset token is spent by several at once", "./internal/server", "TestResetTokenAtOnce", []edit{spendAgain, {"internal/auth/evaluate.go",
-		"if err := tx.DropOneTime(purpose, email); err != nil {", "if err := error(nil); err != nil {"}}},
-	{"I4", "an older request's link replaces a newer one's", "./internal/store", "TestPutOneTimeNewestWins", []edit{{"internal/store/tokens.go",
-		"WHERE one_time_tokens.requested_at < excluded.requested_at", "WHERE one_time_tokens.requested_at <> excluded.requested_at"}}},
-	{"I5", "a sign-in reads the user's row and does not take it", "./internal/store", "TestTheUsersRowIsTheLock", []edit{{"internal/store/users.go",
-		"UPDATE users\n\t\tSET epoch = epoch\n\t\tWHERE id = $1 AND epoch = $2 AND disabled_at IS NULL\n\t\tRETURNING `+userColumns, id, epoch)",
+	{"I1", "an end is acknowledged and not written", "TestEndSession", []edit{{"SET ended_at = $4, end_reason = $3\n\t\tWHERE id = $1 AND user_id = $2", "SET ended_at = ended_at + 0 * $4, end_reason = $3\n\t\tWHERE id = $1 AND user_id = $2"}}},
+	{"I1", "a refresh revives a session that was signed out", "TestRotateOnlyTheLivingAndJudged", []edit{reviveOnce}},
+	{"I1", "a refresh revives a session that is signed out just now", "TestSignOutAgainstRefresh", []edit{reviveOnce}},
+	{"I1", "what a sign-out ended is not looked at", "TestModel", []edit{{"return s.EndedAt.IsZero() && now.Before(s.ExpiresAt())", "return now.Before(s.ExpiresAt())"}}},
+	{"I1", "a page goes on in a session that has ended", "TestPageSessionEnds", []edit{{"case session.UserID != userID, !session.AliveAt(now):", "case session.UserID != userID:"}}},
+	{"I2", "each of several refreshes at once rotates", "TestRefreshAtOnce", []edit{{"SET generation = $4,", "SET generation = generation + 1 + 0 * $4,"}, {"WHERE id = $1 AND generation = $2 AND ended_at IS NULL\n\t\t\tAND idle", "WHERE id = $1 AND $2 > 0 AND ended_at IS NULL\n\t\t\tAND idle"}}},
+	{"I2", "an old generation rotates", "TestRotateHasOneWinner", []edit{{"WHERE id = $1 AND generation = $2 AND ended_at IS NULL\n\t\t\tAND idle", "WHERE id = $1 AND $2 > 0 AND ended_at IS NULL\n\t\t\tAND idle"}}},
+	{"I3", "reuse is never noticed", "TestJudge", []edit{{"\t}\n\treturn VerdictReuse\n}", "\t}\n\treturn VerdictSuperseded\n}"}}},
+	{"I3", "the refusal rolls the ending of a reused session back", "TestRefreshReuseEndsTheSession", []edit{{"err = s.endReused(tx, session, about, peer, now)", "if err = s.endReused(tx, session, about, peer, now); err == nil {\nerr = refuse(CodeInvalidRefreshToken)\n}"}}},
+	{"I3", "signing in over and over washes a reuse away", "TestEndedSessionsShrink", []edit{{"FROM ended_sessions WHERE id = $1`", "FROM ended_sessions WHERE id = $1 AND end_reason <> 'refresh_reuse'`"}}},
+	{"I4", "a reset token is spent more than once", "TestSpendOneTime", []edit{spendAgain}},
+	{"I4", "a reset token is spent by several at once", "TestResetTokenAtOnce", []edit{spendAgain, afterChange, {"if err := tx.DropOneTime(string(kind), email); err != nil {", "if err := error(nil); err != nil {"}}},
+	{"I4", "a link from before the account's last change is spent", "TestSpendOneTimeAsksForTheLastChange", []edit{afterChange}},
+	{"I4", "a newer request ends the links mailed before", "TestStrangersCampaign", []edit{{"\treturn tx.putNewest(t)\n", "\tif _, err := tx.exec(`DELETE FROM one_time_links WHERE purpose = $1 AND email = $2 AND hash <> $3`, t.Purpose, t.Email, t.Hash); err != nil {\n\t\treturn err\n\t}\n\treturn tx.putNewest(t)\n"}}},
+	{"I4", "an older request's link replaces a newer one's", "TestPutOneTimeNewestWins", []edit{{"WHERE one_time_tokens.requested_at < excluded.requested_at", "WHERE one_time_tokens.requested_at <> excluded.requested_at"}}},
+	{"I5", "a sign-in reads the user's row and does not take it", "TestTheUsersRowIsTheLock", []edit{{"UPDATE users\n\t\tSET epoch = epoch\n\t\tWHERE id = $1 AND epoch = $2 AND disabled_at IS NULL\n\t\tRETURNING `+userColumns, id, epoch)",
 		"SELECT `+userColumns+`\n\t\tFROM users\n\t\tWHERE id = $1 AND epoch = $2 AND disabled_at IS NULL`, id, epoch)"}}},
-	{"I5", "a sign-in that was running makes a session with the old password", "./internal/server", "TestPasswordChangeAgainstSignIns", []edit{{"internal/store/users.go",
-		"WHERE id = $1 AND epoch = $2 AND disabled_at IS NULL", "WHERE id = $1 AND $2 > 0 AND disabled_at IS NULL"}}},
-	{"I5", "a password change leaves older sessions alive", "./internal/auth", "TestModel", []edit{{"internal/auth/evaluate.go",
-		"if _, err := tx.EndSessions(u.ID, keep, reason, now); err != nil {", "if err := error(nil); err != nil {"}}},
-	{"I6", "the end of a long password does not count", "./internal/password", "TestHashVerifiesItsPasswordAlone", []edit{{"internal/password/hash.go",
-		"argon2.IDKey([]byte(pw),", "argon2.IDKey([]byte(pw[:min(len(pw), 72)]),"}}},
-	{"I6", "a rehash may bring an older password back", "./internal/store", "TestChangingAUser", []edit{{"internal/store/users.go",
-		"WHERE id = $1 AND password_hash = $2`, id, from, to)", "WHERE id = $1 AND $2 <> ''`, id, from, to)"}}},
-	{"I7", "a label may name the key of another use", "./internal/token", "TestNoKeyServesTwoUses", []edit{{"internal/token/master.go",
-		"hkdf.Expand(sha256.New, key.prk, use, sha256.Size)", "hkdf.Expand(sha256.New, key.prk, strings.TrimPrefix(use, \"mac \"), sha256.Size)"}}},
-	{"I7", "a token of one purpose is accepted for another", "./internal/server", "TestVerify", []edit{{"internal/auth/register.go",
-		"hash, ok := token.OneTimeHash(purposeVerify, code)\n\tif !ok", "hash, ok := token.OneTimeHash(purposeReset, code)\n\tif !ok"}}},
-	{"I7", "any issuer's access token is accepted", "./internal/token", "TestParseAccessAsksForIssuerAndAudience", []edit{{"internal/token/access.go",
-		"c.Issuer != issuer", "false"}}},
-	{"I8", "guesses are not checked under the permit", "./internal/auth", "TestThrottleCountsParallelGuesses", []edit{{"internal/auth/evaluate.go",
-		"\t\tif err := s.checkGuess(ctx, g); err != nil {\n\t\t\treturn err\n\t\t}\n", ""}}},
-	{"I8", "guesses are checked before the permit", "./internal/auth", "TestThrottleCountsParallelGuesses", []edit{{"internal/auth/evaluate.go",
-		"\terr = s.withPermit(ctx, g.turn(), func() error {\n\t\tif err := s.checkGuess(ctx, g); err != nil {\n\t\t\treturn err\n\t\t}\n",
-		"\tif err := s.checkGuess(ctx, g); err != nil {\n\t\treturn evaluation{}, err\n\t}\n\terr = s.withPermit(ctx, g.turn(), func() error {\n"}}},
-	{"I8", "a stranger's guesses are counted against a known device", "./internal/auth", "TestThrottleKnownDevice", []edit{{"internal/auth/throttle.go",
-		"if g.own != nil {\n\t\treturn g.own\n\t}\n\treturn g.account", "return g.account"}}},
-	{"I9", "an unknown account costs no hash", "./internal/auth", "TestTimingKnownAgainstUnknown", []edit{{"internal/auth/evaluate.go",
-		"\tright, err := password.Verify(phc, pw.text)", "\tif u.ID == \"\" {\n\t\treturn evaluation{}\n\t}\n\tright, err := password.Verify(phc, pw.text)"}}},
-	{"I10", "what failed is committed with its neighbours", "./internal/store", "TestAFailureHarmsNoNeighbour", []edit{{"internal/store/sqlite_writer.go",
-		"if _, undo := w.conn.exec(ctx, \"ROLLBACK TO one\"); undo != nil {", "if undo := error(nil); undo != nil {"}}},
-	{"I10", "a commit that failed is acknowledged", "./internal/store", "TestAFailedCommitIsEverybodys", []edit{{"internal/store/sqlite_writer.go",
-		"return w.fail(group, fmt.Errorf(\"commit: %w\", err))", "return -1"}}},
-	{"I10", "SQLite acknowledges before the disk has it", "./internal/store", "TestLyingDisk", []edit{{"internal/store/sqlite_conn.go",
-		`{"synchronous", "FULL", "2"}`, `{"synchronous", "NORMAL", "1"}`}}},
-	{"I11", "a Bearer is accepted when the session cannot be read", "./internal/server", "TestUnavailable", []edit{{"internal/auth/tokens.go",
-		"\tcase err != nil:\n\t\treturn store.Session{}, err\n\tcase session.UserID", "\tcase err != nil:\n\t\treturn session, nil\n\tcase session.UserID"}}},
-	{"I11", "an outage signs people out of the pages", "./rigs", "TestDatabaseLocked", []edit{{"internal/server/pages.go",
-		"if e.Code == auth.CodeInvalidToken {", "if e.Code == auth.CodeInvalidToken || e.Code == auth.CodeUnavailable {"}}},
-	{"I12", "two spellings of an address are two accounts", "./internal/auth", "TestParseEmail", []edit{{"internal/auth/email.go",
-		"canonical = lowerASCII(local)", "canonical = local"}}},
-	{"I12", "several sign-ups at once each make the account", "./internal/server", "TestSignUpsAtOnce", []edit{spendAgain, {"internal/store/users.go",
-		"ON CONFLICT (email) DO NOTHING", "ON CONFLICT (email) DO UPDATE SET password_hash = excluded.password_hash"}}},
-	{"I13", "a link leads to where an origin of ours is only the beginning", "./internal/auth", "TestEndpoint", []edit{{"internal/auth/clients.go",
-		"return slices.Contains(among, origin)", "return slices.ContainsFunc(among, func(o string) bool { return strings.HasPrefix(origin, o) })"}}},
-	{"I13", "a link is mailed for a request from before a password change", "./internal/auth", "TestLinkFromBeforeAChangeIsNotMailed", []edit{{"internal/auth/deliver.go",
-		"\t\tcase !row.CreatedAt.After(user.ChangedAt):\n\t\t\tm.outcome = mailSuperseded\n\t\t\treturn nil\n\t\t}\n\t\tm.reads = user.Language\n\t\tm.link, m.outcome, err = s.putLink(tx, row, l, \"/reset", "\t\t}\n\t\tm.reads = user.Language\n\t\tm.link, m.outcome, err = s.putLink(tx, row, l, \"/reset"}}},
-	{"I14", "a master key prints", "./internal/token", "TestKeysNeverPrint", []edit{{"internal/token/master.go",
-		"\tkeys []masterKey\n}\n", "\tkeys []masterKey\n}\n\nfunc (m MasterKeys) Format(f fmt.State, _ rune) { fmt.Fprint(f, m.keys) }\n"}}},
-	{"I14", "a mail's address lies open in the outbox", "./rigs", "TestStolenDatabase", []edit{{"internal/auth/letters.go",
-		"\t\tAddressMAC: mac,", "\t\tAddressMAC: append(mac, l.To...),"}}},
-	{"I15", "one more hashes than there are permits", "./internal/password", "TestPoolUnderFlood", []edit{{"internal/password/pool.go",
-		"p.running < p.workers", "p.running <= p.workers"}}},
-	{"I15", "the queue for hashes has no end", "./internal/password", "TestPoolServesInOrderAndShedsTheRest", []edit{{"internal/password/pool.go",
-		"p.waiting() > p.queue", "false"}}},
-	{"I16", "a refresh moves the overall limit", "./internal/store", "TestNoStatementMovesTheOverallLimit", []edit{{"internal/store/rotation.go",
-		"\t\t\tlate_now   = FALSE\n", "\t\t\tlate_now   = FALSE,\n\t\t\toverall_expires_at = overall_expires_at + 1\n"}}},
-	{"I17", "an unverified account gets a session", "./internal/server", "TestSignIn", []edit{{"internal/auth/sign_in.go",
-		"if user.VerifiedAt.IsZero() {", "if false {"}}},
-	{"I18", "one user ends another's session", "./internal/server", "TestEndSession", []edit{{"internal/store/sessions.go",
-		"WHERE id = $1 AND user_id = $2 AND ended_at IS NULL`, id, userID, reason, now)", "WHERE id = $1 AND $2 <> '' AND ended_at IS NULL`, id, userID, reason, now)"}}},
-	{"I19", "a sign-in is not audited", "./internal/auth", "TestAuditTellsEverythingOnce", []edit{{"internal/auth/sign_in.go",
-		"return s.audit(tx, now, event{Kind: eventSignIn, Outcome: outcomeOK, UserID: user.ID, SessionID: session.ID}, peer)", "return nil"}}},
-	{"I20", "a page's session is not counted under its cookie's key", "./internal/auth", "TestPageSessionOverMasterKeys", []edit{{"internal/auth/page_session.go",
-		"KeyID:         p.kid,", "KeyID:         s.o.Master.Current(),"}}},
-	{"I20", "a retiring key is believed no longer", "./internal/token", "TestParseAccessOverKeyRotation", []edit{{"internal/token/keys.go",
-		"return !k.RetireAt.IsZero() && !now.Before(k.RetireAt)", "return !k.RetireAt.IsZero()"}}},
-	{"I20", "a key that retires is gone before its tokens are", "./internal/auth", "TestKeyRotationKeepsTokens", []edit{{"internal/auth/keys.go",
-		"k.RetireAt = next.UseFrom.Add(s.o.AccessTTL + retireAfter)", "k.RetireAt = next.UseFrom"}}},
-	{edge, "another site posts a page's form", "./internal/server", "TestPagesRefuseOtherSites", []edit{{"internal/server/routes.go",
-		"x.s.cookies.allowed && x.s.cross.Check(x.r) != nil", "false"}}},
-	{edge, "a page sends people on to anywhere", "./internal/server", "TestReturnTo", []edit{{"internal/auth/clients.go",
-		"if !ok || !c.registered(alias, originOf(u)) {", "if !ok {"}}},
-	{edge, "a page elsewhere makes its visitors open dead links", "./internal/server", "TestLinksAreOpenedByPeople", []edit{{"internal/server/cors.go",
-		"return !goes && !calls", "return !goes && !calls && false"}}},
-	{edge, "script reads the cookie of a session", "./internal/server", "TestCookiesByPublicURL", []edit{{"internal/server/cookies.go",
-		"HttpOnly: true,", "HttpOnly: false,"}}},
-	{edge, "looking at a link spends it", "./internal/auth", "TestVerifyLinkAlive", []edit{{"internal/auth/links.go",
-		"\tif kind != mail.Verify || !s.o.SignupOpen {", "\tif kind == mail.Verify {\n\t\tif err := s.VerifyEmail(ctx, email, code, peer); err != nil {\n\t\t\treturn false, err\n\t\t}\n\t}\n\tif kind != mail.Verify || !s.o.SignupOpen {"}}},
+	{"I5", "a sign-in that was running makes a session with the old password", "TestPasswordChangeAgainstSignIns", []edit{{"WHERE id = $1 AND epoch = $2 AND disabled_at IS NULL", "WHERE id = $1 AND $2 > 0 AND disabled_at IS NULL"}}},
+	{"I5", "a password change leaves older sessions alive", "TestModel", []edit{{"if _, err := tx.EndSessions(u.ID, keep, reason, now); err != nil {", "if err := error(nil); err != nil {"}}},
+	{"I6", "the end of a long password does not count", "TestHashVerifiesItsPasswordAlone", []edit{{"argon2.IDKey([]byte(pw),", "argon2.IDKey([]byte(pw[:min(len(pw), 72)]),"}}},
+	{"I6", "a rehash may bring an older password back", "TestChangingAUser", []edit{{"WHERE id = $1 AND password_hash = $2`, id, from, to)", "WHERE id = $1 AND $2 <> ''`, id, from, to)"}}},
+	{"I7", "a label may name the key of another use", "TestNoKeyServesTwoUses", []edit{{"hkdf.Expand(sha256.New, key.prk, use, sha256.Size)", "hkdf.Expand(sha256.New, key.prk, strings.TrimPrefix(use, \"mac \"), sha256.Size)"}}},
+	{"I7", "a token of one purpose is accepted for another", "TestVerify", []edit{{"hash, wellFormed := token.OneTimeHash(string(kind), raw)", "hash, wellFormed := token.OneTimeHash(string(mail.Reset), raw)"}}},
+	{"I7", "any issuer's access token is accepted", "TestParseAccessAsksForIssuerAndAudience", []edit{{"c.Issuer != issuer", "false"}}},
+	{"I7", "any plain JWT of ours is an access token", "TestAccessTypes", []edit{{"kind == PlainType && c.Use != accessUse", "kind == PlainType && c.Use == \"-\""}}},
+	{"I7", "a refresh looks at no session's kind", "TestTokensOpenTheirOwnKindAlone", []edit{{"AND overall_expires_at > $5 AND kind = $9", "AND overall_expires_at > $5 AND $9 <> ''"}, {"if session.Kind != kindAuth {", "if false {"}}},
+	{"I7", "a page's cookie opens what it does not know", "TestPageTokenOpensPagesAlone", []edit{{"case !slices.Contains(kinds, session.Kind):", "case len(kinds) == 0 && !slices.Contains(kinds, session.Kind):"}}},
+	{"I8", "guesses are not checked under the permit", "TestThrottleCountsParallelGuesses", []edit{{"\t\tif err := s.throttle.Check(ctx, a); err != nil {\n\t\t\treturn err\n\t\t}\n", ""}}},
+	{"I8", "guesses are checked before the permit", "TestThrottleCountsParallelGuesses", []edit{{"\treturn s.withPermit(ctx, turnOf(a), func() error {\n\t\tif err := s.throttle.Check(ctx, a); err != nil {\n\t\t\treturn err\n\t\t}\n",
+		"\tif err := s.throttle.Check(ctx, a); err != nil {\n\t\treturn err\n\t}\n\treturn s.withPermit(ctx, turnOf(a), func() error {\n"}}},
+	{"I8", "a stranger's guesses are counted against a known device", "TestThrottleKnownDevice", []edit{{"if a.own != nil {\n\t\treturn a.own\n\t}\n\treturn a.Account", "return a.Account"}}},
+	{"I9", "a success takes back what strangers added", "TestASuccessDoesNotTellOfAnAccount", []edit{{"return tx.TakeBack(a.Account, a.network)", "return tx.ClearAttempts(a.Account)"}}},
+	{"I9", "an unknown account costs no hash", "TestTimingKnownAgainstUnknown", []edit{{"\tfor _, cost := range slices.Sorted(", "\tif u.ID == \"\" {\n\t\treturn false\n\t}\n\tfor _, cost := range slices.Sorted("}}},
+	{"I9", "a cost that half of the accounts have is not computed for the others", "TestCommonCostsAreComputedForEverybody", []edit{{"row.Accounts*commonShare < all", "row.Accounts < all"}}},
+	{"I9", "what was encrypted for transport is compared before the old password is right", "TestChangeTellsNothingOfTheEncrypted", []edit{{"if !old.wrapped && !fresh.wrapped {", "if true {"}}},
+	{"I10", "a refused sign-up proves no address", "TestSignUpProvesTheAddress", []edit{{"if user.ID != \"\" && user.VerifiedAt.IsZero() {", "if false {"}}},
+	{"I10", "what failed is committed with its neighbours", "TestAFailureHarmsNoNeighbour", []edit{{"if _, undo := w.conn.exec(ctx, \"ROLLBACK TO one\"); undo != nil {", "if undo := error(nil); undo != nil {"}}},
+	{"I10", "a commit that failed is acknowledged", "TestAFailedCommitIsEverybodys", []edit{{"return w.fail(group, fmt.Errorf(\"commit: %w\", err))", "return -1"}}},
+	{"I10", "SQLite acknowledges before the disk has it", "TestLyingDisk", []edit{{`{"synchronous", "FULL", "2"}`, `{"synchronous", "NORMAL", "1"}`}}},
+	{"I11", "a Bearer is accepted when the session cannot be read", "TestUnavailable", []edit{{"\tcase err != nil:\n\t\treturn store.Session{}, err\n\tcase session.UserID", "\tcase err != nil:\n\t\treturn session, nil\n\tcase session.UserID"}}},
+	{"I11", "an outage signs people out of the pages", "TestDatabaseLocked", []edit{{"if e.Code == auth.CodeInvalidToken {", "if e.Code == auth.CodeInvalidToken || e.Code == auth.CodeUnavailable {"}}},
+	{"I12", "two spellings of an address are two accounts", "TestParseEmail", []edit{{"canonical = LowerASCII(local)", "canonical = local"}}},
+	{"I12", "several sign-ups at once each make the account", "TestSignUpsAtOnce", []edit{spendAgain, afterChange, {"ON CONFLICT (email) DO NOTHING", "ON CONFLICT (email) DO UPDATE SET password_hash = excluded.password_hash"}}},
+	{"I13", "a link leads to a path of the caller's", "TestEndpoint", []edit{{"base = registered\n", "base = asked\n"}}},
+	{edge, "a page sends people on to where an origin of ours is only the beginning", "TestReturnToIsRegistered", []edit{{"return slices.Contains(among, origin)", "return slices.ContainsFunc(among, func(o string) bool { return strings.HasPrefix(origin, o) })"}}},
+	{"I13", "a link is mailed for a request from before a password change", "TestLinkFromBeforeAChangeIsNotMailed", []edit{{"\t\tcase !row.CreatedAt.After(user.ChangedAt):\n\t\t\tm.outcome = outbox.Superseded\n\t\t\treturn nil\n\t\t}\n\t\tm.reads = user.Language\n\t\tm.link, m.hosted, err", "\t\t}\n\t\tm.reads = user.Language\n\t\tm.link, m.hosted, err"}}},
+	{"I13", "one domain's mail holds up everybody's", "TestOneDomainHoldsHalf", []edit{{"return held < heldAtMost && (", "return held < Deliverers && ("}}},
+	{"I14", "a master key prints", "TestKeysNeverPrint", []edit{{"\tkeys []masterKey\n}\n", "\tkeys []masterKey\n}\n\nfunc (m MasterKeys) Format(f fmt.State, _ rune) { fmt.Fprint(f, m.keys) }\n"}}},
+	{"I14", "a mail's address lies open in the outbox", "TestStolenDatabase", []edit{{"\t\tAddressMAC: mac,", "\t\tAddressMAC: append(mac, r.To...),"}}},
+	{"I15", "one more hashes than there are permits", "TestPoolUnderFlood", []edit{{"p.running < p.workers", "p.running <= p.workers"}}},
+	{"I15", "the queue for hashes has no end", "TestPoolServesInOrderAndShedsTheRest", []edit{{"p.waiting() > p.queue", "false"}}},
+	{"I15", "a flood from one /48 has a turn for each account that it makes up", "TestFloodFromOneNetwork", []edit{{"if level < len(w.networks) {\n\t\tat = max", "if level > 0 && level < len(w.networks) {\n\t\tat = max"}}},
+	{"I16", "a refresh moves the overall limit", "TestNoStatementMovesTheOverallLimit", []edit{{"\t\t\tlate_now   = FALSE\n", "\t\t\tlate_now   = FALSE,\n\t\t\toverall_expires_at = overall_expires_at + 1\n"}}},
+	{"I17", "an unverified account gets a session", "TestSignIn", []edit{{"if user.VerifiedAt.IsZero() {", "if false {"}}},
+	{"I18", "one user ends another's session", "TestEndSession", []edit{{"WHERE id = $1 AND user_id = $2 AND ended_at IS NULL`, id, userID, reason, now)", "WHERE id = $1 AND $2 <> '' AND ended_at IS NULL`, id, userID, reason, now)"}}},
+	{"I19", "a sign-in is not audited", "TestAuditTellsEverythingOnce", []edit{{"return audit.Write(tx, now, audit.Event{Kind: audit.SignIn, Outcome: audit.OK, UserID: user.ID, SessionID: session.ID}, peer)", "return nil"}}},
+	{"I20", "a page's session is not counted under its cookie's key", "TestPageSessionOverMasterKeys", []edit{{"KeyID:              p.kid,", "KeyID:              s.o.Master.Current(),"}}},
+	{"I20", "a retiring key is believed no longer", "TestParseAccessOverKeyRotation", []edit{{"return !k.RetireAt.IsZero() && !now.Before(k.RetireAt)", "return !k.RetireAt.IsZero()"}}},
+	{"I20", "a key that retires is gone before its tokens are", "TestKeyRotationKeepsTokens", []edit{{"key.RetireAt = next.UseFrom.Add(k.o.AccessTTL + retireAfter)", "key.RetireAt = next.UseFrom"}}},
+	{"I20", "a token that was found right once is believed when its key has retired", "TestVerifiedTokenKeepsItsTimes", []edit{{"return err == nil && !tooEarly(access.IssuedAt, now)", "return (err == nil || true) && !tooEarly(access.IssuedAt, now)"}}},
+	{edge, "another site posts a page's form", "TestPagesRefuseOtherSites", []edit{{"x.s.cookies.allowed && x.s.cross.Check(x.r) != nil", "false"}}},
+	{edge, "a page sends people on to anywhere", "TestReturnTo", []edit{{"if !ok || !c.registered(alias, address.OriginOf(u)) {", "if !ok {"}}},
+	{edge, "a page elsewhere makes its visitors open dead links", "TestLinksAreOpenedByPeople", []edit{{"return !goes && !calls", "return !goes && !calls && false"}}},
+	{edge, "a page elsewhere makes its visitors prefetch dead links", "TestPrefetchesAreNotCounted", []edit{{"if prefetches(x.r) {", "if prefetches(x.r) && false {"}}},
+	{edge, "dead links close the way to sign in", "TestDeadLinksLockNobodyOut", []edit{{"t.Count(ctx, linkLimit,", "t.Count(ctx, addressLimit,"}}},
+	{edge, "script reads the cookie of a session", "TestCookiesByPublicURL", []edit{{"HttpOnly: true,", "HttpOnly: false,"}}},
+	{"I8", "right passwords have no rate", "TestRightPasswordsHaveARate", []edit{{"if wait > 0 {\n\t\t\treturn tx.CountAudit(", "if wait < 0 {\n\t\t\treturn tx.CountAudit("}}},
+	{"I3", "what has just ended shrinks, although its access token may still be shown", "TestWhatHasJustEndedStaysWhole", []edit{{"now.Add(-u.o.AccessTTL-trimAfter)", "now"}}},
+	{edge, "a request reads the clients of a later moment", "TestOneRequestReadsOneSetOfClients", []edit{{"if peer.Clients != nil {", "if peer.Clients == noClients {"}}},
+	{edge, "an address in a mail or page becomes a link", "TestMailboxLeavesNothingToLink", []edit{{"if tag == \"\" || strings.Trim(tag, tagChars) != \"\" || Plain(tag) == \"\" {", "if tag == \"\" {"}}},
+	{edge, "one session's cookie opens another", "TestSessionDetailsAreForTheCookiesOwner", []edit{{"if s.unwrapID(in.SessionID) != named {", "if s.unwrapID(in.SessionID) == \"\" {"}}},
+	{edge, "any key opens the dev inbox", "TestDevInboxNeedsItsKey", []edit{{"return k != \"\" && subtle.ConstantTimeCompare([]byte(k), []byte(shown)) == 1", "return k != \"\" && subtle.ConstantTimeCompare([]byte(k), []byte(shown)) >= 0"}}},
+	{edge, "the admin listener answers a name that a page elsewhere gave us", "TestAdminListenerAnswersTheOperatorAlone", []edit{{"case loopback && !localHost(r.Host) && !loopbackLiteral(r.Host):", "case loopback && r.Host == \"\":"}}},
+	{edge, "looking at a link spends it", "TestVerifyLinkAlive", []edit{{"\tif kind != mail.Verify || !s.o.SignupOpen {", "\tif kind == mail.Verify {\n\t\tif err := s.VerifyEmail(ctx, email, code, peer); err != nil {\n\t\t\treturn false, err\n\t\t}\n\t}\n\tif kind != mail.Verify || !s.o.SignupOpen {"}}},
 }
 
 // What SECURITY.md names first for a promise is seen to go red, and so is nothing that it does not name.
@@ -171,7 +149,7 @@ func TestEachPromiseIsBroken(t *testing.T) {
 }
 
 func TestMutations(t *testing.T) {
-	if lane(t, true, false, false) {
+	if stage.Lane(t, true, false, false) {
 		t.Skip("LATCHKEY_RIG=long runs this: a few minutes of builds")
 	}
 	trees := make(chan string, 2) // each is being broken by one mutation at a time
@@ -194,8 +172,8 @@ func greenWithout(t *testing.T, tree string, trees chan<- string) {
 	t.Helper()
 	tests := map[string][]string{} // by package
 	for _, m := range mutations {
-		if !slices.Contains(tests[m.pkg], m.test) {
-			tests[m.pkg] = append(tests[m.pkg], m.test)
+		if pkg := packageOf(t, m.test); !slices.Contains(tests[pkg], m.test) {
+			tests[pkg] = append(tests[pkg], m.test)
 		}
 	}
 	for pkg, names := range tests {
@@ -211,23 +189,24 @@ func greenWithout(t *testing.T, tree string, trees chan<- string) {
 
 const racesToLose = 9
 
-// mustTurnRed breaks the rule in the tree, runs the test, and mends the tree.
+// mustTurnRed breaks the rule in the tree, runs the test, and restores the tree.
 func (m mutation) mustTurnRed(t *testing.T, tree string) {
 	t.Helper()
 	for _, e := range m.edits {
 		defer e.apply(t, tree)()
 	}
-	out, err := runTest(t, tree, m.pkg, m.test)
+	pkg := packageOf(t, m.test)
+	out, err := runTest(t, tree, pkg, m.test)
 	for range racesToLose { // what only a race shows is not lost at each try
 		if err != nil {
 			break
 		}
-		out, err = runTest(t, tree, m.pkg, m.test)
+		out, err = runTest(t, tree, pkg, m.test)
 	}
 	failed := bytes.Contains(out, []byte("\n--- FAIL: "+m.test+" ("))
 	switch {
 	case err == nil:
-		t.Errorf("%s %s stays green without it", m.pkg, m.test)
+		t.Errorf("%s %s stays green without it", pkg, m.test)
 	case !failed || bytes.Contains(out, []byte("PostgreSQL is part of")):
 		t.Errorf("it does not build, or the test did not run: %v\n%s", err, out)
 	default:
@@ -237,23 +216,85 @@ func (m mutation) mustTurnRed(t *testing.T, tree string) {
 
 var complaint = regexp.MustCompile(`\w+_test\.go:\d+: .*`)
 
-// apply makes the edit, in the one place where the file says so, and returns what unmakes it.
+// goFiles are the Go files of the tree for which want holds of their names.
+func goFiles(t *testing.T, tree string, want func(name string) bool) (files []string) {
+	t.Helper()
+	for _, top := range []string{"api", "client", "cmd", "internal", "rigs"} {
+		err := filepath.WalkDir(filepath.Join(tree, top), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && strings.HasSuffix(path, ".go") && want(d.Name()) {
+				files = append(files, path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+func isTestFile(name string) bool { return strings.HasSuffix(name, "_test.go") }
+
+// packageOf is the package that has the test, as go test takes it.
+func packageOf(t *testing.T, test string) string {
+	t.Helper()
+	var found []string
+	for _, file := range goFiles(t, "..", isTestFile) {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pkg := "./" + filepath.ToSlash(filepath.Dir(strings.TrimPrefix(file, "../"))); bytes.Contains(content, []byte("\nfunc "+test+"(")) {
+			found = append(found, pkg)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%s is in %q, want one package", test, found)
+	}
+	return found[0]
+}
+
+// place finds the one file of the tree that says what the edit changes, and what is in it.
+func (e edit) place(t *testing.T, tree string) (file string, content []byte) {
+	t.Helper()
+	times := 0
+	for _, path := range goFiles(t, tree, func(name string) bool { return !isTestFile(name) }) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(text, []byte(e.was)); n > 0 {
+			times, file, content = times+n, path, text
+		}
+	}
+	if times != 1 {
+		t.Fatalf("the code says %d times %q: name the rule's words here", times, e.was)
+	}
+	return file, content
+}
+
+// Each rule that is broken stands in one place, and each test in one package, wherever that may be now.
+func TestMutationsHaveTheirPlace(t *testing.T) {
+	for _, m := range mutations {
+		t.Run(m.invariant+" "+m.what, func(t *testing.T) {
+			packageOf(t, m.test)
+			for _, e := range m.edits {
+				e.place(t, "..")
+			}
+		})
+	}
+}
+
+// apply makes the edit and returns what unmakes it.
 func (e edit) apply(t *testing.T, tree string) (unmake func()) {
 	t.Helper()
-	file := filepath.Join(tree, e.file)
-	original, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(original), e.was); n != 1 {
-		t.Fatalf("%s says %d times %q: name the rule's words here", e.file, n, e.was)
-	}
+	file, original := e.place(t, tree)
 	write := func(content []byte) {
 		if err := os.WriteFile(file, content, 0o600); err != nil {
 			t.Error(err)
 		}
 	}
-	write([]byte(strings.Replace(string(original), e.was, e.now, 1)))
+	write(bytes.Replace(original, []byte(e.was), []byte(e.now), 1))
 	return func() { write(original) }
 }
 

@@ -56,7 +56,7 @@ func TestTwoNodes(t *testing.T) {
 		},
 	}
 	for name, end := range ends {
-		for i := range lane(t, 8, 80, 400) {
+		for i := range stage.Lane(t, 8, 80, 400) {
 			here, there := nodes[i%2], nodes[1-i%2]
 			session, other := signIn(t, there, email, password), signIn(t, here, email, password)
 			if !alive(t, here, session.AccessToken) || !alive(t, there, session.AccessToken) {
@@ -98,7 +98,7 @@ func TestTwoNodesRefresh(t *testing.T) {
 	const email, password = "ada@example.com", "correct horse battery staple"
 	member(t, nodes[0], p, email, password)
 	tokens := signIn(t, nodes[1], email, password)
-	for i := range lane(t, 40, 400, 4000) {
+	for i := range stage.Lane(t, 40, 400, 4000) {
 		before := generationOf(tokens.RefreshToken)
 		presented := tokens.RefreshToken
 		tokens = refresh(t, nodes[i%2], presented)
@@ -137,7 +137,7 @@ func TestTwoNodesMailOnce(t *testing.T) {
 	p := stage.NewPost(t)
 	nodes := pair(t, p)
 	ctx := context.Background()
-	mailboxes := make([]string, lane(t, 40, 400, 2000))
+	mailboxes := make([]string, stage.Lane(t, 40, 400, 2000))
 	var all sync.WaitGroup
 	for i := range mailboxes {
 		mailboxes[i] = fmt.Sprintf("user%d@example.com", i)

@@ -81,7 +81,7 @@ func refused(t testing.TB, err error, code string) {
 // pageCookie is where the hosted pages keep who is signed in, on loopback.
 const pageCookie = "latchkey-session"
 
-// onPage posts a form of the pages, with the token of who is signed in or without, and follows no redirect.
+// onPage posts a form of the pages, with the token of whoever is signed in, or without, and follows no redirect.
 func onPage(t testing.TB, n *stage.Node, path, token string, form url.Values) *http.Response {
 	t.Helper()
 	method, body := http.MethodPost, form.Encode()

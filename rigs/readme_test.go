@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -72,6 +73,7 @@ func TestReadme(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	shell := exec.CommandContext(ctx, "/bin/sh")
+	shell.Dir = filepath.Dir(n.Data) // where `make run` puts ./data
 	shell.Stdin = strings.NewReader(script.String())
 	out, err := shell.CombinedOutput()
 	if err != nil {

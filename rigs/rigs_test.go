@@ -9,6 +9,7 @@ package rigs
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"strconv"
@@ -26,7 +27,20 @@ var run struct {
 	databases int
 }
 
+// together is how many rigs run at once, unless -parallel says otherwise. They wait most of the time: for a limit to run
+// out, for a process, for mail.
+const together = 4
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		if err := flag.Set("test.parallel", strconv.Itoa(together)); err != nil {
+			fmt.Fprintln(os.Stderr, "run rigs together:", err)
+			os.Exit(1)
+		}
+	}
 	code := m.Run()
 	if err := endRun(); err != nil {
 		fmt.Fprintln(os.Stderr, "clean up after the rigs:", err)
@@ -42,22 +56,6 @@ func endRun() (err error) {
 		err = run.cluster.Close()
 	}
 	return errors.Join(err, stage.End())
-}
-
-// lane chooses by the length of the run.
-func lane[T any](t testing.TB, short, long, soak T) T {
-	t.Helper()
-	switch name := os.Getenv("LATCHKEY_RIG"); name {
-	case "":
-		return short
-	case "long":
-		return long
-	case "soak":
-		return soak
-	default:
-		t.Fatalf("LATCHKEY_RIG is %q: write long or soak, or leave it out", name)
-		return short
-	}
 }
 
 // postgres is an empty database in the cluster that the rigs share.

@@ -63,14 +63,14 @@ func TestSMTPOutage(t *testing.T) {
 		return a
 	}
 
-	samples := lane(t, 40, 200, 2000)
+	samples := stage.Lane(t, 40, 200, 2000)
 	phase(10) // the first requests of a process are not like the others
 	normal := phase(samples)
 	var outages []asked
 	for _, mood := range []stage.Mood{stage.Away, stage.Mute, stage.Forgetful} {
 		p.Be(mood)
 		outages = append(outages, phase(samples))
-		time.Sleep(lane(t, 500*time.Millisecond, 8*time.Second, time.Minute))
+		time.Sleep(stage.Lane(t, 500*time.Millisecond, 8*time.Second, time.Minute))
 	}
 	p.Be(stage.Cheerful)
 	for _, name := range []string{"forgot-password", "verification-mail", "sign-in", "refresh"} {
@@ -90,7 +90,7 @@ func TestSMTPOutage(t *testing.T) {
 func allArrive(t *testing.T, p *stage.Post, phases []asked) {
 	t.Helper()
 	back, repeats, count := time.Now(), 0, 0
-	patience := lane(t, 30*time.Second, 3*time.Minute, 20*time.Minute)
+	patience := stage.Lane(t, 30*time.Second, 3*time.Minute, 20*time.Minute)
 	for _, phase := range phases {
 		for _, mailbox := range phase.mailboxes {
 			letters, ok := p.Await(mailbox, patience, func(l []stage.Letter) bool { return len(l) > 0 })
@@ -173,7 +173,8 @@ func awaitMail(t *testing.T, n *stage.Node, id, what string, done func(outgoing)
 
 func isIn(state string) func(outgoing) bool { return func(m outgoing) bool { return m.State == state } }
 
-// A 4xx is tried again and arrives; a 5xx is final, and says why.
+// A 4xx is tried again and arrives, and so is a 5xx that speaks of us; one that speaks of the recipient is final,
+// says why, and can be taken back by an operator.
 func TestSMTPRefuses(t *testing.T) {
 	t.Parallel()
 	p := stage.NewPost(t)
@@ -196,6 +197,20 @@ func TestSMTPRefuses(t *testing.T) {
 	if m.Tries != 1 || !strings.Contains(m.LastError, "550") || len(p.To("nobody@example.com")) != 0 {
 		t.Errorf("after a 550: %+v", m)
 	}
+	p.Treat("nobody@example.com", stage.Cheerful)
+	n.Must("", "mail", "retry", "--id", id)
+	if m = awaitMail(t, n, id, "sent", isIn("sent")); m.Tries != 2 || len(p.To("nobody@example.com")) != 1 {
+		t.Errorf("revived: %+v", m)
+	}
+
+	p.Be(stage.Averse)
+	id = askForMail(t, n, "cyd@example.com")
+	m = awaitMail(t, n, id, "tried", func(m outgoing) bool { return m.LastError != "" })
+	if m.State != "waiting" || !strings.Contains(m.LastError, "MAIL: 553") {
+		t.Errorf("after a 553 to MAIL: %+v", m)
+	}
+	p.Be(stage.Cheerful)
+	awaitMail(t, n, id, "sent", isIn("sent"))
 }
 
 // One address that the mail server always refuses, one it always puts off and one that hangs: everybody
@@ -210,7 +225,7 @@ func TestSMTPPoison(t *testing.T) {
 		p.Treat(mailbox, mood)
 		rows[mood] = askForMail(t, n, mailbox)
 	}
-	for i := range lane(t, 20, 100, 400) {
+	for i := range stage.Lane(t, 20, 100, 400) {
 		mailbox := fmt.Sprintf("user%d@example.com", i)
 		asked := time.Now()
 		if err := n.Client().RequestVerification(context.Background(), api.VerificationMailRequest{Email: mailbox}); err != nil {
@@ -229,6 +244,102 @@ func TestSMTPPoison(t *testing.T) {
 	for _, mood := range []stage.Mood{stage.Busy, stage.Mute} {
 		n.Command("", "mail", "retry", "--id", rows[mood]) // it may be under way
 		awaitMail(t, n, rows[mood], "sent", isIn("sent"))
+	}
+}
+
+// The mail servers of some domains are slow, and many letters are asked for to each. Everybody else's mail
+// arrives within seconds all the while, none is lost, and a domain that recovers is served again.
+func TestSMTPSlowDomains(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		domains []string
+		each    int
+		settle  time.Duration // until it is known that they are slow
+	}{
+		{"one", []string{"slow.example"}, 16, 0},
+		{"one, by many of its hosts", []string{"a.slow.example", "b.slow.example", "c.slow.example", "slow.example"}, 4, 0},
+		{"several", []string{"slow1.example", "slow2.example", "slow3.example"}, 5, 22 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.settle > 0 && !stage.Lane(t, false, true, true) {
+				t.Skip("takes as long as it takes to know that they are slow: in the long and soak lanes")
+			}
+			t.Parallel()
+			p := stage.NewPost(t)
+			n := stage.StartNode(t, stage.Settings{"SMTP_URL": p.URL()})
+			var slow []string
+			for _, domain := range tt.domains {
+				p.Treat("@"+domain, stage.Slow)
+				for i := range tt.each {
+					slow = append(slow, fmt.Sprintf("user%d@%s", i, domain))
+				}
+			}
+			for _, mailbox := range slow {
+				ask(t, n, mailbox)
+			}
+			othersArrive(t, n, p, time.Now(), tt.settle)
+			for _, domain := range tt.domains {
+				p.Treat("@"+domain, stage.Cheerful)
+			}
+			p.Be(stage.Cheerful) // whoever is kept waiting is cut off
+			for _, mailbox := range slow {
+				if _, ok := p.Await(mailbox, 90*time.Second, func(l []stage.Letter) bool { return len(l) > 0 }); !ok {
+					t.Errorf("no mail to %s although its domain has recovered", mailbox)
+				}
+			}
+		})
+	}
+}
+
+// A domain that puts every letter off at first costs nobody else anything, and gets its letters.
+func TestSMTPGreylisting(t *testing.T) {
+	t.Parallel()
+	p := stage.NewPost(t)
+	n := stage.StartNode(t, stage.Settings{"SMTP_URL": p.URL()})
+	p.Treat("@grey.example", stage.Busy)
+	var grey []string
+	for i := range 16 {
+		grey = append(grey, fmt.Sprintf("user%d@grey.example", i))
+		ask(t, n, grey[i])
+	}
+	othersArrive(t, n, p, time.Now(), 0)
+	p.Treat("@grey.example", stage.Cheerful)
+	for _, mailbox := range grey {
+		if _, ok := p.Await(mailbox, 60*time.Second, func(l []stage.Letter) bool { return len(l) > 0 }); !ok {
+			t.Errorf("no mail to %s", mailbox)
+		}
+	}
+}
+
+// othersArrive asks for mail to other domains, for a while after the slow ones are known, and wants each letter within seconds.
+func othersArrive(t *testing.T, n *stage.Node, p *stage.Post, began time.Time, settle time.Duration) {
+	t.Helper()
+	var longest time.Duration
+	count := 0
+	watched := settle + stage.Lane(t, 8*time.Second, 20*time.Second, time.Minute)
+	for i := 0; time.Since(began) < watched; i++ {
+		mailbox := fmt.Sprintf("user%d@other%d.example", i, i%3)
+		asked := time.Now()
+		ask(t, n, mailbox)
+		patience := 5*time.Second + max(0, settle-asked.Sub(began))
+		if _, ok := p.Await(mailbox, patience, func(l []stage.Letter) bool { return len(l) > 0 }); !ok {
+			t.Fatalf("%v after the slow ones were asked for, a mail to %s did not arrive within %v", asked.Sub(began).Round(time.Second), mailbox, time.Since(asked))
+		}
+		took := time.Since(asked)
+		if asked.Sub(began) > settle {
+			longest = max(longest, took)
+		}
+		count++
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Logf("%d mails of others, the longest %v under way", count, longest.Round(time.Millisecond))
+}
+
+func ask(t *testing.T, n *stage.Node, mailbox string) {
+	t.Helper()
+	if err := n.Client().RequestVerification(context.Background(), api.VerificationMailRequest{Email: mailbox}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -63,7 +63,7 @@ func TestDatabaseLocked(t *testing.T) {
 	t.Parallel()
 	p := stage.NewPost(t)
 	n := stage.StartNode(t, stage.Settings{"SMTP_URL": p.URL(), "CLIENTS_FILE": clientsFile(t)})
-	outage{n, p, writing}.endure(t, lane(t, 1, 5, 20), func() (over func()) {
+	outage{n, p, writing}.endure(t, stage.Lane(t, 1, 5, 20), func() (over func()) {
 		db := openDatabase(t, n)
 		db.exec("BEGIN EXCLUSIVE")
 		return func() {
@@ -86,7 +86,7 @@ func TestDatabaseGone(t *testing.T) {
 	})
 	p := stage.NewPost(t)
 	n := stage.StartNode(t, stage.Settings{"DATABASE_URL": newDatabase(t, cluster, "gone"), "SMTP_URL": p.URL(), "CLIENTS_FILE": clientsFile(t)})
-	outage{n, p, reading}.endure(t, lane(t, 3, 30, 100), func() (over func()) {
+	outage{n, p, reading}.endure(t, stage.Lane(t, 3, 30, 100), func() (over func()) {
 		if err := cluster.Stop(); err != nil {
 			t.Fatal(err)
 		}
@@ -109,12 +109,17 @@ type outage struct {
 func (o outage) endure(t *testing.T, rounds int, begin func() (over func())) {
 	t.Helper()
 	probes := append(o.honest(t), o.foreign(t)...)
+	for _, p := range probes { // a secret that was right within the minute needs no writing to be right again
+		if p.basic && p.needs == reading {
+			o.ask(t, p)
+		}
+	}
 	over := begin()
 	for range rounds {
 		askAll(probes, func(p probe) { o.during(t, p) })
 	}
-	if got, want := o.node.Status(o.node.Admin+"/readyz"), map[bool]int{true: 503, false: 200}[o.refuses == reading]; got != want {
-		t.Errorf("readyz: status %d, want %d", got, want)
+	if got := o.node.Status(o.node.Admin + "/readyz"); got != http.StatusServiceUnavailable {
+		t.Errorf("readyz of a node that cannot write: status %d, want 503", got)
 	}
 	if got := o.node.Status(o.node.URL + "/healthz"); got != http.StatusOK {
 		t.Errorf("healthz: status %d: the process lives", got)
@@ -209,6 +214,7 @@ func (o outage) ask(t *testing.T, p probe) (*http.Response, []byte) {
 	}
 	if p.basic {
 		req.SetBasicAuth(introspector, url.QueryEscape(clientSecret))
+		req = req.WithContext(stage.At(req.Context(), "10.1.2.3")) // a resource server stays where it is
 	}
 	res, err := o.node.HTTP.Do(req)
 	if err != nil {

@@ -3,7 +3,6 @@ package rigs
 // After a restart: is every promise that was acknowledged still kept?
 
 import (
-	"context"
 	"math/rand/v2"
 	"time"
 
@@ -48,13 +47,15 @@ func (a *account) verifyPassword() {
 
 // letsIn signs in and, where that works, out again.
 func (a *account) letsIn(password string) bool {
-	tokens, err := a.cl.SignIn(context.Background(), api.SignInRequest{Email: a.email, Password: password})
+	a.shown++
+	tokens, err := a.cl.SignIn(a.here(), api.SignInRequest{Email: a.email, Password: password})
 	if client.CodeOf(err) == "invalid_credentials" {
 		return false
 	}
 	if err == nil {
-		err = a.cl.SignOut(context.Background(), tokens.AccessToken, api.SignOutRequest{})
+		err = a.cl.SignOut(a.here(), tokens.AccessToken, api.SignOutRequest{})
 		a.dead = append(a.dead, newDevice(tokens))
+		a.moveOn()
 	}
 	if err != nil {
 		a.complain("sign in after the restart: %v", err)
@@ -93,12 +94,12 @@ func (a *account) settled(happened bool) {
 // accepted says whether a session's tokens are. Both must have the same answer, and looking with a dead
 // token changes nothing.
 func (a *account) accepted(d *device) bool {
-	_, err := a.cl.UserInfo(context.Background(), d.access)
+	_, err := a.cl.UserInfo(a.here(), d.access)
 	byAccess := err == nil
 	if err != nil && client.CodeOf(err) != "invalid_token" {
 		a.complain("access token of %s after the restart: %v", d.id, err)
 	}
-	tokens, err := a.cl.Refresh(context.Background(), d.refresh)
+	tokens, err := a.cl.Refresh(a.here(), d.refresh)
 	if err != nil && client.CodeOf(err) != "invalid_refresh_token" {
 		a.complain("refresh token of %s after the restart: %v", d.id, err)
 	}
@@ -115,7 +116,7 @@ func (a *account) accepted(d *device) bool {
 // unless an unanswered refresh may have gone one further.
 func (a *account) verifyLive(d *device) {
 	if d.previous != "" && !d.unsure && time.Since(d.turned) < sticky {
-		tokens, err := a.cl.Refresh(context.Background(), d.previous)
+		tokens, err := a.cl.Refresh(a.here(), d.previous)
 		if err != nil || tokens.RefreshToken != d.refresh {
 			a.complain("session %s: the predecessor yields generation %d (%v), not the acknowledged %d", d.id, generationOf(tokens.RefreshToken), err, d.generation)
 		}

@@ -19,19 +19,28 @@ import (
 
 // sighting is one request and its answer.
 type sighting struct {
-	what         string // method and path
-	began, ended time.Time
-	status       int // 0: there was none
+	what         string    // method and path
+	began, ended time.Time // ended is zero while it is under way
+	status       int       // 0: there was none
 	retryAfter   string
 }
 
 func (s sighting) took() time.Duration { return s.ended.Sub(s.began) }
 
+func (s sighting) succeeded() bool { return s.status/100 == 2 }
+
+func (s sighting) refused() bool { return s.status == http.StatusServiceUnavailable }
+
+func (s sighting) path() string {
+	_, path, _ := strings.Cut(s.what, " ")
+	return path
+}
+
 // witness is an http.RoundTripper that remembers.
 type witness struct {
 	next http.RoundTripper
 	mu   sync.Mutex
-	seen []sighting
+	seen []*sighting
 }
 
 // watch returns a client of the node's whose requests are witnessed.
@@ -41,16 +50,23 @@ func watch(n *stage.Node) (*client.Client, *witness) {
 }
 
 func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {
-	s := sighting{what: r.Method + " " + r.URL.Path, began: time.Now()}
+	s := w.sees(r)
 	res, err := w.next.RoundTrip(r)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	s.ended = time.Now()
 	if err == nil {
 		s.status, s.retryAfter = res.StatusCode, res.Header.Get("Retry-After")
 	}
+	return res, err
+}
+
+func (w *witness) sees(r *http.Request) *sighting {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	s := &sighting{what: r.Method + " " + r.URL.Path, began: time.Now()}
 	w.seen = append(w.seen, s)
-	return res, err
+	return s
 }
 
 // sightings are what a witness saw.
@@ -61,26 +77,68 @@ func (w *witness) within(from, to time.Time) sightings {
 	return w.filter(func(s sighting) bool { return s.began.After(from) && s.ended.Before(to) })
 }
 
+// filter are those of the answered requests.
 func (w *witness) filter(which func(sighting) bool) (found sightings) {
+	return w.all(func(s sighting) bool { return !s.ended.IsZero() && which(s) })
+}
+
+// all are those of the requests, answered or under way.
+func (w *witness) all(which func(sighting) bool) (found sightings) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range w.seen {
-		if which(s) {
+		if which(*s) {
+			found = append(found, *s)
+		}
+	}
+	return found
+}
+
+// seenWithin is how long it may take, on a busy machine, until somebody has asked for what a test is about.
+const seenWithin = time.Minute
+
+// awaitEach waits until each path has been asked for, answered in the way that which says. What a test then asserts of
+// that time is asserted of something.
+func (w *witness) awaitEach(t *testing.T, when string, which func(sighting) bool, paths ...string) {
+	t.Helper()
+	await(t, fmt.Sprintf("%s: each of %q is answered as it must be", when, paths), func() bool { return w.filter(which).cover(paths) })
+}
+
+// await waits until a condition holds.
+func await(t *testing.T, what string, met func() bool) {
+	t.Helper()
+	for end := time.Now().Add(seenWithin); !met(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", seenWithin, what)
+		}
+	}
+}
+
+// since are the requests that began after a moment and of which something is true.
+func since(from time.Time, which func(sighting) bool) func(sighting) bool {
+	return func(s sighting) bool { return s.began.After(from) && which(s) }
+}
+
+func anyway(sighting) bool { return true }
+
+// of keeps the requests of some paths.
+func (all sightings) of(paths ...string) (found sightings) {
+	for _, s := range all {
+		if slices.Contains(paths, s.path()) {
 			found = append(found, s)
 		}
 	}
 	return found
 }
 
-// of keeps the requests of some paths.
-func (all sightings) of(paths ...string) (found sightings) {
-	for _, s := range all {
-		_, path, _ := strings.Cut(s.what, " ")
-		if slices.Contains(paths, path) {
-			found = append(found, s)
+// cover says whether each path is among them.
+func (all sightings) cover(paths []string) bool {
+	for _, path := range paths {
+		if len(all.of(path)) == 0 {
+			return false
 		}
 	}
-	return found
+	return true
 }
 
 // slowest is how long the slowest took.
@@ -148,7 +206,7 @@ func (all sightings) onlyRefused(t *testing.T, when string) (refused int) {
 	t.Helper()
 	t.Logf("%s: %v", when, all)
 	for _, s := range all {
-		if s.status/100 != 2 {
+		if !s.succeeded() {
 			refused++
 			s.mustBeRefused(t, when)
 		}
@@ -159,7 +217,7 @@ func (all sightings) onlyRefused(t *testing.T, when string) (refused int) {
 // successes counts the 2xx.
 func (all sightings) successes() (n int) {
 	for _, s := range all {
-		if s.status/100 == 2 {
+		if s.succeeded() {
 			n++
 		}
 	}

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Gets what the tests need besides Go: PostgreSQL's server programs (each test run starts a cluster
-# of its own), a C compiler (the race detector is cgo), curl and Node.js, 18 or later (README's first five
+# of its own) and pgbouncer, a C compiler (the race detector is cgo), curl and Node.js, 18 or later (README's first five
 # minutes, the documentation's examples), and for what people see Chromium, fonts for every language, and
 # npm, which brings axe-core. Does nothing where all are there.
 set -eu
@@ -37,8 +37,13 @@ get_packages() {
 	[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund
 }
 
+has_pooler() {
+	command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ]
+}
+
 missing=''
 has_postgresql || missing='postgresql'
+has_pooler || missing="$missing pgbouncer"
 has_compiler || missing="$missing gcc libc6-dev"
 command -v curl >/dev/null 2>&1 || missing="$missing curl"
 command -v node >/dev/null 2>&1 || missing="$missing nodejs"
@@ -53,12 +58,12 @@ fi
 
 if ! command -v apt-get >/dev/null 2>&1; then
 	cat >&2 <<-'EOF'
-	The tests need PostgreSQL's server programs (initdb, postgres), a C compiler, curl, Node.js with npm, Chromium and fonts for
+	The tests need PostgreSQL's server programs (initdb, postgres), pgbouncer, a C compiler, curl, Node.js with npm, Chromium and fonts for
 	every language. Install them:
-	  Fedora, RHEL   sudo dnf install postgresql-server gcc curl nodejs npm chromium google-noto-sans-*-fonts google-noto-sans-cjk-fonts
-	  Arch           sudo pacman -S postgresql gcc curl nodejs npm chromium noto-fonts noto-fonts-cjk
-	  Alpine         sudo apk add postgresql gcc musl-dev curl nodejs npm chromium fontconfig font-noto-all font-noto-cjk
-	  macOS          brew install postgresql node fontconfig; brew install --cask chromium; xcode-select --install
+	  Fedora, RHEL   sudo dnf install postgresql-server pgbouncer gcc curl nodejs npm chromium google-noto-sans-*-fonts google-noto-sans-cjk-fonts
+	  Arch           sudo pacman -S postgresql pgbouncer gcc curl nodejs npm chromium noto-fonts noto-fonts-cjk
+	  Alpine         sudo apk add postgresql pgbouncer gcc musl-dev curl nodejs npm chromium fontconfig font-noto-all font-noto-cjk
+	  macOS          brew install postgresql pgbouncer node fontconfig; brew install --cask chromium; xcode-select --install
 	and see that initdb and chromium are on PATH.
 	EOF
 	exit 1

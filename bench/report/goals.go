@@ -123,6 +123,7 @@ func restGoals(engine string) []goal {
 	swept := Key{"sweep", engine, WhileSweeping, "refresh"}
 	all := []goal{
 		{what: "refresh while old sessions are forgotten: p99, " + engine, bound: 25, atMost: true, unit: "ms", value: p99(swept), limited: swept, why: whySweep(engine)},
+		{what: "p99 of refreshes beside a user with a long past, of that without, " + engine, bound: 1.2, atMost: true, unit: "x", value: quantity(Key{"past", engine, "", PastRatio})},
 		{what: "start to first 200, " + engine, bound: 50, atMost: true, unit: "ms", value: quantity(Key{"start", engine, "", StartWithData}), why: whyStart(engine)},
 		{what: "idle memory, " + engine, bound: 40, atMost: true, unit: "MB", value: quantity(Key{"memory", engine, "", "idle"}), why: whyIdle(engine)},
 		{what: "growth of the database at rest by 10,000 refreshes of warm sessions, " + engine, bound: 66, atMost: true, unit: "kB", value: quantity(Key{"growth", engine, "", GrowthAtRest}), why: whyGrowth(engine)},

@@ -185,6 +185,7 @@ func (r *Results) writeMixed(p *page) {
 		{"flood", "Under a flood of wrong sign-ins", "64 callers guess as fast as they are answered; 80 refreshes a second are due; a user signs in from a known device once a second."},
 		{"scale", "By size of the database", "64 callers (sign-in: 2), on databases of different sizes in turns."},
 		{"sweep", "While the server forgets old sessions", "64 callers refresh, as fast as they go, right after a start with many sessions that ended 40 days ago, and again when all are forgotten."},
+		{"past", "Beside a user with a long past", "80 refreshes a second of others are due while four callers sign in as one user and eight end its other sessions; in turns with a user who has none ended."},
 	} {
 		var rows [][]string
 		for _, f := range r.Figures {

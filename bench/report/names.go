@@ -14,6 +14,10 @@ const (
 	WhileSweeping = "while old sessions are forgotten"
 	NotSweeping   = "with nothing to forget"
 
+	LongPast  = "beside a user with a long past"
+	NoPast    = "beside a user with none"
+	PastRatio = "p99 of refreshes beside a user with a long past, of that without"
+
 	GrowthAtRest = "of the database at rest, by 10,000 refreshes"
 	GrowthTable  = "of it, sessions with their indexes"
 	GrowthLog    = "log beside it after them, while running"

@@ -16,7 +16,7 @@ func (r *Results) Write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("encode results: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "plots"), 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, resultsFile), append(text, '\n'), 0o644); err != nil {
@@ -48,6 +48,9 @@ func Read(dir string) (*Results, error) {
 }
 
 func (r *Results) render(dir string) error {
+	if err := os.MkdirAll(filepath.Join(dir, "plots"), 0o755); err != nil {
+		return err
+	}
 	plots := r.plots()
 	var err error
 	for _, p := range plots {

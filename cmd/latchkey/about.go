@@ -56,7 +56,7 @@ func (a *app) blocklistBuild() *cobra.Command {
 			defer f.Close()
 			list = f
 		}
-		count, err := writeNew(to, func(w io.Writer) (int, error) { return password.BuildBlocklist(w, list) })
+		count, err := writeNew(to, func(w io.Writer) (int, error) { return password.BuildBlocklist(w, readerWithoutMark(list)) })
 		if err != nil {
 			return fmt.Errorf("build blocklist: %w", err)
 		}

@@ -5,14 +5,19 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"latchkey/api"
+	"latchkey/internal/audit"
 	"latchkey/internal/auth"
+	"latchkey/internal/store"
 )
 
 const (
@@ -40,7 +45,7 @@ type happening struct {
 	Times     int64    `json:"times"`
 }
 
-func happeningOf(e auth.AuditEvent) happening {
+func happeningOf(e store.AuditEvent) happening {
 	return happening{e.ID, at(e.At), e.Kind, e.Outcome, e.UserID, e.SessionID, e.Addr, e.UserAgent, e.RequestID, e.Times}
 }
 
@@ -51,39 +56,75 @@ func (h happening) columns() []string {
 const auditHeading = "AT KIND OUTCOME TIMES USER SESSION ADDRESS REQUEST"
 
 // auditFlags are what list, tail and export take alike.
-func auditFlags(cmd *cobra.Command) (query func() (auth.AuditQuery, error)) {
+func auditFlags(cmd *cobra.Command) (query func() (audit.Query, error)) {
 	since := cmd.Flags().String("since", "", "only what came later: a time (2026-11-23T08:00:00Z) or so long ago (36h)")
 	user := cmd.Flags().String("user", "", "only the account with this e-mail address or user `id`; an account that is deleted has only its id")
-	return func() (auth.AuditQuery, error) {
-		q := auth.AuditQuery{User: *user, Limit: auditPage}
-		if *since == "" {
-			return q, nil
+	kind := cmd.Flags().String("kind", "", "only this kind, such as sign_in; several with a comma between")
+	address := cmd.Flags().String("address", "", "only from this network address or range (203.0.113.7, 203.0.113.0/24, 2001:db8::/48)")
+	return func() (audit.Query, error) {
+		q := audit.Query{User: *user, Limit: auditPage}
+		err := narrow(&q, *kind, *address)
+		if err == nil {
+			q.Since, err = moment("since", *since)
 		}
-		if ago, err := time.ParseDuration(*since); err == nil && ago >= 0 {
-			q.Since = time.Now().Add(-ago)
-			return q, nil
-		}
-		at, err := time.Parse(time.RFC3339, *since)
-		if err != nil {
-			return q, usageError{fmt.Errorf("--since is %q: write a time like 2026-11-23T08:00:00Z, or how long ago like 36h", *since)}
-		}
-		q.Since = at
-		return q, nil
+		return q, err
 	}
 }
 
+// narrow reads what an event must be of and from.
+func narrow(q *audit.Query, kind, address string) error {
+	if kind != "" {
+		for name := range strings.SplitSeq(kind, ",") {
+			if !slices.Contains(audit.Kinds(), name) {
+				return usageError{fmt.Errorf("--kind has %q: there are %s", name, strings.Join(audit.Kinds(), ", "))}
+			}
+			q.Kinds = append(q.Kinds, name)
+		}
+	}
+	if address == "" {
+		return nil
+	}
+	prefix, err := parsePrefix(address)
+	if err != nil {
+		return usageError{fmt.Errorf("--address is %q: write a network address or range, such as 203.0.113.7 or 203.0.113.0/24", address)}
+	}
+	q.From = prefix
+	return nil
+}
+
+// moment reads a time, or how long ago; the zero time for nothing.
+func moment(flag, value string) (time.Time, error) {
+	if value == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(value); err == nil && ago >= 0 {
+		return time.Now().Add(-ago), nil
+	}
+	at, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return time.Time{}, usageError{fmt.Errorf("--%s is %q: write a time like 2026-11-23T08:00:00Z, or how long ago like 36h", flag, value)}
+	}
+	return at, nil
+}
+
 // eachEvent hands every event that fits to do, page by page, and returns where a next look goes on.
-func eachEvent(ctx context.Context, svc *auth.Service, q auth.AuditQuery, do func(happening) error) (auth.AuditQuery, error) {
+func eachEvent(ctx context.Context, svc *auth.Service, q audit.Query, do func(happening) error) (audit.Query, error) {
 	for {
 		page, err := svc.AuditEvents(ctx, q)
 		if err != nil {
 			return q, err
 		}
 		for _, e := range page {
+			if !q.Until.IsZero() && e.At.After(q.Until) {
+				return q, nil
+			}
+			q.Since, q.After = e.At, e.ID
+			if !q.Fits(e) {
+				continue
+			}
 			if err := do(happeningOf(e)); err != nil {
 				return q, err
 			}
-			q.Since, q.After = e.At, e.ID
 		}
 		if len(page) < q.Limit {
 			return q, nil
@@ -94,13 +135,20 @@ func eachEvent(ctx context.Context, svc *auth.Service, q auth.AuditQuery, do fun
 func (a *app) auditList() *cobra.Command {
 	cmd := leaf("list", "List the audit log, oldest first", nil)
 	query, asJSON := auditFlags(cmd), jsonFlag(cmd)
+	limit := cmd.Flags().Int("limit", 0, "only so many, the newest; 0: all")
 	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
+		if *limit < 0 {
+			return usageError{fmt.Errorf("--limit is %d: write a number from 1, or 0 for all", *limit)}
+		}
 		q, err := query()
 		if err != nil {
 			return err
 		}
 		var list []happening
 		_, err = eachEvent(ctx, svc, q, func(h happening) error {
+			if *limit > 0 && len(list) == *limit {
+				list = slices.Delete(list, 0, 1)
+			}
 			list = append(list, h)
 			return nil
 		})
@@ -115,15 +163,37 @@ func (a *app) auditList() *cobra.Command {
 func (a *app) auditExport() *cobra.Command {
 	cmd := leaf("export", "Write the audit log as JSON, an object a line", nil)
 	query := auditFlags(cmd)
+	after := cmd.Flags().String("after", "", "go on after the event with this `id`, the last of the export before; empty: from the beginning")
+	cmd.Long = cmd.Short + `.
+
+An event comes to light when its transaction commits, up to ten seconds after its time. With --after the last ten seconds
+are left to the next export, so that a chain of exports, each going on after the last id of the one before, has every
+event once. Begin the chain with --after "".`
 	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
 		q, err := query()
 		if err != nil {
 			return err
 		}
+		if cmd.Flags().Changed("after") {
+			if !q.Since.IsZero() {
+				return usageError{errors.New("--after and --since are both given: keep one")}
+			}
+			if q, err = goOn(ctx, svc, q, *after); err != nil {
+				return err
+			}
+		}
 		_, err = eachEvent(ctx, svc, q, func(h happening) error { return a.printEvent(h, true) })
 		return err
 	})
 	return cmd
+}
+
+// goOn makes q a link in a chain of exports: after the event with this id, up to what can no longer be preceded by an
+// event that has yet to commit.
+func goOn(ctx context.Context, svc *auth.Service, q audit.Query, id string) (audit.Query, error) {
+	q.Until = time.Now().Add(-tailOverlap)
+	err := svc.GoOnAfter(ctx, &q, id)
+	return q, err
 }
 
 func (a *app) auditTail() *cobra.Command {
@@ -157,13 +227,13 @@ func (a *app) auditTail() *cobra.Command {
 // look, and each event is handed over once.
 type follower struct {
 	svc   *auth.Service
-	query auth.AuditQuery
+	query audit.Query
 	seen  map[string]time.Time // when it was, by id
 }
 
 // newFollower begins with what is there since the query's time; without one, with what comes to light
 // from now on.
-func newFollower(ctx context.Context, svc *auth.Service, q auth.AuditQuery) (*follower, error) {
+func newFollower(ctx context.Context, svc *auth.Service, q audit.Query) (*follower, error) {
 	f := &follower{svc, q, map[string]time.Time{}}
 	if !q.Since.IsZero() {
 		return f, nil
@@ -217,7 +287,7 @@ func (a *app) auditDatabase() *cobra.Command {
 		if len(found) == 0 && !*asJSON {
 			return a.say("Every row keeps the invariants.")
 		}
-		err = listing(a, *asJSON, "INVARIANT ID WHAT", each(found, func(v auth.Violation) breach { return breach(v) }))
+		err = listing(a, *asJSON, "INVARIANT ID WHAT", each(found, func(v store.Violation) breach { return breach(v) }))
 		if err == nil && len(found) > 0 {
 			err = fmt.Errorf("%d rows break an invariant", len(found))
 		}

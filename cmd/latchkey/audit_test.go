@@ -4,10 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
+	"latchkey/internal/audit"
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
 	"latchkey/internal/store"
@@ -30,7 +32,7 @@ func TestTailMissesNothing(t *testing.T) {
 		}
 		follow := func(since time.Time) *follower {
 			t.Helper()
-			f, err := newFollower(ctx, r.Service, auth.AuditQuery{Since: since, Limit: 2})
+			f, err := newFollower(ctx, r.Service, audit.Query{Since: since, Limit: 2})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,6 +65,52 @@ func TestTailMissesNothing(t *testing.T) {
 			if n := len(f.seen); n > 4 {
 				t.Errorf("%d events are remembered: the ancient is among them", n)
 			}
+		}
+	})
+}
+
+// Exports that go on after the last id of the one before have every event once, those of one moment too, and leave
+// out what an event that has yet to commit could come before.
+func TestExportGoesOn(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		ctx := context.Background()
+		now := time.Now()
+		add := func(id string, ago time.Duration) {
+			t.Helper()
+			err := r.Store.Write(ctx, func(tx *store.Tx) error {
+				return tx.InsertAudit(store.AuditEvent{ID: id, At: now.Add(-ago), Kind: "sign_in", Outcome: "ok"})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		export := func(after string, want ...string) {
+			t.Helper()
+			var got []string
+			q, err := goOn(ctx, r.Service, audit.Query{Limit: 2}, after)
+			if err == nil {
+				_, err = eachEvent(ctx, r.Service, q, func(h happening) error {
+					got = append(got, h.ID)
+					return nil
+				})
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("after %q: %q, %v, want %q", after, got, err, want)
+			}
+		}
+		add("a", time.Hour)
+		add("b", time.Hour)
+		add("c", time.Hour)
+		add("d", time.Minute)
+		add("f", time.Second)
+		export("", "a", "b", "c", "d")
+		export("a", "b", "c", "d")
+		export("d")
+		add("e", 30*time.Second) // it committed late, but it is younger than the end of the export before
+		export("d", "e")
+		if _, err := goOn(ctx, r.Service, audit.Query{Limit: 2}, "nothing"); !errors.Is(err, auth.ErrNoEvent) {
+			t.Errorf("an id that is not there: %v", err)
 		}
 	})
 }

@@ -7,24 +7,33 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 )
 
 // loadConfig reads every key; file may be empty. The first mistake, in the table's order, is the
-// error: an operator mends one line at a time.
+// error: an operator fixes one line at a time.
 func loadConfig(env []string, file string) (*config, error) {
 	c := new(config)
-	keys := c.keys()
-	fromFile, err := readConfigFile(file, keys)
-	if err != nil {
+	if err := c.read(env, file); err != nil {
 		return nil, err
+	}
+	return c, c.checkTogether()
+}
+
+// read sets the named keys; all, where none is named.
+func (c *config) read(env []string, file string, only ...string) error {
+	keys := c.keys()
+	fromFile, err := c.readConfigFile(file, keys)
+	if err != nil {
+		return err
 	}
 	fromEnv, err := readEnvironment(env, keys)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, k := range keys {
 		value := k.fallback
@@ -33,14 +42,18 @@ func loadConfig(env []string, file string) (*config, error) {
 				value = v
 			}
 		}
-		if value == "" {
+		if value == "" || len(only) > 0 && !slices.Contains(only, k.name) {
 			continue
 		}
-		if err := k.set(value); err != nil {
-			return nil, k.mistake(value, err)
+		err := checkStray(value)
+		if err == nil {
+			err = k.set(value)
+		}
+		if err != nil {
+			return k.mistake(value, err)
 		}
 	}
-	return c, c.checkTogether()
+	return nil
 }
 
 // mistake names the key, and the value unless it may hold a secret.
@@ -57,13 +70,12 @@ func readEnvironment(env []string, keys []key) (map[string]string, error) {
 	all := map[string]string{}
 	for _, line := range env {
 		name, value, _ := strings.Cut(line, "=")
-		all[name] = value
+		all[strings.TrimPrefix(name, string(byteOrderMark))] = value
 	}
-	_, inKubernetes := all["KUBERNETES_SERVICE_HOST"]
 	ours := map[string]string{}
 	for _, line := range env {
-		name, _, _ := strings.Cut(line, "=")
-		if !strings.HasPrefix(name, "LATCHKEY_") || inKubernetes && isServiceLink(name) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(line, string(byteOrderMark)), "=")
+		if !strings.HasPrefix(name, "LATCHKEY_") || isServiceLink(name, all) && !known(name, keys) {
 			continue
 		}
 		if !known(name, keys) {
@@ -71,22 +83,21 @@ func readEnvironment(env []string, keys []key) (map[string]string, error) {
 		}
 		ours[name] = all[name]
 	}
+	if fromWindows(ours) {
+		for name, value := range ours {
+			ours[name] = strings.TrimSuffix(value, "\r")
+		}
+	}
 	return ours, nil
-}
-
-// isServiceLink: Kubernetes puts such variables into every container of a namespace that has a
-// service called "latchkey"; they are not the operator's words.
-func isServiceLink(name string) bool {
-	return name == "LATCHKEY_PORT" || strings.HasPrefix(name, "LATCHKEY_PORT_") || strings.HasPrefix(name, "LATCHKEY_SERVICE_")
 }
 
 // readConfigFile reads the TOML file. Strings, whole numbers, on/off as booleans and lists are
 // taken; each becomes the text that the environment would hold, so there is one parser per key.
-func readConfigFile(file string, keys []key) (map[string]string, error) {
+func (c *config) readConfigFile(file string, keys []key) (map[string]string, error) {
 	if file == "" {
 		return nil, nil
 	}
-	raw, err := os.ReadFile(file)
+	raw, found, err := readSecretFile("configuration file", file)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
@@ -105,7 +116,32 @@ func readConfigFile(file string, keys []key) (map[string]string, error) {
 		}
 		values[name] = text
 	}
-	return values, nil
+	if !slices.ContainsFunc(keys, func(k key) bool { return k.holdsSecret(values[k.name]) }) {
+		return values, nil
+	}
+	warning, err := found.judge()
+	c.remark(warning)
+	return values, err
+}
+
+// holdsSecret says whether a value would help a stranger: of URLs only those with a password.
+func (k key) holdsSecret(value string) bool {
+	if !k.secret || value == "" {
+		return false
+	}
+	u, err := url.Parse(value)
+	if err != nil || !strings.Contains(value, "://") {
+		return true // of several hosts, too, which net/url does not read
+	}
+	_, password := u.User.Password()
+	return password || u.Query().Has("password") || u.Query().Has("sslpassword")
+}
+
+// remark keeps a warning for the log of `serve`.
+func (c *config) remark(warning string) {
+	if warning != "" && !slices.Contains(c.remarks, warning) {
+		c.remarks = append(c.remarks, warning)
+	}
 }
 
 // tomlMistake says where a TOML file is wrong, on one line.
@@ -167,9 +203,9 @@ func unknownKey(where, name string, keys []key) error {
 		}
 	}
 	if best == "" {
-		return fmt.Errorf("%s has %s, which is no key of Latchkey's: take it out, or look for the right one in `latchkey serve --help`", where, name)
+		return fmt.Errorf("unknown key %s in %s: remove it, or find the right one in `latchkey serve --help`", name, where)
 	}
-	return fmt.Errorf("%s has %s, which is no key of Latchkey's: write %s", where, name, best)
+	return fmt.Errorf("unknown key %s in %s: write %s", name, where, best)
 }
 
 // editDistance counts the letters to add, drop or change between a and b.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"latchkey/internal/auth"
+	"latchkey/internal/clients"
 	"latchkey/internal/mail"
 	"latchkey/internal/pages"
 	"latchkey/internal/password"
@@ -32,8 +32,9 @@ type config struct {
 	MasterFile                  string            // empty: in the data folder
 	SMTP                        *mail.SMTP        // nil: none
 	MailFrom                    string
-	Clients                     *auth.Clients
+	Clients                     *clients.Set
 	TrustedProxies              []netip.Prefix
+	IdleTimeout, DrainDelay     time.Duration
 	CORSOrigins                 []string // nil: the clients'
 	ThemeDir                    string
 	Pages                       *pages.Set
@@ -43,7 +44,7 @@ type config struct {
 	ResetTTL, VerifyTTL         time.Duration
 	RefreshGrace                time.Duration
 	RefreshRecoveries           int
-	SigningAlg                  string
+	SigningAlg, AccessTyp       string
 	Audience                    string
 	PasswordMin                 int
 	Blocklist                   string // a file; empty: the embedded filter
@@ -51,9 +52,13 @@ type config struct {
 	HashWorkers, HashQueue      int
 	SessionsPerUser             int
 	Throttle, Signup            string
-	Log                         string // json, text; empty: by where it goes
+	Log                         string                  // json, text; empty: by where it goes
+	again                       func() (*config, error) // reads the configuration anew; nil outside serve
+	Watched                     bool                    // no key: a person at a terminal reads the log, and nobody keeps it
+	Terminal                    bool                    // no key: a person at a terminal started the process
 	AuditDays                   int
 	TransportKey                string
+	remarks                     []string // warnings about the files that were read
 }
 
 // key is one line of the table. set parses a value that is not empty into the config; its error
@@ -77,31 +82,34 @@ const (
 func (c *config) keys() []key {
 	second, day := time.Second, 24*time.Hour
 	return []key{
-		{name: "LATCHKEY_ADDR", fallback: "127.0.0.1:8080", help: "public listener", set: listener(&c.Addr)},
+		{name: "LATCHKEY_ADDR", fallback: "127.0.0.1:8080", help: "public listener", set: listenAddress(&c.Addr)},
 		{name: "LATCHKEY_TLS_CERT", help: "certificate file (PEM); read again when it changes", set: text(&c.TLSCert)},
 		{name: "LATCHKEY_TLS_KEY", help: "its private key file", set: text(&c.TLSKey)},
-		{name: "LATCHKEY_ADMIN_ADDR", fallback: "127.0.0.1:9090", takesEmpty: true, help: "/metrics, /healthz, /readyz, pprof; never public. Empty: off", set: listener(&c.AdminAddr)},
+		{name: "LATCHKEY_ADMIN_ADDR", fallback: "127.0.0.1:9090", takesEmpty: true, help: "/metrics, /healthz, /readyz, pprof; never public. Empty: off", set: listenAddress(&c.AdminAddr)},
 		{name: "LATCHKEY_DATA_DIR", fallback: "./data", help: "SQLite file and master key; folder 0700, every file in it 0600", set: text(&c.DataDir)},
 		{name: "LATCHKEY_DATABASE_URL", shown: "SQLite file in the data folder", secret: true, help: "or `postgres://user:password@host/database`", set: databaseURL(&c.DatabaseURL)},
 		{name: "LATCHKEY_PUBLIC_URL", fallback: "http://localhost:8080", help: "issuer and base of links; never taken from a request", set: origin(&c.PublicURL)},
-		{name: "LATCHKEY_MASTER_KEY", shown: "made on first start in the data folder", secret: true, help: "32 bytes in base64; two with a comma between for a rotation: the first makes, both open. Must be given on PostgreSQL", set: c.setMaster},
+		{name: "LATCHKEY_MASTER_KEY", shown: "made on first start in the data folder", secret: true, help: "32 bytes in base64; for a rotation two, separated by a comma: the first makes, both open. Required on PostgreSQL", set: c.setMaster},
 		{name: "LATCHKEY_MASTER_KEY_FILE", help: "a file (0600) with the same, instead", set: text(&c.MasterFile)},
-		{name: "LATCHKEY_SMTP_URL", shown: "none: mails are shown at /dev/inbox, on loopback only", secret: true, help: "`smtp://user:password@host:587` or `smtps://…`; TLS required unless loopback or `?tls=none`", set: c.setSMTP},
+		{name: "LATCHKEY_SMTP_URL", shown: "none: mails are shown at /dev/inbox, on loopback only", secret: true, help: "`smtp://user:password@host:587` or `smtps://…`; TLS is required unless on loopback or with `?tls=none`", set: c.setSMTP},
 		{name: "LATCHKEY_MAIL_FROM", fallback: "Latchkey <no-reply@localhost>", help: "sender of mails", set: c.setMailFrom},
-		{name: "LATCHKEY_CLIENTS_FILE", help: "TOML with the registered clients, see examples/clients.toml", set: c.setClients},
-		{name: "LATCHKEY_THEME_DIR", shown: "none: pages and mails as they come", help: "a folder whose templates, stylesheet and icon stand in for Latchkey's own of the same name, see docs/theme.md", set: text(&c.ThemeDir)},
-		{name: "LATCHKEY_TRUSTED_PROXIES", help: "CIDRs, comma between, whose X-Forwarded-For is believed", set: c.setProxies},
-		{name: "LATCHKEY_CORS_ORIGINS", shown: "the registered clients' origins", help: "origins, comma between, that browsers may call from, in place of the clients'", set: c.setOrigins},
+		{name: "LATCHKEY_CLIENTS_FILE", help: "TOML with the registered clients, see examples/clients.toml", set: path(c.setClients)},
+		{name: "LATCHKEY_THEME_DIR", shown: "none: pages and mails as they come", help: "a folder of your own templates, stylesheet and icon, see docs/theme.md", set: text(&c.ThemeDir)},
+		{name: "LATCHKEY_TRUSTED_PROXIES", help: "CIDRs, separated by commas, whose X-Forwarded-For is believed", set: c.setProxies},
+		{name: "LATCHKEY_CORS_ORIGINS", shown: "the registered clients' origins", help: "origins, separated by commas, that browsers may call from", set: c.setOrigins},
+		{name: "LATCHKEY_IDLE_TIMEOUT", fallback: "120s", help: "a connection is closed after this long without a request; set it above your load balancer's own timeout", set: span(&c.IdleTimeout, second, day)},
+		{name: "LATCHKEY_DRAIN_DELAY", fallback: "0s", help: "on SIGTERM, time between failing readiness and closing the listener: what a load balancer takes to notice", set: span(&c.DrainDelay, 0, 10*time.Minute)},
 		{name: "LATCHKEY_ACCESS_TTL", fallback: "10m", help: "life of an access token", set: span(&c.AccessTTL, second, day)},
-		{name: "LATCHKEY_REFRESH_IDLE", fallback: "336h", help: "a session unused for so long ends", set: span(&c.RefreshIdle, second, 3650*day)},
-		{name: "LATCHKEY_REFRESH_OVERALL", fallback: "720h", help: "a session ends so long after its sign-in", set: span(&c.RefreshOverall, second, 3650*day)},
+		{name: "LATCHKEY_REFRESH_IDLE", fallback: "336h", help: "a session unused for this long ends", set: span(&c.RefreshIdle, second, 3650*day)},
+		{name: "LATCHKEY_REFRESH_OVERALL", fallback: "720h", help: "a session ends this long after its sign-in", set: span(&c.RefreshOverall, second, 3650*day)},
 		{name: "LATCHKEY_RESET_TTL", fallback: "1h", help: "life of a password reset link", set: span(&c.ResetTTL, second, 7*day)},
 		{name: "LATCHKEY_VERIFY_TTL", fallback: "24h", help: "life of a verification link", set: span(&c.VerifyTTL, second, 30*day)},
-		{name: "LATCHKEY_REFRESH_GRACE", fallback: "30s", help: "a refresh token just replaced yields its successor again for so long", set: span(&c.RefreshGrace, second, time.Hour)},
-		{name: "LATCHKEY_REFRESH_RECOVERIES", fallback: "3", help: "the late use, counted in a row, that is reuse", set: number(&c.RefreshRecoveries, 1, 1000)},
+		{name: "LATCHKEY_REFRESH_GRACE", fallback: "30s", help: "how long a replaced refresh token yields its successor without counting as late", set: span(&c.RefreshGrace, second, time.Hour)},
+		{name: "LATCHKEY_REFRESH_RECOVERIES", fallback: "3", help: "which late use in a row counts as reuse", set: number(&c.RefreshRecoveries, 1, 1000)},
 		{name: "LATCHKEY_SIGNING_ALG", fallback: "ES256", help: "ES256, EdDSA or RS256", set: choice(&c.SigningAlg, "ES256", "EdDSA", "RS256")},
-		{name: "LATCHKEY_AUDIENCE", shown: "the public URL", help: "aud of access tokens", set: text(&c.Audience)},
-		{name: "LATCHKEY_PASSWORD_MIN", fallback: "8", help: "code points, never below 8; NIST SP 800-63B-4 asks 15 of a password alone", set: number(&c.PasswordMin, 8, 256)},
+		{name: "LATCHKEY_ACCESS_TYP", fallback: "at+jwt", help: "typ of access tokens: at+jwt, or JWT, see docs/operations.md", set: choice(&c.AccessTyp, "at+jwt", "JWT")},
+		{name: "LATCHKEY_AUDIENCE", shown: "the public URL", help: "aud of access tokens", set: audience(&c.Audience)},
+		{name: "LATCHKEY_PASSWORD_MIN", fallback: "8", help: "code points, at least 8; NIST SP 800-63B-4 asks for 15", set: number(&c.PasswordMin, 8, 256)},
 		{name: "LATCHKEY_BLOCKLIST_FILE", shown: "197,546 common passwords, built in", help: "a filter made by `latchkey blocklist build`", set: text(&c.Blocklist)},
 		{name: "LATCHKEY_HASH_MEMORY_KIB", fallback: strconv.Itoa(hashMemoryFloor), help: "Argon2id memory; lower starts with a warning", set: number(&c.HashMemoryKiB, 8, 1<<20)},
 		{name: "LATCHKEY_HASH_TIME", fallback: strconv.Itoa(hashTimeFloor), help: "Argon2id passes; lower starts with a warning", set: number(&c.HashTime, 1, 64)},
@@ -112,7 +120,7 @@ func (c *config) keys() []key {
 		{name: "LATCHKEY_SIGNUP", fallback: "open", help: "open, or closed (only `latchkey user add` makes accounts)", set: choice(&c.Signup, "open", "closed")},
 		{name: "LATCHKEY_LOG", shown: "json to a pipe, text to a terminal", help: "json (one object a line) or text", set: choice(&c.Log, "json", "text")},
 		{name: "LATCHKEY_AUDIT_DAYS", fallback: "400", help: "how long audit events are kept", set: number(&c.AuditDays, 1, 36500)},
-		{name: "LATCHKEY_TRANSPORT_KEY", secret: true, help: "accept passwords that CREDEBL Studio sends under CryptoJS AES with this shared key", set: text(&c.TransportKey)},
+		{name: "LATCHKEY_TRANSPORT_KEY", secret: true, help: "the key under which CREDEBL Studio encrypts passwords", set: text(&c.TransportKey)},
 	}
 }
 
@@ -133,7 +141,7 @@ func (c *config) checkTogether() (err error) {
 		c.Audience = c.PublicURL
 	}
 	if c.Clients == nil {
-		if c.Clients, err = auth.NewClients(nil); err != nil {
+		if c.Clients, err = clients.New(nil); err != nil {
 			return err
 		}
 	}
@@ -172,13 +180,6 @@ func markdownKeys() string {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.name, shown, k.help)
 	}
 	return b.String()
-}
-
-func text(into *string) func(string) error {
-	return func(value string) error {
-		*into = value
-		return nil
-	}
 }
 
 func choice(into *string, options ...string) func(string) error {

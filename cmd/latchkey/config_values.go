@@ -18,14 +18,15 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"latchkey/internal/auth"
+	"latchkey/internal/address"
 	"latchkey/internal/brand"
+	"latchkey/internal/clients"
 	"latchkey/internal/mail"
 	"latchkey/internal/pages"
 )
 
-// listener parses host:port; an empty value leaves the listener off.
-func listener(into *string) func(string) error {
+// listenAddress parses host:port; an empty value leaves the listener off.
+func listenAddress(into *string) func(string) error {
 	return func(value string) error {
 		_, port, err := net.SplitHostPort(value)
 		if err == nil {
@@ -39,28 +40,17 @@ func listener(into *string) func(string) error {
 	}
 }
 
-func databaseURL(into *string) func(string) error {
-	return func(value string) error {
-		u, err := url.Parse(value)
-		if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-			return errors.New("write postgres://user:password@host/database, or leave it out for SQLite in the data folder")
-		}
-		*into = value
-		return nil
-	}
-}
-
 // origin parses scheme://host[:port] and nothing more, in the one spelling that browsers send.
 func origin(into *string) func(string) error {
 	return func(value string) error {
-		text, err := parseOrigin(value)
+		text, err := parseOrigin(value, address.ParseOrigin)
 		*into = text
 		return err
 	}
 }
 
-func parseOrigin(value string) (string, error) {
-	origin, ok := auth.ParseOrigin(value)
+func parseOrigin(value string, parse func(string) (string, bool)) (string, error) {
+	origin, ok := parse(value)
 	switch {
 	case !ok:
 		return "", errors.New("write scheme and host, such as https://auth.example.com, in ASCII letters (an international name in its xn-- form), without a wildcard or a user name")
@@ -72,7 +62,7 @@ func parseOrigin(value string) (string, error) {
 
 func (c *config) setOrigins(value string) error {
 	for part := range strings.SplitSeq(value, ",") {
-		text, err := parseOrigin(strings.TrimSpace(part))
+		text, err := parseOrigin(strings.TrimSpace(part), address.ParsePageOrigin)
 		if err != nil {
 			return err
 		}
@@ -98,33 +88,63 @@ func parsePrefix(text string) (netip.Prefix, error) {
 		return addr.Prefix(addr.BitLen())
 	}
 	prefix, err := netip.ParsePrefix(text)
+	if err == nil && prefix.Addr().Is4In6() { // ::ffff:10.0.0.0/104 is 10.0.0.0/8, as callers' addresses are written
+		if prefix.Bits() < 96 {
+			return prefix, errors.New("more than the IPv4 addresses in IPv6")
+		}
+		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
+	}
 	return prefix.Masked(), err
 }
 
 // setClients reads the clients file, strictly.
 func (c *config) setClients(file string) error {
-	raw, err := os.ReadFile(file)
+	raw, found, err := readSecretFile("clients file", file)
 	if err != nil {
 		return fmt.Errorf("read clients: %w", err)
 	}
 	var parsed struct {
-		Client []auth.Client `toml:"client"`
+		Client []clients.Client `toml:"client"`
 	}
 	decoder := toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields()
 	if err := decoder.Decode(&parsed); err != nil {
 		return tomlMistake(file, err)
+	}
+	if slices.ContainsFunc(parsed.Client, func(client clients.Client) bool { return client.Secret != "" || client.NextAuthSecret != "" }) {
+		warning, err := found.judge()
+		if err != nil {
+			return err
+		}
+		c.remark(warning)
 	}
 	for i := range parsed.Client {
 		if err := readLogo(&parsed.Client[i], filepath.Dir(file)); err != nil {
 			return fmt.Errorf("client %q: %w", parsed.Client[i].Alias, err)
 		}
 	}
-	c.Clients, err = auth.NewClients(parsed.Client)
+	if c.Clients, err = clients.New(parsed.Client); err != nil {
+		return fmt.Errorf("clients file %s: %w", file, err)
+	}
+	return nil
+}
+
+// checkTLSKey: certificates are often shared with a web or mail server, by a group that may read the key.
+func (c *config) checkTLSKey() error {
+	if c.TLSKey == "" {
+		return nil
+	}
+	_, found, err := readSecretFile("TLS key file", c.TLSKey)
+	if err != nil {
+		return fmt.Errorf("LATCHKEY_TLS_KEY: %w", err)
+	}
+	found.byGroup = true
+	warning, err := found.judge()
+	c.remark(warning)
 	return err
 }
 
 // readLogo reads the logo that pages show. A relative path starts at the clients file's folder.
-func readLogo(client *auth.Client, folder string) error {
+func readLogo(client *clients.Client, folder string) error {
 	if client.LogoFile == "" {
 		return nil
 	}
@@ -132,7 +152,7 @@ func readLogo(client *auth.Client, folder string) error {
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(folder, file)
 	}
-	content, err := os.ReadFile(file)
+	content, err := readFile(file)
 	if err != nil {
 		return fmt.Errorf("logo_file: %w", err)
 	}
@@ -148,7 +168,7 @@ func readLogo(client *auth.Client, folder string) error {
 func (c *config) setTheme() error {
 	var own fs.FS
 	if c.ThemeDir != "" {
-		own = os.DirFS(c.ThemeDir)
+		own = operatorFolder{os.DirFS(c.ThemeDir)}
 	}
 	if err := c.readTheme(own); err != nil {
 		return fmt.Errorf("LATCHKEY_THEME_DIR: %w", err)
@@ -195,10 +215,10 @@ func (c *config) readTheme(own fs.FS) (err error) {
 // publicLoopback and listensLoopback: nobody but this machine is meant to come in.
 func (c *config) publicLoopback() bool {
 	u, err := url.Parse(c.PublicURL)
-	return err == nil && auth.IsLoopback(u.Hostname())
+	return err == nil && address.IsLoopback(u.Hostname())
 }
 
 func listensLoopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
-	return err == nil && auth.IsLoopback(host)
+	return err == nil && address.IsLoopback(host)
 }

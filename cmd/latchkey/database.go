@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -78,6 +79,9 @@ func (a *app) sayMigrations(asJSON bool, verb string, m migrations) error {
 func (a *app) backupCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "backup FILE", Short: "Copy the SQLite database to FILE while it is in use", Args: cobra.ExactArgs(1)}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if name := strings.TrimSpace(args[0]); name == "" || name == "-" {
+			return usageError{fmt.Errorf("backup FILE is %q: write the name of a file that does not exist; a database cannot be copied to standard output", args[0])}
+		}
 		return a.withStorage(false, func(ctx context.Context, c *config, s storage) error {
 			if c.DatabaseURL != "" {
 				return errors.New("backup copies SQLite databases: use pg_dump or your PostgreSQL's own backup")

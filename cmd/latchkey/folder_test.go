@@ -1,12 +1,16 @@
 package main
 
 import (
+	"errors"
+	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 )
 
 // Several commands may start beside each other on an empty folder: one key comes of it.
@@ -41,11 +45,11 @@ func TestFolderRefusesWhatOthersSee(t *testing.T) {
 	if err := os.Chmod(open, 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if err := folder(open).prepare(); err == nil || !strings.Contains(err.Error(), "chmod 700 "+open) {
+	if _, err := folder(open).prepare(); err == nil || !strings.Contains(err.Error(), "chmod 700 "+open) {
 		t.Errorf("error %v, want the command that mends it", err)
 	}
 	file := writeFile(t, "file", "")
-	if err := folder(file).prepare(); err == nil {
+	if _, err := folder(file).prepare(); err == nil {
 		t.Error("a file was taken for a folder")
 	}
 }
@@ -73,14 +77,12 @@ func TestSecondLockIsRefused(t *testing.T) {
 
 func TestPasswordFromStdin(t *testing.T) {
 	for in, want := range map[string]string{
-		"secret":       "secret",
-		"secret\n":     "secret",
-		"secret\r\n":   "secret",
-		"secret\n\n":   "secret\n",
-		" secret \n":   " secret ",
-		"secret\r":     "secret\r",
-		"two\nlines\n": "two\nlines",
-		"":             "",
+		"secret":     "secret",
+		"secret\n":   "secret",
+		"secret\r\n": "secret",
+		" secret \n": " secret ",
+		"secret\r":   "secret\r",
+		"":           "",
 	} {
 		a := &app{stdin: strings.NewReader(in)}
 		got, ok, err := a.readPassword(t.Context(), true)
@@ -91,8 +93,36 @@ func TestPasswordFromStdin(t *testing.T) {
 			t.Errorf("%q (-want +got):\n%s", in, diff)
 		}
 	}
+	for _, in := range []string{"secret\n\n", "two\nlines\n", "\nsecret", "secret\r\n\r\n", "\ufeffsecret\n", "\ufeff"} {
+		a := &app{stdin: strings.NewReader(in)}
+		if got, _, err := a.readPassword(t.Context(), true); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q is taken as %q (%v), want a refusal", in, got, err)
+		}
+	}
 	a := &app{stdin: strings.NewReader("secret\n")}
 	if _, ok, err := a.readPassword(t.Context(), false); ok || err != nil {
 		t.Errorf("without the flag nothing is read: %v, %v", ok, err)
+	}
+}
+
+// Every command that destroys what nothing brings back asks, and takes no answer from a pipe.
+func TestDestroyingCommandsAsk(t *testing.T) {
+	var asking []string
+	forEachCommand((&app{}).rootCommand(), func(cmd *cobra.Command) {
+		if cmd.Flags().Lookup("yes") != nil {
+			asking = append(asking, cmd.CommandPath())
+		}
+	})
+	if !slices.Contains(asking, "latchkey user delete") {
+		t.Errorf("asking are %q", asking)
+	}
+	for _, answer := range []string{"", "n\n", "y\n", "yes\n", "yes\ny\n"} {
+		a := &app{stdin: strings.NewReader(answer), stderr: io.Discard}
+		if err := a.confirm(t.Context(), "Delete it?", false); !errors.As(err, new(usageError)) {
+			t.Errorf("%q through a pipe: %v, want wrong usage", answer, err)
+		}
+		if err := a.confirm(t.Context(), "Delete it?", true); err != nil {
+			t.Errorf("--yes: %v", err)
+		}
 	}
 }

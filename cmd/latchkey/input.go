@@ -37,7 +37,7 @@ func (a *app) readPassword(ctx context.Context, fromStdin bool) (password string
 		if newline {
 			text = strings.TrimSuffix(text, "\r")
 		}
-		return text, true, nil
+		return text, true, checkPiped(text)
 	}
 	if !isTerminal(a.stdin) {
 		return "", false, nil
@@ -54,6 +54,17 @@ func (a *app) readPassword(ctx context.Context, fromStdin bool) (password string
 		return "", false, errors.New("the two passwords differ")
 	}
 	return first, true, nil
+}
+
+// checkPiped refuses what nobody can type into a sign-in form: it would be a password that never works.
+func checkPiped(password string) error {
+	switch {
+	case strings.HasPrefix(password, string(byteOrderMark)):
+		return errors.New("the password begins with a byte order mark: write the file without one")
+	case strings.Contains(password, "\n"):
+		return errors.New("there is a line feed inside the password: give one line, of which one trailing newline is dropped")
+	}
+	return nil
 }
 
 // ask reads a line from the terminal without showing it. Ctrl-C gives the terminal its echo back.
@@ -75,10 +86,19 @@ func (a *app) ask(ctx context.Context, prompt string) (string, error) {
 	return line, err
 }
 
-// confirm asks a person; where there is none, or --yes was given, the command line was the answer.
+// yesFlag is the flag of every command that destroys what nothing brings back: see confirm.
+func yesFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("yes", false, "do not ask; needed where nobody is at a terminal")
+}
+
+// confirm asks a person, unless --yes was given. What comes through a pipe is no answer: a script's next line, or
+// the rest of a list, would be taken for one.
 func (a *app) confirm(ctx context.Context, question string, yes bool) error {
-	if yes || !isTerminal(a.stdin) {
+	if yes {
 		return nil
+	}
+	if !isTerminal(a.stdin) {
+		return usageError{fmt.Errorf("%s Nobody is at a terminal to ask: say --yes. Nothing was changed", question)}
 	}
 	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
 	line, err := unlessInterrupted(ctx, func() (string, error) {

@@ -3,6 +3,7 @@ package main
 // latchkey mail: the outbox, and whether the mail server takes our mail.
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -10,6 +11,7 @@ import (
 
 	"latchkey/api"
 	"latchkey/internal/auth"
+	"latchkey/internal/outbox"
 )
 
 func (a *app) mailCommands() *cobra.Command {
@@ -28,10 +30,14 @@ type outgoing struct {
 	Tries     int64    `json:"tries"`
 	EndedAt   api.Time `json:"endedAt,omitzero"`
 	LastError string   `json:"lastError,omitempty"`
+	Answer    string   `json:"answer,omitempty"` // the mail server's last
+	MessageID string   `json:"messageId,omitempty"`
+	UserID    string   `json:"userId,omitempty"`
 }
 
-func outgoingOf(m auth.Mail) outgoing {
-	o := outgoing{m.ID, m.Kind, m.Outcome, m.To, at(m.CreatedAt), api.Time{}, at(m.ExpiresAt), m.Tries, at(m.EndedAt), m.LastError}
+func outgoingOf(m outbox.Mail) outgoing {
+	o := outgoing{m.ID, m.Kind, m.Outcome, m.To, at(m.CreatedAt), api.Time{}, at(m.ExpiresAt), m.Tries, at(m.EndedAt), m.LastError,
+		m.Answer, m.MessageID, m.UserID}
 	if m.Outcome == "" {
 		o.State, o.NextTryAt = "waiting", at(m.NextTryAt)
 	}
@@ -39,23 +45,32 @@ func outgoingOf(m auth.Mail) outgoing {
 }
 
 func (o outgoing) columns() []string {
-	return []string{o.ID, o.Kind, o.State, stamp(o.CreatedAt), fmt.Sprint(o.Tries), o.To, o.LastError}
+	return []string{o.ID, o.Kind, o.State, stamp(o.CreatedAt), fmt.Sprint(o.Tries), o.about(), o.MessageID, cmp.Or(o.LastError, o.Answer)}
+}
+
+// about is to whom it is or was, as far as that is known: the address is wiped when it is no longer needed.
+func (o outgoing) about() string {
+	if o.To == "" && o.UserID != "" {
+		return o.Kind + " of user " + o.UserID
+	}
+	return o.To
 }
 
 func (a *app) mailList() *cobra.Command {
 	cmd := leaf("list", "List the outbox, newest first", nil)
 	asJSON := jsonFlag(cmd)
 	waiting := cmd.Flags().Bool("waiting", false, "only what is still to be sent")
+	email := cmd.Flags().String("email", "", "only what is or was to this address")
 	limit := cmd.Flags().Int("limit", 100, "how many at most")
 	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
 		if *limit < 1 {
 			return usageError{fmt.Errorf("--limit is %d: write a number from 1", *limit)}
 		}
-		list, err := svc.Mails(ctx, *waiting, *limit)
+		list, err := svc.Outbox().List(ctx, outbox.Query{Email: *email, Waiting: *waiting, Limit: *limit})
 		if err != nil {
 			return err
 		}
-		return listing(a, *asJSON, "ID KIND STATE CREATED TRIES TO LAST-ERROR", each(list, outgoingOf))
+		return listing(a, *asJSON, "ID KIND STATE CREATED TRIES TO MESSAGE-ID LAST-ANSWER", each(list, outgoingOf))
 	})
 	return cmd
 }
@@ -64,23 +79,23 @@ func (a *app) mailShow() *cobra.Command {
 	cmd := leaf("show", "Show one mail of the outbox", nil)
 	id, asJSON := idFlag(cmd, "mail"), jsonFlag(cmd)
 	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
-		m, err := svc.MailByID(ctx, *id)
+		m, err := svc.Outbox().ByID(ctx, *id)
 		if err != nil {
 			return err
 		}
 		o := outgoingOf(m)
-		return a.details(*asJSON, o, "id", o.ID, "kind", o.Kind, "state", o.State, "to", o.To,
+		return a.details(*asJSON, o, "id", o.ID, "kind", o.Kind, "state", o.State, "to", o.To, "user", o.UserID,
 			"created", stamp(o.CreatedAt), "next try", stamp(o.NextTryAt), "expires", stamp(o.ExpiresAt),
-			"tries", fmt.Sprint(o.Tries), "ended", stamp(o.EndedAt), "last error", o.LastError)
+			"tries", fmt.Sprint(o.Tries), "ended", stamp(o.EndedAt), "message id", o.MessageID, "last answer", o.Answer, "last error", o.LastError)
 	})
 	return cmd
 }
 
 func (a *app) mailRetry() *cobra.Command {
-	cmd := leaf("retry", "Try a waiting mail again now", nil)
+	cmd := leaf("retry", "Try a waiting or refused mail again now", nil)
 	id := idFlag(cmd, "mail")
 	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
-		if err := svc.RetryMail(ctx, *id); err != nil {
+		if err := svc.Outbox().Retry(ctx, *id); err != nil {
 			return err
 		}
 		return a.say("mail %s is due now; the running server sends it", *id)
@@ -93,6 +108,13 @@ func (a *app) mailTest() *cobra.Command {
 	cmd := leaf("test", "Send one mail now and say what the mail server answered", nil)
 	required(cmd, &to, "to", "who gets it")
 	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
+		c, err := loadConfig(a.env, a.configFile)
+		if err != nil {
+			return err
+		}
+		for _, warning := range c.mailWarnings() {
+			fmt.Fprintln(a.stderr, "warning:", warning)
+		}
 		answer, err := svc.TestMail(ctx, to)
 		if err != nil {
 			return err

@@ -11,9 +11,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"latchkey/internal/server"
 )
 
 func main() { os.Exit(runProcess()) }
@@ -82,26 +86,62 @@ func forEachCommand(cmd *cobra.Command, do func(*cobra.Command)) {
 
 func (a *app) rootCommand() *cobra.Command {
 	root := group("latchkey", "Self-hosted sign-in and session server",
-		a.serveCommand(), a.userCommands(), a.sessionCommands(), a.keyCommands(), a.mailCommands(), a.auditCommands(), a.themeCommands(),
+		a.serveCommand(), a.healthCommand(), a.userCommands(), a.sessionCommands(), a.keyCommands(), a.mailCommands(), a.auditCommands(), a.themeCommands(),
 		a.blocklistCommands(), a.migrateCommand(), a.backupCommand(), a.openAPICommand(), a.versionCommand())
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.CompletionOptions.HiddenDefaultCmd = true
+	release, _ := server.Build()
+	root.Version = release
+	root.SetVersionTemplate("latchkey {{.Version}}\n")
+	root.SetFlagErrorFunc(suggestFlag)
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "TOML `file` with the keys of `latchkey serve --help`; the environment wins over it")
 	return root
 }
 
 // group is a command that only holds others: said alone, it shows them and is wrong usage.
 func group(use, short string, children ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: use, Short: short, Args: noSuchCommand, SuggestionsMinimumDistance: 2}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cmd.SetOut(cmd.ErrOrStderr())
 		if err := cmd.Help(); err != nil {
 			return err
 		}
-		return usageError{fmt.Errorf("say which: `%s COMMAND`", cmd.CommandPath())}
+		return usageError{fmt.Errorf("missing subcommand: `%s COMMAND`", cmd.CommandPath())}
 	}
 	cmd.AddCommand(children...)
 	return cmd
+}
+
+// noSuchCommand says which command was probably meant.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	meant := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		meant = fmt.Sprintf(": did you mean `%s %s`?", cmd.CommandPath(), near[0])
+	}
+	return fmt.Errorf("unknown command %q for %q%s", args[0], cmd.CommandPath(), meant)
+}
+
+// flagNames finds a command's flags in its help.
+var flagNames = regexp.MustCompile(`(?m)^ +(?:-[a-z], )?--([a-z-]+)`)
+
+// suggestFlag says which flag was probably meant.
+func suggestFlag(cmd *cobra.Command, err error) error {
+	_, said, ok := strings.Cut(err.Error(), "unknown flag: --")
+	if !ok {
+		return err
+	}
+	best, distance := "", len(said)/2+1
+	for _, flag := range flagNames.FindAllStringSubmatch(cmd.Flags().FlagUsages(), -1) {
+		if d := editDistance(said, flag[1]); d < distance {
+			best, distance = flag[1], d
+		}
+	}
+	if best == "" {
+		return err
+	}
+	return fmt.Errorf("%w: did you mean --%s?", err, best)
 }
 
 // leaf is a command that does something and takes no arguments but flags.

@@ -43,7 +43,7 @@ func openStorage(ctx context.Context, c *config, create bool) (storage, error) {
 		if !create && !d.hasDatabase() {
 			return storage{}, fmt.Errorf("there is no database at %s yet: `latchkey serve` makes one, and so does `latchkey user add`", d.path(databaseFile))
 		}
-		if err := d.prepare(); err != nil {
+		if _, err := d.prepare(); err != nil {
 			return storage{}, err
 		}
 	}
@@ -64,7 +64,9 @@ func (c *config) masterKeys() (*token.MasterKeys, error) {
 	case c.Master != nil:
 		return c.Master, nil
 	case c.MasterFile != "":
-		return readMasterFile(c.MasterFile)
+		keys, warning, err := readMasterFile(c.MasterFile)
+		c.remark(warning)
+		return keys, err
 	}
 	return folder(c.DataDir).masterKeys()
 }
@@ -113,6 +115,8 @@ type outlet struct {
 	sender    mail.Sender
 	log       *slog.Logger
 	onRefresh func(outcome string)
+	onSignIn  func(outcome string)
+	onMail    func(outcome string)
 	onHashing func(hashing bool)
 }
 
@@ -129,13 +133,13 @@ func newService(ctx context.Context, c *config, s storage, out outlet) (*auth.Se
 		Hash: c.hashParams(), Pool: pool,
 		Policy:  password.Policy{MinLength: c.PasswordMin, Blocklist: blocklist},
 		Clients: c.Clients, Sender: out.sender, MailFrom: c.MailFrom, Letters: c.Letters,
-		Issuer: c.PublicURL, Audience: c.Audience, SigningAlg: c.SigningAlg,
+		Issuer: c.PublicURL, Audience: c.Audience, SigningAlg: c.SigningAlg, AccessTyp: c.AccessTyp,
 		AccessTTL: c.AccessTTL, RefreshIdle: c.RefreshIdle, RefreshOverall: c.RefreshOverall,
 		RefreshGrace: c.RefreshGrace, RefreshRecoveries: c.RefreshRecoveries,
 		ResetTTL: c.ResetTTL, VerifyTTL: c.VerifyTTL, SessionsPerUser: c.SessionsPerUser,
 		SignupOpen: c.Signup == "open", Throttle: c.Throttle == "on",
 		TransportKey: c.TransportKey, AuditDays: c.AuditDays,
-		Log: out.log, OnRefresh: out.onRefresh,
+		Log: out.log, OnRefresh: out.onRefresh, OnSignIn: out.onSignIn, OnMail: out.onMail,
 	})
 }
 

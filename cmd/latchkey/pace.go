@@ -93,7 +93,7 @@ func (p *pacer) run(ctx context.Context) error {
 	}
 }
 
-// gcPercent is what GOGC says. The runtime tells it only to who sets it.
+// gcPercent is what GOGC says. The runtime tells it only when it is set.
 func gcPercent() int {
 	percent := debug.SetGCPercent(-1)
 	debug.SetGCPercent(percent)

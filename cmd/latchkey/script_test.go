@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 // The same binary beside PostgreSQL: what differs there.
 func TestPostgresScripts(t *testing.T) {
 	t.Parallel()
+	authtest.NeedsPostgres(t)
 	cluster, err := authtest.StartCluster()
 	if err != nil {
 		t.Fatalf("PostgreSQL is part of these tests: %v", err)

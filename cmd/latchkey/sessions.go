@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -64,15 +66,78 @@ func idFlag(cmd *cobra.Command, what string) *string {
 }
 
 func (a *app) sessionEnd() *cobra.Command {
-	cmd := leaf("end", "End a session", nil)
-	id := idFlag(cmd, "session")
-	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
-		if err := svc.RevokeSession(ctx, *id); err != nil {
+	cmd := leaf("end", "End a session, or all that --email, --client and --before select together, or --all", nil)
+	cmd.Long = cmd.Short + `.
+
+Each account's sessions end in one transaction, with their audit events; of many accounts in several. After a failure
+what has ended stays ended: say the same again, and it goes on with the rest. Who signs in meanwhile stays signed in.
+Whatever may sign out more than one account is asked about first.`
+	flags, yes := cmd.Flags(), yesFlag(cmd)
+	id := flags.String("id", "", "the one session with this id")
+	all := flags.Bool("all", false, "every session of every account")
+	var which auth.EndSelection
+	flags.StringVar(&which.Email, "email", "", "those of the account with this e-mail address")
+	flags.StringVar(&which.Client, "client", "", "those signed in with this client alias")
+	before := flags.String("before", "", "those signed in by then: a time (2026-11-23T08:00:00Z) or so long ago (36h)")
+	work := a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
+		if *id != "" {
+			if err := svc.RevokeSession(ctx, *id); err != nil {
+				return err
+			}
+			return a.say("session %s is ended", *id)
+		}
+		n, err := svc.EndMany(ctx, which)
+		if err != nil && n > 0 {
+			return fmt.Errorf("%d sessions are ended; say the same again to end the rest: %w", n, err)
+		}
+		if err != nil {
 			return err
 		}
-		return a.say("session %s is ended", *id)
+		return a.say("%d sessions are ended", n)
 	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		for _, name := range []string{"id", "email", "client", "before"} {
+			if f := flags.Lookup(name); f.Changed && f.Value.String() == "" {
+				return usageError{fmt.Errorf("--%s is empty: name what to end", name)}
+			}
+		}
+		selected := which != (auth.EndSelection{}) || *before != ""
+		if ways := count(*id != "", *all, selected); ways != 1 {
+			return usageError{errors.New("missing selection: give --id, or --all, or any of --email, --client and --before")}
+		}
+		if which.Before, err = moment("before", *before); err != nil {
+			return err
+		}
+		if *id == "" && which.Email == "" {
+			if err := a.confirm(cmd.Context(), "Sign out "+signedOut(which, *before)+"?", *yes); err != nil {
+				return err
+			}
+		}
+		return work(cmd, args)
+	}
 	return cmd
+}
+
+// signedOut says whose sessions a selection without an account ends.
+func signedOut(which auth.EndSelection, before string) string {
+	who := "everybody"
+	if which.Client != "" {
+		who += " who came through client " + which.Client
+	}
+	if before != "" {
+		who += " who signed in before " + stamp(at(which.Before))
+	}
+	return who
+}
+
+// count says how many are true.
+func count(conditions ...bool) (n int) {
+	for _, c := range conditions {
+		if c {
+			n++
+		}
+	}
+	return n
 }
 
 func (a *app) sessionExplain() *cobra.Command {

@@ -10,12 +10,26 @@ import (
 
 	"latchkey/api"
 	"latchkey/internal/auth"
+	"latchkey/internal/keyring"
 )
 
 func (a *app) keyCommands() *cobra.Command {
 	return group("key", "Signing keys: list, rotate",
-		a.keyCommand("list", "List signing keys, and how much still needs each master key", (*auth.Service).Keys),
-		a.keyCommand("rotate", "Make the next signing key the active one; tokens in use stay good", (*auth.Service).RotateKeys))
+		a.keyCommand("list", "List signing keys, and how much still needs each master key", (*keyring.Keys).Report),
+		a.rotateCommand())
+}
+
+func (a *app) rotateCommand() *cobra.Command {
+	var now bool
+	cmd := a.keyCommand("rotate", "Make the next signing key the active one; tokens in use stay good",
+		func(keys *keyring.Keys, ctx context.Context) (keyring.Report, error) {
+			if now {
+				return keys.Replace(ctx)
+			}
+			return keys.Rotate(ctx)
+		})
+	cmd.Flags().BoolVar(&now, "now", false, "for a key that was stolen: at once, and refuse every token of the keys before")
+	return cmd
 }
 
 // signingKey and masterKey are keys as they are printed: never their secret part.
@@ -34,14 +48,15 @@ type masterKey struct {
 	Sessions    int64  `json:"sessions"`
 	Mails       int64  `json:"mails"`
 	SigningKeys int64  `json:"signingKeys"`
+	SealedKeys  int64  `json:"sealedKeys"`
 }
 
-func signingKeyOf(k auth.SigningKey) signingKey {
+func signingKeyOf(k keyring.SigningKey) signingKey {
 	return signingKey{k.ID, k.Alg, k.State, at(k.CreatedAt), at(k.UseFrom), at(k.RetireAt)}
 }
 
-func masterKeyOf(k auth.MasterKey) masterKey {
-	return masterKey{k.ID, k.Given, k.Sessions, k.Mails, k.SigningKeys}
+func masterKeyOf(k keyring.MasterKey) masterKey {
+	return masterKey{k.ID, k.Given, k.Sessions, k.Mails, k.SigningKeys, k.SealedKeys}
 }
 
 func (k signingKey) columns() []string {
@@ -53,15 +68,15 @@ func (k masterKey) columns() []string {
 	if !k.Given {
 		given = "no"
 	}
-	return []string{k.ID, given, fmt.Sprint(k.Sessions), fmt.Sprint(k.Mails), fmt.Sprint(k.SigningKeys)}
+	return []string{k.ID, given, fmt.Sprint(k.Sessions), fmt.Sprint(k.Mails), fmt.Sprint(k.SigningKeys), fmt.Sprint(k.SealedKeys)}
 }
 
 // keyCommand prints the report that ask answers with.
-func (a *app) keyCommand(use, short string, ask func(*auth.Service, context.Context) (auth.KeyReport, error)) *cobra.Command {
+func (a *app) keyCommand(use, short string, ask func(*keyring.Keys, context.Context) (keyring.Report, error)) *cobra.Command {
 	cmd := leaf(use, short, nil)
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
-		report, err := ask(svc, ctx)
+		report, err := ask(svc.Keys(), ctx)
 		if err != nil {
 			return err
 		}
@@ -78,7 +93,7 @@ func (a *app) keyCommand(use, short string, ask func(*auth.Service, context.Cont
 		if err := a.say(""); err != nil {
 			return err
 		}
-		return listing(a, false, "MASTER-KEY GIVEN SESSIONS MAILS SIGNING-KEYS", master)
+		return listing(a, false, "MASTER-KEY GIVEN SESSIONS MAILS SIGNING-KEYS OTHER-KEYS", master)
 	})
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"latchkey/internal/listener"
 	"latchkey/internal/server"
 )
 
@@ -24,8 +25,8 @@ func (a *app) themePreviewCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return server.Run(cmd.Context(), server.ListenOptions{
-			Addr: addr, Handler: server.NewPreview(c.Pages, c.Letters, c.Clients.List()), Log: newLog(c.Log, a.stderr),
+		return listener.Run(cmd.Context(), listener.Options{
+			Addr: addr, Handler: server.NewPreview(c.Pages, c.Letters, c.Clients), Log: newLog(c.Log, a.stderr),
 			Listening: func(at net.Addr) { fmt.Fprintf(a.stdout, "every page and mail: http://%s/ (end with Ctrl-C)\n", at) },
 		})
 	}

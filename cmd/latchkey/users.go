@@ -4,11 +4,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"latchkey/api"
 	"latchkey/internal/auth"
+	"latchkey/internal/throttle"
 )
 
 func (a *app) userCommands() *cobra.Command {
@@ -16,6 +18,7 @@ func (a *app) userCommands() *cobra.Command {
 		a.userAdd(), a.userList(), a.userShow(), a.userSetPassword(), a.userSetEmail(),
 		a.userChange("disable", "Disable an account and end its sessions", "is disabled; its sessions are ended", (*auth.Service).DisableUser),
 		a.userChange("enable", "Enable a disabled account", "is enabled", (*auth.Service).EnableUser),
+		a.userChange("unlock", "Forget the wrong passwords counted against an account", "is unlocked", (*auth.Service).UnlockUser),
 		a.userDelete())
 }
 
@@ -31,6 +34,9 @@ type user struct {
 	VerifiedAt  api.Time `json:"verifiedAt,omitzero"`
 	DisabledAt  api.Time `json:"disabledAt,omitzero"`
 	Language    string   `json:"language,omitempty"`
+	Failures    int64    `json:"wrongPasswords,omitempty"` // these three are told by show alone
+	NotBefore   api.Time `json:"waitUntil,omitzero"`
+	Closed      bool     `json:"closed,omitempty"`
 }
 
 func userOf(u auth.User) user {
@@ -43,16 +49,19 @@ func userOf(u auth.User) user {
 	case !u.HasPassword:
 		state = "no-password"
 	}
-	return user{u.ID, u.Email, u.FirstName, u.LastName, state, u.HasPassword, at(u.CreatedAt), at(u.VerifiedAt), at(u.DisabledAt), u.Language}
+	return user{
+		ID: u.ID, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, State: state, HasPassword: u.HasPassword,
+		CreatedAt: at(u.CreatedAt), VerifiedAt: at(u.VerifiedAt), DisabledAt: at(u.DisabledAt), Language: u.Language,
+	}
 }
 
 func (u user) columns() []string {
 	return []string{u.ID, u.Email, u.State, stamp(u.CreatedAt), u.FirstName + " " + u.LastName}
 }
 
-func (a *app) showUser(asJSON bool, u user) error {
-	return a.details(asJSON, u, "id", u.ID, "e-mail", u.Email, "name", u.FirstName+" "+u.LastName,
-		"state", u.State, "created", stamp(u.CreatedAt), "language", u.Language)
+func (a *app) showUser(asJSON bool, u user, more ...string) error {
+	return a.details(asJSON, u, append([]string{"id", u.ID, "e-mail", u.Email, "name", u.FirstName + " " + u.LastName,
+		"state", u.State, "created", stamp(u.CreatedAt), "language", u.Language}, more...)...)
 }
 
 func emailFlag(cmd *cobra.Command) *string {
@@ -125,9 +134,26 @@ func (a *app) userShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.showUser(*asJSON, userOf(u))
+		standing, err := svc.Standing(ctx, *email)
+		if err != nil {
+			return err
+		}
+		shown := userOf(u)
+		shown.Failures, shown.NotBefore, shown.Closed = standing.Failures, at(standing.NotBefore), standing.Closed
+		return a.showUser(*asJSON, shown, "wrong passwords", standingInWords(standing))
 	})
 	return cmd
+}
+
+// standingInWords says how the throttle sees an account, and what lets its owner in.
+func standingInWords(s throttle.Standing) string {
+	switch {
+	case s.Closed:
+		return fmt.Sprintf("%d: closed to unknown devices until a reset or user unlock", s.Failures)
+	case !s.NotBefore.IsZero():
+		return fmt.Sprintf("%d: unknown devices wait until %s", s.Failures, stamp(at(s.NotBefore)))
+	}
+	return fmt.Sprint(s.Failures)
 }
 
 func (a *app) userSetPassword() *cobra.Command {
@@ -182,7 +208,7 @@ func (a *app) userChange(use, short, done string, change func(*auth.Service, con
 
 func (a *app) userDelete() *cobra.Command {
 	cmd := a.userChange("delete", "Delete an account with its sessions", "is deleted", (*auth.Service).DeleteUser)
-	yes := cmd.Flags().Bool("yes", false, "do not ask")
+	yes := yesFlag(cmd)
 	change := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		email := cmd.Flag("email").Value.String()

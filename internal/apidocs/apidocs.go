@@ -1,5 +1,5 @@
 // Package apidocs is the documentation of the API that the binary serves under /docs: a viewer of the
-// OpenAPI document, and pages for who writes a front end or a resource server.
+// OpenAPI document, and pages for authors of a front end or a resource server.
 //
 // It promises that nothing here needs a file from elsewhere, and that the examples it shows are the files
 // that its tests run. Everything is the same for every reader but the public URL; internal/server sends it.

@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"latchkey/internal/store"
+	"latchkey/internal/upkeep"
 )
 
 // maxEnded is how many ended sessions an account shows.
@@ -18,14 +19,14 @@ func (s *Service) Account(ctx context.Context, caller Caller) (Account, error) {
 	now := s.now()
 	var u store.User
 	var live, ended []store.Session
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
+	err := s.o.Store.Read(ctx, func(tx *store.Tx) (err error) {
 		if u, err = tx.UserByID(caller.UserID); err != nil {
 			return err
 		}
 		if live, err = tx.LiveSessions(u.ID, now); err != nil {
 			return err
 		}
-		ended, err = tx.EndedSessions(u.ID, now.Add(-keepEnded), maxEnded, now)
+		ended, err = tx.EndedSessions(u.ID, now.Add(-upkeep.KeepEnded), maxEnded, now)
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {

@@ -14,13 +14,16 @@ import (
 
 	"latchkey/api"
 	"latchkey/client"
+	"latchkey/internal/audit"
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/outbox"
+	"latchkey/internal/peer"
 	"latchkey/internal/store"
 )
 
 // told lists kind and outcome of what was audited after q, and where the next look goes on.
-func told(t *testing.T, r *authtest.Rig, q auth.AuditQuery) ([]string, auth.AuditQuery) {
+func told(t *testing.T, r *authtest.Rig, q audit.Query) ([]string, audit.Query) {
 	t.Helper()
 	q.Limit = 1000
 	events, err := r.Service.AuditEvents(context.Background(), q)
@@ -41,7 +44,7 @@ func TestAuditTellsEverythingOnce(t *testing.T) {
 		ctx := context.Background()
 		const ada, next = "ada@example.com", "another fine passphrase"
 		var first, second api.Tokens
-		var q auth.AuditQuery
+		var q audit.Query
 		ok := func(err error) {
 			t.Helper()
 			if err != nil {
@@ -61,7 +64,7 @@ func TestAuditTellsEverythingOnce(t *testing.T) {
 				ok(err)
 			}, []string{"sign_up ok"}},
 			{"sign in", func() { first = r.In(t, ada) }, []string{"sign_in ok"}},
-			{"sign in wrongly", func() { _, _ = guess(r, ada, "wrong password", from("203.0.113.1")) }, []string{"sign_in refused"}},
+			{"sign in wrongly", func() { _, _ = attempt(r, ada, "wrong password", from("203.0.113.1")) }, []string{"sign_in refused"}},
 			{"refresh", func() {
 				var err error
 				first, err = r.Refresh(ctx, first.RefreshToken)
@@ -108,20 +111,21 @@ func TestAuditTellsEverythingOnce(t *testing.T) {
 				ok(r.Service.DisableUser(ctx, ada))
 				ok(r.Service.EnableUser(ctx, ada))
 			}, []string{"user_disabled ok", "user_enabled ok"}},
+			{"be unlocked", func() { ok(r.Service.UnlockUser(ctx, ada)) }, []string{"user_unlocked ok"}},
 			{"have another address", func() { ok(r.Service.SetEmail(ctx, ada, "countess@example.com")) }, []string{"email_changed ok"}},
 			{"be throttled", func() {
 				for range 9 {
-					_, _ = guess(r, "countess@example.com", "wrong password", from("203.0.113.2"))
+					_, _ = attempt(r, "countess@example.com", "wrong password", from("203.0.113.2"))
 				}
 			}, slices.Concat(slices.Repeat([]string{"sign_in refused"}, 6), []string{"throttled refused"})},
 			{"be deleted", func() { ok(r.Service.DeleteUser(ctx, "countess@example.com")) }, []string{"user_deleted ok"}},
 			{"send a mail again", func() {
-				mails, err := r.Service.Mails(ctx, true, 1)
+				mails, err := r.Service.Outbox().List(ctx, outbox.Query{Waiting: true, Limit: 1})
 				ok(err)
-				ok(r.Service.RetryMail(ctx, mails[0].ID))
+				ok(r.Service.Outbox().Retry(ctx, mails[0].ID))
 			}, []string{"mail_retried ok"}},
 			{"rotate keys", func() {
-				_, err := r.Service.RotateKeys(ctx)
+				_, err := r.Service.Keys().Rotate(ctx)
 				ok(err)
 			}, []string{"key_rotated ok"}},
 		} {
@@ -167,7 +171,7 @@ func TestAuditNamesEachSession(t *testing.T) {
 			if err := do(); err != nil {
 				t.Fatalf("%s: %v", what, err)
 			}
-			events, err := r.Service.AuditEvents(ctx, auth.AuditQuery{Since: since.Add(-time.Millisecond), User: ada.ID, Limit: 100})
+			events, err := r.Service.AuditEvents(ctx, audit.Query{Since: since.Add(-time.Millisecond), User: ada.ID, Limit: 100})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -187,7 +191,7 @@ func TestAuditNamesEachSession(t *testing.T) {
 			}
 		}
 		ended("evicted", func() error {
-			_, err := stricter.SignIn(ctx, auth.SignIn{Email: "ada@example.com", Password: auth.Password{Value: authtest.Password}}, auth.Peer{})
+			_, err := stricter.SignIn(ctx, auth.SignIn{Email: "ada@example.com", Password: auth.Password{Value: authtest.Password}}, peer.Peer{})
 			return err
 		}, in[:3]...)
 		in = append(in[3:], r.In(t, "ada@example.com"))
@@ -216,12 +220,12 @@ func TestAuditOfWhoIsGone(t *testing.T) {
 		ada.ID:                 {"user_added ok", "email_changed ok"},
 		eve.ID:                 {"user_added ok", "user_deleted ok"},
 	} {
-		if got, _ := told(t, r, auth.AuditQuery{User: named}); !slices.Equal(got, want) {
+		if got, _ := told(t, r, audit.Query{User: named}); !slices.Equal(got, want) {
 			t.Errorf("%s: audited %q, want %q", named, got, want)
 		}
 	}
 	for _, named := range []string{"ada@example.com", "eve@example.com"} {
-		_, err := r.Service.AuditEvents(ctx, auth.AuditQuery{User: named, Limit: 1})
+		_, err := r.Service.AuditEvents(ctx, audit.Query{User: named, Limit: 1})
 		if !errors.Is(err, auth.ErrNoUser) || !strings.Contains(err.Error(), "user id") {
 			t.Errorf("%s: got %v, which does not say what to name", named, err)
 		}
@@ -256,10 +260,10 @@ func TestAuditorKnowsHowOldTheLogIs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := later.Sweep(ctx); err != nil {
+		if _, err := later.Upkeep().Sweep(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if got, _ := told(t, r, auth.AuditQuery{}); len(got) > 0 {
+		if got, _ := told(t, r, audit.Query{}); len(got) > 0 {
 			t.Fatalf("left in the log: %q", got)
 		}
 		wantSound(t, r)
@@ -277,6 +281,44 @@ func wantSound(t *testing.T, r *authtest.Rig) {
 	for _, v := range found {
 		t.Errorf("%s: %s: %s", v.Invariant, v.What, v.ID)
 	}
+}
+
+// A sign-up link that was asked for before the account's last change is dead, although the mail was written while
+// its address had no account yet. One that a sign-up left alive is found.
+func TestAuditorKnowsDeadSignUpLinks(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db)
+		now := r.Clock.Now()
+		signedUp := func(email string, changed time.Time) {
+			t.Helper()
+			link := func(name string, asked time.Time) store.OneTimeToken {
+				return store.OneTimeToken{Purpose: "verify", Email: email, Hash: []byte(name + email), RequestID: name, RequestedAt: asked, ExpiresAt: now.Add(time.Hour)}
+			}
+			spent, late := link("spent", now.Add(-2*time.Hour)), link("late", now.Add(-time.Hour))
+			err := r.Store.Write(t.Context(), func(tx *store.Tx) error {
+				if err := tx.InsertUser(store.User{ID: email, Email: email, Epoch: 1, CreatedAt: changed, ChangedAt: changed, VerifiedAt: changed}); err != nil {
+					return err
+				}
+				if err := tx.PutOneTime(spent); err != nil {
+					return err
+				}
+				if err := tx.SpendOneTime("verify", email, spent.Hash, email, now); err != nil {
+					return err
+				}
+				return tx.PutOneTime(late)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		signedUp("ada@example.com", now)
+		wantSound(t, r)
+		signedUp("eve@example.com", now.Add(-3*time.Hour))
+		found, err := r.Service.Violations(t.Context())
+		if err != nil || len(found) != 1 || found[0].Invariant != "I4" || found[0].ID != "eve@example.com" {
+			t.Errorf("of a link that can still be spent: %+v, %v", found, err)
+		}
+	})
 }
 
 // The auditor sees what it is there to see: a row of each kind is broken behind the rules' back.

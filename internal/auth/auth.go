@@ -7,9 +7,10 @@
 //	I1   An acknowledged sign-out, session end, disable, delete or password change is never undone.
 //	I2   A session has one current refresh generation; it only grows; its predecessor yields only
 //	     that same successor.
-//	I3   Reuse outside the windows of refresh.go ends the session, restart or not.
-//	I4   A reset or verification token is spent at most once, at most one lives per user; password,
-//	     ended sessions, spent token and notice are all or nothing.
+//	I3   Reuse outside the windows of internal/rotation ends the session, restart or not.
+//	I4   A reset or verification token is spent at most once; as many live as the mail budget sent, each
+//	     for its whole life, and spending one ends all of its kind; password, ended sessions, spent
+//	     token and notice are all or nothing.
 //	I5   After an acknowledged password change no older session is accepted (but the one that made
 //	     the change), and none is created with the old password.
 //	I6   The stored hash verifies exactly one password: the last acknowledged.
@@ -17,7 +18,8 @@
 //	I8   No more passwords are evaluated for an account in a window than limit + permits of all nodes.
 //	I9   Without the right password, unknown, known, unverified, disabled and password-less accounts
 //	     answer alike, in bytes and in time.
-//	I10  No success without a durable commit of what it claims; no partial state behind a refusal.
+//	I10  No success without a durable commit of what it claims. A refusal may commit a whole fact, such as
+//	     reuse, a failure or a verified address, and never part of one.
 //	I11  Fail closed: without store or keys nobody is let in.
 //	I12  One account per canonical e-mail, the same verdict on both engines.
 //	I13  Mail goes only to the stored address; a link's origin is always from the configuration; no
@@ -36,26 +38,34 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
-
+	"latchkey/internal/burst"
+	"latchkey/internal/clients"
+	"latchkey/internal/hashcosts"
+	"latchkey/internal/keyring"
 	"latchkey/internal/mail"
+	"latchkey/internal/node"
+	"latchkey/internal/outbox"
 	"latchkey/internal/password"
 	"latchkey/internal/store"
+	"latchkey/internal/throttle"
+	"latchkey/internal/upkeep"
 )
 
 // Service carries out the rules. Any number of goroutines may use it.
 type Service struct {
-	o     Options
-	keys  keyCache
-	clock clock
-	decoy string        // a hash no password is known to match, of the usual cost
-	woken chan struct{} // holds a token when mail was put into the outbox here
-	swept sweepMark
+	o      Options
+	outbox *outbox.Outbox
+	keys   *keyring.Keys
+	costs  *hashcosts.Costs // what evaluating a password takes
+	upkeep *upkeep.Upkeep
+	node   *node.Node
 
-	refused  refusals // the throttle's local memory
-	verified verified // access tokens found right
+	clients  atomic.Pointer[clients.Set] // nil: none
+	throttle *throttle.Throttle
+	notes    *burst.Log // what clients that are set up otherwise can cause at will
 }
 
 // New checks the master keys against the database, makes the first signing keys where there are
@@ -70,91 +80,93 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.OnRefresh == nil {
-		o.OnRefresh = func(string) {}
+	for _, count := range []*func(string){&o.OnRefresh, &o.OnSignIn, &o.OnMail} {
+		if *count == nil {
+			*count = func(string) {}
+		}
 	}
-	s := &Service{o: o, decoy: o.Hash.Decoy(), woken: make(chan struct{}, 1)}
-	if err := s.MeasureClock(ctx); err != nil {
+	s := &Service{o: o}
+	s.node = node.New(node.Options{Store: o.Store, Settings: s.settings, Now: o.Now, Log: o.Log})
+	s.outbox = outbox.New(outbox.Options{
+		Store: o.Store, Master: o.Master, Sender: o.Sender, Compose: s.compose, Now: s.now, Log: o.Log, OnMail: o.OnMail,
+	})
+	s.notes = burst.New(o.Log, s.now)
+	if err := s.SetClients(o.Clients); err != nil {
+		return nil, err
+	}
+	if err := s.node.MeasureClock(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.openKeys(ctx); err != nil {
 		return nil, err
 	}
+	s.throttle = throttle.New(throttle.Options{Store: o.Store, Master: o.Master, Counters: s.keys.CounterKey(), On: o.Throttle, Now: s.now})
+	s.costs = hashcosts.New(o.Store, o.Hash)
+	if _, err := s.costs.Load(ctx); err != nil {
+		return nil, err
+	}
+	s.upkeep = upkeep.New(upkeep.Options{
+		Store: o.Store, Node: s.node, Outbox: s.outbox, Costs: s.costs, AccessTTL: o.AccessTTL, AuditDays: o.AuditDays, Log: o.Log,
+	})
 	return s, nil
 }
 
-// Ready is nil when the database answers with a schema this binary can work with, the keys are
-// loaded and the clock is right.
+func (s *Service) openKeys(ctx context.Context) (err error) {
+	o := s.o
+	s.keys, err = keyring.Open(ctx, keyring.Options{
+		Store: o.Store, Master: o.Master, Issuer: o.Issuer, Audience: o.Audience,
+		SigningAlg: o.SigningAlg, AccessTyp: o.AccessTyp, AccessTTL: o.AccessTTL, Now: s.now, Log: o.Log,
+	})
+	return err
+}
+
+// Ready is nil when the database answers with a schema this binary can work with and takes writes, the keys
+// are loaded and the clock is right.
 func (s *Service) Ready(ctx context.Context) error {
 	if _, have, want, err := s.o.Store.Plan(ctx); err != nil && !errors.Is(err, store.ErrNewerSchema) {
 		return unavailable(err)
 	} else if have < want {
 		return unavailable(fmt.Errorf("the schema is at %d, this binary needs %d", have, want))
 	}
-	if !s.keys.usable(s.now()) {
+	if !s.keys.Usable() {
 		return unavailable(errors.New("no signing key"))
 	}
-	if !s.clock.trusted() {
+	if !s.node.ClockTrusted() {
 		return unavailable(errors.New("the clock is off"))
 	}
-	return nil
+	return s.node.Writing(ctx)
 }
 
 // Checkpoint lets the database do what commits leave to later: see store.Checkpoint.
-func (s *Service) Checkpoint() error { return fault(s.o.Store.Checkpoint()) }
+func (s *Service) Checkpoint() error { return s.o.Store.Checkpoint() }
+
+// Node is this server among those that share the database.
+func (s *Service) Node() *node.Node { return s.node }
+
+// Keys are the keys of the database.
+func (s *Service) Keys() *keyring.Keys { return s.keys }
+
+// now is the time of an operation.
+func (s *Service) now() time.Time { return s.node.Now() }
+
+// Upkeep is what no request waits for.
+func (s *Service) Upkeep() *upkeep.Upkeep { return s.upkeep }
+
+// Outbox is where the mail of this Service waits: whoever delivers it, and the operator, ask there.
+func (s *Service) Outbox() *outbox.Outbox { return s.outbox }
 
 // Stats count what the metrics show.
-func (s *Service) Stats(ctx context.Context) (Stats, error) {
-	var out Stats
-	err := s.read(ctx, func(tx *store.Tx) error {
-		depth, oldest, err := tx.WaitingMail()
-		out = Stats{OutboxDepth: depth}
-		if !oldest.IsZero() {
-			out.OutboxOldestAge = max(0, s.now().Sub(oldest))
-		}
-		return err
-	})
+func (s *Service) Stats(ctx context.Context) (out Stats, err error) {
+	out.LiveSessions = s.upkeep.LiveSessions()
+	out.OutboxDepth, out.OutboxOldestAge, err = s.outbox.Waiting(ctx)
 	return out, err
 }
 
+// FlushRefusals adds what the throttle refused from memory to the audit log.
+func (s *Service) FlushRefusals(ctx context.Context) error { return s.throttle.Flush(ctx) }
+
+// DatabaseLoad says how many connections to the database are in use, and how many may be.
+func (s *Service) DatabaseLoad() (inUse, most int) { return s.o.Store.Load() }
+
 // HashLoad says what the hashing of passwords is doing.
 func (s *Service) HashLoad() password.Load { return s.o.Pool.Load() }
-
-// read, lookup, write, single and joint run fn against the store and give its errors their Code. See store.Write
-// for what fn must keep to.
-func (s *Service) read(ctx context.Context, fn func(*store.Tx) error) error {
-	return fault(s.o.Store.Read(ctx, fn))
-}
-
-func (s *Service) lookup(ctx context.Context, fn func(*store.Tx) error) error {
-	return fault(s.o.Store.Lookup(ctx, fn))
-}
-
-func (s *Service) write(ctx context.Context, fn func(*store.Tx) error) error {
-	return fault(s.o.Store.Write(ctx, fn))
-}
-
-func (s *Service) single(ctx context.Context, fn func(*store.Tx) error) error {
-	return fault(s.o.Store.Single(ctx, fn))
-}
-
-func (s *Service) joint(ctx context.Context, fn func(*store.Tx) error) error {
-	return fault(s.o.Store.Joint(ctx, fn))
-}
-
-// fault turns a store's trouble into CodeUnavailable; ErrNotFound and refusals pass.
-func fault(err error) error {
-	if errors.Is(err, store.ErrUnavailable) {
-		return unavailable(err)
-	}
-	return err
-}
-
-// newID makes an id whose order is the order of making (RFC 9562 §5.7).
-func newID() string { return uuid.Must(uuid.NewV7()).String() }
-
-// isID accepts one spelling of a UUID: lower case, with hyphens.
-func isID(s string) bool {
-	id, err := uuid.Parse(s)
-	return err == nil && id.String() == s
-}

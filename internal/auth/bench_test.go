@@ -21,7 +21,7 @@ func signedIn(b *testing.B, r *authtest.Rig) []auth.Tokens {
 	for i := range list {
 		email := fmt.Sprintf("user%d@example.com", i)
 		r.AddUser(b, email)
-		tokens, err := guess(r, email, authtest.Password, from("203.0.113.1"))
+		tokens, err := attempt(r, email, authtest.Password, from("203.0.113.1"))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func BenchmarkSessions(b *testing.B) {
 	var last auth.Tokens
 	for range 20 {
 		var err error
-		if last, err = guess(r, "ada@example.com", authtest.Password, from("203.0.113.1")); err != nil {
+		if last, err = attempt(r, "ada@example.com", authtest.Password, from("203.0.113.1")); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -7,14 +7,18 @@ import (
 	"errors"
 	"time"
 
+	"latchkey/internal/audit"
 	"latchkey/internal/mail"
+	"latchkey/internal/outbox"
+	"latchkey/internal/peer"
 	"latchkey/internal/store"
+	"latchkey/internal/throttle"
 )
 
-// ChangePassword replaces the password of who knows the old one. It ends every session but the one
+// ChangePassword replaces the password of a caller who knows the old one. It ends every session but the one
 // whose Bearer was sent (caller is nil without one), drops the mailed links, and tells the owner.
-func (s *Service) ChangePassword(ctx context.Context, caller *Caller, in ChangePassword, peer Peer) (device string, err error) {
-	var f form
+func (s *Service) ChangePassword(ctx context.Context, caller *Caller, in ChangePassword, peer peer.Peer) (device string, err error) {
+	var f validator
 	email := f.email("email", in.Email)
 	old, fresh := s.password(&f, "oldPassword", in.OldPassword), s.password(&f, "newPassword", in.NewPassword)
 	if err := f.err(); err != nil {
@@ -23,48 +27,106 @@ func (s *Service) ChangePassword(ctx context.Context, caller *Caller, in ChangeP
 	if err := s.checkOwnEmail(ctx, caller, email); err != nil {
 		return "", err
 	}
-	if old.valid && fresh.valid && old.text == fresh.text {
-		return "", &Error{Code: CodePasswordUnchanged, Fields: []Field{{"newPassword", "unchanged", "Choose a password other than the current one."}}}
+	if !old.wrapped && !fresh.wrapped {
+		if err := s.checkUnproven(email, old, fresh, peer); err != nil {
+			return "", err
+		}
 	}
-	user, g, deviceID, err := s.guesser(ctx, caller, email, peer)
-	if err != nil {
-		return "", err
-	}
-	g.kind = eventPasswordChanged
-	if _, err := s.try(ctx, g, user, old, peer); err != nil {
-		return "", err
-	}
-	phc, err := s.newPassword(ctx, email, "newPassword", fresh, s.aboutUser(user))
-	if err != nil {
-		return "", err
-	}
-	keep := ""
+	sessionID := ""
 	if caller != nil {
-		keep = caller.SessionID
+		sessionID = caller.SessionID
 	}
-	now := s.now()
-	err = s.write(ctx, func(tx *store.Tx) error {
+	user, attempt, err := s.throttle.FindAttempt(ctx, sessionID, email, peer)
+	if err != nil {
+		return "", err
+	}
+	var phc string
+	var refused error
+	err = s.verifyPassword(ctx, audit.PasswordChanged, attempt, user, old, peer, func() error {
+		if refused = s.checkProven(old, fresh, user, peer); refused != nil {
+			return nil
+		}
+		phc, err = s.o.Hash.Hash(fresh.text)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	if refused != nil {
+		return "", s.refuseNew(ctx, attempt, user, refused, peer)
+	}
+	now, known := s.now(), ""
+	err = s.throttle.WithinRight(ctx, attempt, now, func(tx *store.Tx) error {
 		if _, err := tx.TakeUser(user.ID, user.Epoch); err != nil {
 			return err
 		}
-		if err := tx.ClearAttempts(g.counter()); err != nil {
+		if err := s.throttle.TakeBack(tx, attempt); err != nil {
 			return err
 		}
-		if err := s.changePassword(tx, user, phc, keep, reasonPasswordChanged, now); err != nil {
+		if err := s.changePassword(tx, user, phc, sessionID, reasonPasswordChanged, now); err != nil {
 			return err
 		}
-		if err := s.audit(tx, now, event{Kind: eventPasswordChanged, UserID: user.ID, SessionID: keep}, peer); err != nil {
+		if err := audit.Write(tx, now, audit.Event{Kind: audit.PasswordChanged, UserID: user.ID, SessionID: sessionID}, peer); err != nil {
+			return err
+		}
+		if known, err = s.throttle.KeepDevice(tx, user.ID, attempt.Device, peer.Describe(), now); err != nil {
 			return err
 		}
 		return s.notifyPasswordChanged(tx, user, peer, now)
 	})
 	if errors.Is(err, store.ErrNotFound) { // the password changed meanwhile: what was evaluated is the old one (I6)
-		return "", refuse(CodeInvalidCredentials)
+		return "", s.rejectPassword(ctx, audit.PasswordChanged, attempt, user, peer)
 	}
 	if err != nil {
 		return "", err
 	}
-	return s.deviceToken(user.ID, deviceID, user.Epoch+1, now)
+	s.throttle.Recheck(attempt)
+	return s.throttle.SignDevice(user.ID, known, user.Epoch+1, now)
+}
+
+// checkUnproven checks of a new password what needs no account, before the old one is evaluated: a refusal says
+// nothing of the account then. What was encrypted for transport is left until the old one was found right, since
+// a stranger may have seen it on its way.
+func (s *Service) checkUnproven(email string, old, fresh plaintext, peer peer.Peer) error {
+	if err := checkChanged(old, fresh); err != nil {
+		return err
+	}
+	return s.checkPolicy("newPassword", fresh, aboutUser(s.clientsOf(peer), store.User{Email: email}))
+}
+
+// checkProven checks the rest once the old password was found right: what was encrypted for transport, and what
+// the account itself forbids.
+func (s *Service) checkProven(old, fresh plaintext, user store.User, peer peer.Peer) error {
+	if err := checkChanged(old, fresh); err != nil {
+		return err
+	}
+	return s.checkPolicy("newPassword", fresh, aboutUser(s.clientsOf(peer), user))
+}
+
+// refuseNew refuses a new password to whoever gave the right old one. The answer tells that it was right: so it
+// counts, is audited, and is told to the owner like any right password.
+func (s *Service) refuseNew(ctx context.Context, attempt throttle.Attempt, user store.User, cause error, peer peer.Peer) error {
+	now := s.now()
+	err := s.throttle.WithinRight(ctx, attempt, now, func(tx *store.Tx) error {
+		d := peer.Describe()
+		from := store.Session{UserID: user.ID, Browser: d.Browser, OS: d.OS, Addr: d.Addr}
+		if err := s.noticeStranger(tx, user, from, attempt.Known(), now); err != nil {
+			return err
+		}
+		return audit.Write(tx, now, audit.Event{Kind: audit.PasswordChanged, Outcome: audit.NotAccepted, UserID: user.ID}, peer)
+	})
+	if err != nil {
+		return err
+	}
+	return cause
+}
+
+// checkChanged is CodePasswordUnchanged for a new password that is the old one.
+func checkChanged(old, fresh plaintext) error {
+	if !old.valid || !fresh.valid || old.text != fresh.text {
+		return nil
+	}
+	return &Error{Code: CodePasswordUnchanged, Fields: []Field{{"newPassword", "unchanged", "Choose a password other than the current one."}}}
 }
 
 // checkOwnEmail is CodeForbidden when a Bearer of another user came along.
@@ -73,7 +135,7 @@ func (s *Service) checkOwnEmail(ctx context.Context, caller *Caller, email strin
 		return nil
 	}
 	var own store.User
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
+	err := s.o.Store.Read(ctx, func(tx *store.Tx) (err error) {
 		own, err = tx.UserByID(caller.UserID)
 		return err
 	})
@@ -83,7 +145,7 @@ func (s *Service) checkOwnEmail(ctx context.Context, caller *Caller, email strin
 	return err
 }
 
-func (s *Service) notifyPasswordChanged(tx *store.Tx, user store.User, peer Peer, now time.Time) error {
-	d := describeDevice(peer)
-	return s.notify(tx, mail.PasswordChanged, letter{To: user.Email, User: user.ID, Browser: d.Browser, OS: d.OS, Addr: d.Addr}, now)
+func (s *Service) notifyPasswordChanged(tx *store.Tx, user store.User, peer peer.Peer, now time.Time) error {
+	d := peer.Describe()
+	return s.outbox.Notify(tx, mail.PasswordChanged, outbox.Request{To: user.Email, User: user.ID, Browser: d.Browser, OS: d.OS, Addr: d.Addr}, now)
 }

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"latchkey/internal/store"
+	"latchkey/internal/throttle"
 )
 
 // Code names a refusal. The set is closed: Codes lists it.
@@ -44,28 +47,21 @@ var Codes = [...]Code{
 	CodeTooManyRequests, CodeUnavailable, CodeServerError,
 }
 
-// Field says what is wrong with one field of the form, and how to mend it. Code is stable.
+// Field says what is wrong with one field of the form, and how to fix it. Code is stable.
 type Field struct {
 	Name    string // as in the request: "email", "newPassword"
 	Code    string // "required", "invalid_format", "too_long", "too_short", "too_common", ...
 	Message string // one sentence for people; never echoes the value
 }
 
-// Limit is a quota of the throttle, as the RateLimit-Policy header tells it.
-type Limit struct {
-	Name   string
-	Quota  int
-	Window time.Duration
-}
-
-// Error is a refusal or a failure. What is returned to a caller of this package is always one of
-// these, or is wrapped into CodeServerError by whoever answers.
+// Error is a refusal or a failure. Callers of this package read any error that it returns with AsError: it may also be one
+// of a room below, such as *throttle.Refusal.
 type Error struct {
 	Code       Code
 	Fields     []Field
-	RetryAfter time.Duration // for CodeTooManyRequests and CodeUnavailable
-	Limit      *Limit        // the limit that was met, for CodeTooManyRequests
-	Cause      error         // logged, never sent
+	RetryAfter time.Duration   // for CodeTooManyRequests and CodeUnavailable
+	Limit      *throttle.Limit // the limit that was met, for CodeTooManyRequests
+	Cause      error           // logged, never sent
 }
 
 func (e *Error) Error() string {
@@ -77,13 +73,29 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Cause }
 
-// CodeOf returns err's Code; what has none is CodeServerError.
-func CodeOf(err error) Code {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Code
-	}
-	return CodeServerError
+// Is lets CodeUnavailable stand for store.ErrUnavailable, by which the rooms below tell what a later try can fix:
+// the other direction of AsError.
+func (e *Error) Is(target error) bool {
+	return target == store.ErrUnavailable && e.Code == CodeUnavailable
 }
+
+// AsError reads any error of this package or of the rooms below as a refusal or a failure with its Code. What none of
+// them explains is CodeServerError, with the error as its cause.
+func AsError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	if r, ok := errors.AsType[*throttle.Refusal](err); ok {
+		return &Error{Code: CodeTooManyRequests, Limit: &r.Limit, RetryAfter: r.RetryAfter}
+	}
+	if errors.Is(err, store.ErrUnavailable) {
+		return &Error{Code: CodeUnavailable, RetryAfter: unavailableFor, Cause: err}
+	}
+	return &Error{Code: CodeServerError, Cause: err}
+}
+
+// CodeOf returns the Code that AsError finds.
+func CodeOf(err error) Code { return AsError(err).Code }
 
 func refuse(code Code) error { return &Error{Code: code} }
 

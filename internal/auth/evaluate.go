@@ -6,33 +6,30 @@ package auth
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
+	"latchkey/internal/audit"
+	"latchkey/internal/clients"
+	"latchkey/internal/mail"
 	"latchkey/internal/password"
+	"latchkey/internal/peer"
 	"latchkey/internal/store"
+	"latchkey/internal/throttle"
 )
-
-// evaluation is what hashing found out.
-type evaluation struct {
-	right  bool
-	rehash string // a stronger hash of the same password, when the stored one is outdated
-}
 
 // permitPatience bounds the wait for a permit. Counting a wrong password holds one while the database
 // makes it wait: whoever comes behind must be answered before the listener gives the connection up.
 const permitPatience = 10 * time.Second
 
-// turn is how a guess waits for a permit. A stranger shares its turns with who else tries the account,
-// whether there is one or not (I9), and with who else comes from its address.
-func (g guess) turn() password.Turn {
-	if g.own != nil {
-		return ownersTurn(g.account)
+// turnOf is how an attempt waits for a permit. A stranger shares its turns with who else tries the account, whether
+// there is one or not (I9), and with who else comes from its address.
+func turnOf(a throttle.Attempt) password.Turn {
+	if a.Known() {
+		return ownersTurn(a.Account)
 	}
-	keys := []string{string(g.account)}
-	if g.address != nil {
-		keys = append(keys, string(g.address))
-	}
-	return password.Turn{Keys: keys}
+	return password.Turn{Keys: []string{string(a.Account)}, Networks: a.Networks()}
 }
 
 // ownersTurn is how those wait who have shown more of an account than its e-mail. All of one account
@@ -52,46 +49,57 @@ func (s *Service) withPermit(ctx context.Context, turn password.Turn, fn func() 
 	return inner
 }
 
-// evaluate compares a password with the account's. It does the same work for an account that does
-// not exist or has no password (I9). Call it under a permit.
-func (s *Service) evaluate(u store.User, pw secret) evaluation {
-	phc, comparable := u.PasswordHash, pw.valid
-	if phc == "" {
-		phc, comparable = s.decoy, false
+// evaluate compares a password with the account's. Whatever the account, or none, it computes a hash of each
+// common cost, so that the time tells nobody which one the account has (I9): the account's own hash in its
+// place, decoys for the rest. An account whose cost is rare takes one more. Call it under a permit.
+func (s *Service) evaluate(u store.User, pw plaintext) (right bool) {
+	own, work := s.costOf(u), s.costs.Decoys()
+	if own != "" {
+		work[own] = u.PasswordHash
 	}
-	right, err := password.Verify(phc, pw.text)
+	for _, cost := range slices.Sorted(maps.Keys(work)) {
+		matches, err := password.Verify(work[cost], pw.text)
+		right = right || matches && err == nil && cost == own
+	}
+	return right && pw.valid
+}
+
+// costOf is the cost of an account's password hash; empty where it has none that can be used.
+func (s *Service) costOf(u store.User) password.Cost {
+	if u.PasswordHash == "" {
+		return ""
+	}
+	cost, err := password.CostOf(u.PasswordHash)
 	if err != nil {
 		s.o.Log.Error("a stored password hash cannot be used; the account must reset its password", "user", u.ID, "cause", err)
-		_, _ = password.Verify(s.decoy, pw.text)
-		return evaluation{}
 	}
-	return evaluation{right: right && comparable}
+	return cost
 }
 
-// try evaluates a password within the throttle's limits, all under one permit: the check, the hash,
-// and the commit of the failure. A right password of an account that is disabled counts as wrong.
-// The outcome of a wrong one is CodeInvalidCredentials, the same for every account (I9).
-func (s *Service) try(ctx context.Context, g guess, user store.User, pw secret, peer Peer) (e evaluation, err error) {
-	err = s.withPermit(ctx, g.turn(), func() error {
-		if err := s.checkGuess(ctx, g); err != nil {
+// verifyPassword evaluates a password within the throttle's limits, all under one permit: the check, the hash,
+// and the commit of the failure, which is audited as the kind given. A right password of an account that is disabled
+// counts as wrong. The outcome of a wrong one is CodeInvalidCredentials, the same for every account (I9). Once a
+// password is right, and as long as the permit is held, right does what hashing is left to do. What becomes of a
+// right password is written within throttle.WithinRight.
+func (s *Service) verifyPassword(ctx context.Context, kind string, a throttle.Attempt, user store.User, pw plaintext, peer peer.Peer, right func() error) error {
+	return s.withPermit(ctx, turnOf(a), func() error {
+		if err := s.throttle.Check(ctx, a); err != nil {
 			return err
 		}
-		e = s.evaluate(user, pw)
-		if !e.right || !user.DisabledAt.IsZero() {
-			return s.refuseTry(ctx, g, user, peer)
+		if !s.evaluate(user, pw) || !user.DisabledAt.IsZero() {
+			return s.rejectPassword(ctx, kind, a, user, peer)
 		}
-		return s.strengthen(&e, user, pw)
+		return right()
 	})
-	return e, err
 }
 
-func (s *Service) refuseTry(ctx context.Context, g guess, user store.User, peer Peer) error {
+func (s *Service) rejectPassword(ctx context.Context, kind string, a throttle.Attempt, user store.User, peer peer.Peer) error {
 	now := s.now()
-	err := s.write(ctx, func(tx *store.Tx) error {
-		if err := s.countFailure(tx, g, now); err != nil {
+	err := s.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := s.throttle.CountFailure(tx, a, now); err != nil {
 			return err
 		}
-		return s.audit(tx, now, event{Kind: g.kind, Outcome: outcomeRefused, UserID: user.ID}, peer)
+		return audit.Write(tx, now, audit.Event{Kind: kind, Outcome: audit.Refused, UserID: user.ID}, peer)
 	})
 	if err != nil {
 		return err
@@ -99,23 +107,31 @@ func (s *Service) refuseTry(ctx context.Context, g guess, user store.User, peer 
 	return refuse(CodeInvalidCredentials)
 }
 
-// strengthen adds a rehash where the stored hash is outdated.
-func (s *Service) strengthen(e *evaluation, u store.User, pw secret) (err error) {
-	if s.o.Hash.Outdated(u.PasswordHash) {
-		e.rehash, err = s.o.Hash.Hash(pw.text)
+// rehashIfOutdated returns a stronger hash of an account's right password, where the stored one is outdated.
+func (s *Service) rehashIfOutdated(u store.User, pw plaintext) (rehash string, err error) {
+	if !s.o.Hash.Outdated(u.PasswordHash) {
+		return "", nil
 	}
-	return err
+	return s.o.Hash.Hash(pw.text)
 }
 
 // newPassword checks a password against the policy and hashes it under a permit, for someone who has
 // proved that the account is theirs. A password that did not decrypt is refused like one that is too
 // common: it is none.
-func (s *Service) newPassword(ctx context.Context, email, field string, pw secret, about []string) (phc string, err error) {
-	if err := s.accept(field, pw, about); err != nil {
+func (s *Service) newPassword(ctx context.Context, email, field string, pw plaintext, about []string) (phc string, err error) {
+	return s.newPasswordUnless(ctx, email, field, pw, about, func() error { return nil })
+}
+
+// newPasswordUnless is newPassword for callers who may have become too late while they waited: decided is asked
+// under the permit, and what it refuses costs no hash.
+func (s *Service) newPasswordUnless(ctx context.Context, email, field string, pw plaintext, about []string, decided func() error) (phc string, err error) {
+	if err := s.checkPolicy(field, pw, about); err != nil {
 		return "", err
 	}
-	err = s.withPermit(ctx, ownersTurn(accountKey(email)), func() (err error) {
-		phc, err = s.o.Hash.Hash(pw.text)
+	err = s.withPermit(ctx, ownersTurn(s.throttle.AccountCounter(email)), func() (err error) {
+		if err = decided(); err == nil {
+			phc, err = s.o.Hash.Hash(pw.text)
+		}
 		return err
 	})
 	return phc, err
@@ -124,8 +140,8 @@ func (s *Service) newPassword(ctx context.Context, email, field string, pw secre
 // PasswordMin is the least number of characters of a new password.
 func (s *Service) PasswordMin() int { return s.o.Policy.Least() }
 
-// accept asks the policy.
-func (s *Service) accept(field string, pw secret, about []string) error {
+// checkPolicy asks the policy.
+func (s *Service) checkPolicy(field string, pw plaintext, about []string) error {
 	if !pw.valid {
 		return &Error{Code: CodePasswordNotAccepted, Fields: []Field{{field, "invalid_format", "The password could not be read; send it again."}}}
 	}
@@ -135,10 +151,10 @@ func (s *Service) accept(field string, pw secret, about []string) error {
 	return nil
 }
 
-// aboutUser lists the words a password must not be.
-func (s *Service) aboutUser(u store.User) []string {
+// aboutUser lists the words a password must not be, where a request finds these clients.
+func aboutUser(clients *clients.Set, u store.User) []string {
 	words := []string{u.Email, u.FirstName, u.LastName, "Latchkey"}
-	for _, c := range s.o.Clients.List() {
+	for _, c := range clients.List() {
 		words = append(words, c.Name)
 	}
 	return words
@@ -146,10 +162,7 @@ func (s *Service) aboutUser(u store.User) []string {
 
 // findUser reads an account by canonical e-mail; the zero User where there is none.
 func (s *Service) findUser(ctx context.Context, email string) (u store.User, err error) {
-	err = s.lookup(ctx, func(tx *store.Tx) error {
-		u, err = tx.UserByEmail(email)
-		return err
-	})
+	u, err = s.o.Store.UserByEmail(ctx, email)
 	if errors.Is(err, store.ErrNotFound) {
 		return store.User{}, nil
 	}
@@ -170,26 +183,17 @@ func (s *Service) changePassword(tx *store.Tx, u store.User, phc, keep, reason s
 
 // dropLinks forgets every outstanding mailed link of an address, and how many were asked for.
 func (s *Service) dropLinks(tx *store.Tx, email string) error {
-	for _, purpose := range purposes {
-		if err := s.dropLink(tx, purpose, email); err != nil {
+	for _, kind := range mail.LinkKinds {
+		if err := s.dropLink(tx, kind, email); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) dropLink(tx *store.Tx, purpose, email string) error {
-	if err := tx.DropOneTime(purpose, email); err != nil {
+func (s *Service) dropLink(tx *store.Tx, kind mail.Kind, email string) error {
+	if err := tx.DropOneTime(string(kind), email); err != nil {
 		return err
 	}
-	return s.clearBudget(tx, purpose, email)
-}
-
-// clearBudget forgets how many mails of a purpose were asked for.
-func (s *Service) clearBudget(tx *store.Tx, purpose, email string) error {
-	key, err := s.budgetKey(purpose, email)
-	if err != nil {
-		return err
-	}
-	return tx.ClearMailBudget(key)
+	return s.outbox.ClearBudget(tx, kind, email)
 }

@@ -15,10 +15,11 @@ import (
 	"latchkey/api"
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/peer"
 )
 
 const (
-	shopSecret = "a secret of the shop's"
+	shopSecret = "a secret of the shop's that nobody guesses"
 	leaseOver  = 3 * time.Minute
 )
 
@@ -209,6 +210,7 @@ func (l *life) changesPasswords() []storyStep {
 		l.reset("reset", "", "invalid_reset_token", func() (string, error) { return l.mailed(l.email, "/reset-password?verificationCode=") }),
 		l.bearer("the laptop is signed out by the reset", "invalid_token", &l.laptop),
 		l.deliverMail("deliver the notices"),
+		l.wait(time.Hour), // so that each sign-in may make its device known
 		l.signInAgain("sign in after the reset", l.email, l.pw[2], &l.laptop),
 		l.signInAgain("sign in on the phone after the reset", l.email, l.pw[2], &l.phone),
 	}
@@ -250,9 +252,10 @@ func (l *life) isLookedAfter() []storyStep {
 			if err != nil {
 				return err
 			}
-			_, err = l.Service.EndByLink(ctx, token, auth.Peer{})
+			_, err = l.Service.EndByLink(ctx, token, peer.Peer{})
 			return err
 		}},
+		l.wait(time.Hour),
 		{name: "the operator sets a password", do: func(ctx context.Context) error { return l.Service.SetPassword(ctx, l.email, l.pw[3]) }},
 		l.signInAgain("sign in with what the operator set", l.email, l.pw[3], &l.phone),
 		{name: "the operator ends a session", do: func(ctx context.Context) error { return l.Service.RevokeSession(ctx, l.phone.SessionID) }},
@@ -289,7 +292,7 @@ func (f *faultRig) houseKeeping() []storyStep {
 	var next *auth.Service
 	return []storyStep{
 		{name: "rotate keys", do: func(ctx context.Context) error {
-			_, err := f.Service.RotateKeys(ctx)
+			_, err := f.Service.Keys().Rotate(ctx)
 			return err
 		}},
 		{name: "ready", do: f.Service.Ready},
@@ -307,7 +310,7 @@ func (f *faultRig) houseKeeping() []storyStep {
 		}},
 		{name: "sweep", pieces: true, do: func(ctx context.Context) error {
 			for {
-				if more, err := next.Sweep(ctx); err != nil || !more {
+				if more, err := next.Upkeep().Sweep(ctx); err != nil || !more {
 					return err
 				}
 			}
@@ -319,7 +322,7 @@ func (f *faultRig) houseKeeping() []storyStep {
 func (f *faultRig) deliverMail(name string) storyStep {
 	return storyStep{name: name, pieces: true, pause: leaseOver, do: func(ctx context.Context) error {
 		for {
-			if more, err := f.Service.DeliverNext(ctx); err != nil || !more || ctx.Err() != nil {
+			if more, err := f.Service.Outbox().DeliverNext(ctx); err != nil || !more || ctx.Err() != nil {
 				return err
 			}
 		}

@@ -4,44 +4,12 @@ package auth
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 
+	"latchkey/internal/peer"
+	"latchkey/internal/rotation"
 	"latchkey/internal/store"
-	"latchkey/internal/token"
 )
-
-// AuthenticateClient checks a confidential client's secret (RFC 6749 §2.3.1): CodeInvalidClient. Wrong
-// ones count for this client and address alone, so that a resource server with an old secret shuts
-// nobody out; once they are too many, the right one is refused as well.
-func (s *Service) AuthenticateClient(ctx context.Context, alias, secret string, peer Peer) error {
-	client, _ := s.o.Clients.Lookup(alias)
-	if client.Secret == "" {
-		client = Client{} // nothing can be guessed: public and unknown clients share a counter
-	}
-	key := throttleKey(clientLimit.Name, client.Alias+" "+networkOf(peer.Addr))
-	if err := s.checkRate(ctx, clientLimit, key, peer); err != nil {
-		return err
-	}
-	given, want := sha256.Sum256([]byte(secret)), sha256.Sum256([]byte(client.Secret))
-	if subtle.ConstantTimeCompare(given[:], want[:]) == 1 && client.Secret != "" {
-		return nil
-	}
-	if err := s.countRate(ctx, clientLimit, key); err != nil {
-		return err
-	}
-	return refuse(CodeInvalidClient)
-}
-
-// Clients lists the registered clients.
-func (s *Service) Clients() []Client { return s.o.Clients.List() }
-
-// ReturnTo says where a person who came from a client's page goes back to; not ok where raw is not an
-// address of the client named, or of any when alias is empty.
-func (s *Service) ReturnTo(alias, raw string) (url string, ok bool) {
-	return s.o.Clients.returnTo(alias, raw)
-}
 
 // Introspect says whether a token would be accepted now, and what it says. It changes nothing. An
 // error is never about the token, only about not being able to tell.
@@ -69,33 +37,39 @@ func (s *Service) introspectRefresh(ctx context.Context, raw string) (Introspect
 	if err != nil {
 		return Introspection{}, err
 	}
-	session, err := s.session(ctx, presented.SessionID)
-	if errors.Is(err, store.ErrNotFound) {
+	session, err := s.o.Store.SessionByID(ctx, presented.SessionID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && session.Kind != kindAuth {
 		return Introspection{}, nil
 	}
 	if err != nil {
 		return Introspection{}, err
 	}
-	switch judge(session, presented.Generation, s.now(), s.o.RefreshGrace, int64(s.o.RefreshRecoveries)) {
-	case verdictRotate, verdictRepeat, verdictLate, verdictAhead:
+	switch rotation.Judge(session, presented.Generation, s.now(), s.o.RefreshGrace, int64(s.o.RefreshRecoveries)) {
+	case rotation.VerdictRotate, rotation.VerdictRepeat, rotation.VerdictLate, rotation.VerdictAhead:
 		return Introspection{
 			Active: true, TokenType: "refresh_token", Scope: scope, ClientID: session.Client,
 			Subject: session.UserID, Issuer: s.o.Issuer, SessionID: session.ID,
 			IssuedAt: session.RotatedAt, ExpiresAt: session.ExpiresAt(),
 		}, nil
+	case rotation.VerdictSuperseded, rotation.VerdictReuse, rotation.VerdictEnded, rotation.VerdictExpired, rotation.VerdictUnknown:
 	}
 	return Introspection{}, nil
 }
 
-// Revoke ends the session of a refresh token of any generation, or of a valid access token. What is
-// neither is a success too (RFC 7009 §2.2).
-func (s *Service) Revoke(ctx context.Context, raw string, peer Peer) error {
+// Revoke ends the session of a refresh token of any generation, or of an access token, run out or not. What
+// is neither is a success too (RFC 7009 §2.2).
+func (s *Service) Revoke(ctx context.Context, raw string, peer peer.Peer) error {
 	sessionID, err := s.sessionOf(ctx, raw)
 	if err != nil || sessionID == "" {
 		return err
 	}
-	session, err := s.session(ctx, sessionID)
-	if errors.Is(err, store.ErrNotFound) {
+	return s.endByToken(ctx, sessionID, peer)
+}
+
+// endByToken ends the session that a token names. One that has ended, or was swept since, is a success.
+func (s *Service) endByToken(ctx context.Context, sessionID string, peer peer.Peer) error {
+	session, err := s.o.Store.SessionByID(ctx, sessionID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && session.Kind != kindAuth { // a page's cookie is no token of this endpoint
 		return nil
 	}
 	if err != nil {
@@ -116,8 +90,8 @@ func (s *Service) sessionOf(ctx context.Context, raw string) (string, error) {
 	if CodeOf(err) != CodeInvalidRefreshToken {
 		return "", err
 	}
-	var access token.Access
-	if access, err = s.parseAccess(ctx, raw); CodeOf(err) == CodeInvalidToken {
+	access, _, err := s.parseAccessAnyAge(ctx, raw)
+	if CodeOf(err) == CodeInvalidToken {
 		return "", nil
 	}
 	return access.SessionID, err
@@ -125,11 +99,7 @@ func (s *Service) sessionOf(ctx context.Context, raw string) (string, error) {
 
 // UserInfo says who the caller is, as the account stands now.
 func (s *Service) UserInfo(ctx context.Context, caller Caller) (UserInfo, error) {
-	var u store.User
-	err := s.lookup(ctx, func(tx *store.Tx) (err error) {
-		u, err = tx.UserByID(caller.UserID)
-		return err
-	})
+	u, err := s.o.Store.UserByID(ctx, caller.UserID)
 	if errors.Is(err, store.ErrNotFound) {
 		return UserInfo{}, refuse(CodeInvalidToken)
 	}

@@ -16,7 +16,7 @@ func (s *Service) SetLanguage(ctx context.Context, caller Caller, tag string) er
 	if !locale.Known(tag) {
 		return invalid(Field{"language", "not_allowed", "Use the tag of a language that pages are there in, such as en."})
 	}
-	err := s.single(ctx, func(tx *store.Tx) error { return tx.SetLanguage(caller.UserID, tag) })
+	err := s.o.Store.SetLanguage(ctx, caller.UserID, tag)
 	if errors.Is(err, store.ErrNotFound) { // deleted since the token was looked at
 		return refuse(CodeInvalidToken)
 	}

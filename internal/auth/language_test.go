@@ -15,6 +15,7 @@ import (
 	"latchkey/internal/authtest"
 	"latchkey/internal/locale"
 	"latchkey/internal/mail"
+	"latchkey/internal/peer"
 )
 
 // speaks are three languages, different ones as far as there are so many.
@@ -121,13 +122,13 @@ func TestMailsSpeakTheLanguageOfTheirReader(t *testing.T) {
 		_, err := readsIn(r, reads).SignIn(context.Background(), api.SignInRequest{Email: email, Password: authtest.Password})
 		return err
 	}
-	stranger := func(reads string) auth.Peer { // as pages know one
+	stranger := func(reads string) peer.Peer { // as pages know one
 		peer := at("203.0.113.7", "curl/8.5.0")
 		peer.Language = reads
 		return peer
 	}
 	signIn := func(r *authtest.Rig, email, reads string) error {
-		_, err := guess(r, email, authtest.Password, stranger(reads))
+		_, err := attempt(r, email, authtest.Password, stranger(reads))
 		return err
 	}
 	change := func(r *authtest.Rig, email, reads string) error {
@@ -162,7 +163,7 @@ func TestMailsSpeakTheLanguageOfTheirReader(t *testing.T) {
 			email := strings.NewReplacer(" ", "", ",", "", "'", "").Replace(name) + "@example.com"
 			if tt.account {
 				caller := auth.Caller{UserID: r.AddUser(t, email).ID}
-				if _, err := guess(r, email, authtest.Password, at("192.0.2.7", firefox)); err != nil { // the owner's first
+				if _, err := attempt(r, email, authtest.Password, at("192.0.2.7", firefox)); err != nil { // the owner's first
 					t.Fatal(err)
 				}
 				if tt.set != "" {

@@ -11,18 +11,20 @@ import (
 
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/clients"
 	"latchkey/internal/mail"
+	"latchkey/internal/peer"
 )
 
 // alive asks of a link what a page asks before it shows a form.
 func alive(t *testing.T, r *authtest.Rig, kind mail.Kind, email, code string) (needsPassword bool, err error) {
 	t.Helper()
-	return r.Service.LinkAlive(context.Background(), kind, email, code, auth.Peer{})
+	return r.Service.LinkAlive(context.Background(), kind, email, code, peer.Peer{})
 }
 
 func verifyCode(t *testing.T, r *authtest.Rig, email string) string {
 	t.Helper()
-	if err := r.Service.RequestVerification(context.Background(), auth.VerificationMail{Email: email}, auth.Peer{}); err != nil {
+	if err := r.Service.RequestVerification(context.Background(), auth.VerificationMail{Email: email}, peer.Peer{}); err != nil {
 		t.Fatal(err)
 	}
 	return r.Code(t, email)
@@ -51,7 +53,7 @@ func TestResetLinkAlive(t *testing.T) {
 		_, err := alive(t, r, mail.Verify, "ada@example.com", code)
 		agreeCode(t, "to verify", err, auth.CodeInvalidVerificationCode)
 		reset := auth.ResetPassword{Email: "ada@example.com", Token: code, Password: auth.Password{Value: "another fine passphrase"}}
-		_, err = r.Service.ResetPassword(context.Background(), reset, auth.Peer{})
+		_, err = r.Service.ResetPassword(context.Background(), reset, peer.Peer{})
 		agreeCode(t, "spend it", err, "")
 		_, err = alive(t, r, mail.Reset, "ada@example.com", code)
 		agreeCode(t, "spent", err, auth.CodeInvalidResetToken)
@@ -103,7 +105,7 @@ func TestVerifyLinkAlive(t *testing.T) {
 		code := verifyCode(t, r, "new@example.com")
 		if _, err := r.Service.SignUp(ctx, auth.SignUp{
 			Email: "new@example.com", Password: auth.Password{Value: pw}, FirstName: "N", LastName: "N", VerificationCode: code,
-		}, auth.Peer{}); err != nil {
+		}, peer.Peer{}); err != nil {
 			t.Fatal(err)
 		}
 		_, err := alive(t, r, mail.Verify, "new@example.com", code)
@@ -147,7 +149,7 @@ func TestHostedLinks(t *testing.T) {
 		ctx := context.Background()
 		r := authtest.New(t, db, func(o *auth.Options) {
 			var err error
-			o.Clients, err = auth.NewClients([]auth.Client{{Alias: "web", Name: "Example", URL: "https://web.example.com/app"}})
+			o.Clients, err = clients.New([]clients.Client{{Alias: "web", Name: "Example", URL: "https://web.example.com/app"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,10 +172,10 @@ func TestHostedLinks(t *testing.T) {
 			n++
 			email, err := "ada@example.com", error(nil)
 			if test.ask == "reset" {
-				_, err = r.Service.ForgotPassword(ctx, auth.ForgotPassword{Email: email, ClientAlias: test.alias, Hosted: test.hosted}, auth.Peer{})
+				_, err = r.Service.ForgotPassword(ctx, auth.ForgotPassword{Email: email, ClientAlias: test.alias, Hosted: test.hosted}, peer.Peer{})
 			} else {
 				email = string(rune('a'+n)) + "@example.com"
-				err = r.Service.RequestVerification(ctx, auth.VerificationMail{Email: email, ClientAlias: test.alias, Hosted: test.hosted}, auth.Peer{})
+				err = r.Service.RequestVerification(ctx, auth.VerificationMail{Email: email, ClientAlias: test.alias, Hosted: test.hosted}, peer.Peer{})
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -186,12 +188,12 @@ func TestHostedLinks(t *testing.T) {
 	})
 }
 
-// Who has an account already is led to where they sign in.
+// Somebody who has an account already is led to where they sign in.
 func TestAlreadyRegisteredLeadsToSignIn(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		r := authtest.New(t, db, func(o *auth.Options) {
 			var err error
-			if o.Clients, err = auth.NewClients([]auth.Client{{Alias: "web", Name: "Example", URL: "https://web.example.com/app"}}); err != nil {
+			if o.Clients, err = clients.New([]clients.Client{{Alias: "web", Name: "Example", URL: "https://web.example.com/app"}}); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -205,7 +207,7 @@ func TestAlreadyRegisteredLeadsToSignIn(t *testing.T) {
 		} {
 			r.AddUser(t, email)
 			test.in.Email = email
-			if err := r.Service.RequestVerification(t.Context(), test.in, auth.Peer{}); err != nil {
+			if err := r.Service.RequestVerification(t.Context(), test.in, peer.Peer{}); err != nil {
 				t.Fatal(err)
 			}
 			if m := r.Mail(t, email); !strings.Contains(m.Text, "\nSign in\n"+test.want+"\n") {

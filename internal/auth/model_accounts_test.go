@@ -13,21 +13,22 @@ import (
 	"pgregory.net/rapid"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/peer"
 )
 
 func (m *machine) forgot(t *rapid.T, address string) {
-	_, err := m.svc.ForgotPassword(t.Context(), auth.ForgotPassword{Email: address}, auth.Peer{})
+	_, err := m.svc.ForgotPassword(t.Context(), auth.ForgotPassword{Email: address}, peer.Peer{})
 	agree(t, "forgot", err, "")
 	m.ask("reset", address, time.Hour)
 }
 
 func (m *machine) askToVerify(t *rapid.T, address string) {
-	err := m.svc.RequestVerification(t.Context(), auth.VerificationMail{Email: address}, auth.Peer{})
+	err := m.svc.RequestVerification(t.Context(), auth.VerificationMail{Email: address}, peer.Peer{})
 	agree(t, "ask to verify", err, "")
 	m.ask("verify", address, 24*time.Hour)
 }
 
-// askAndDeliver asks for one or two mails for an address, the second replacing the first.
+// askAndDeliver asks for one or two mails for an address, the second beside the first.
 func (m *machine) askAndDeliver(t *rapid.T) {
 	address := m.address(t)
 	ask := oneOf(t, []func(*rapid.T, string){m.forgot, m.askToVerify}, "what")
@@ -43,7 +44,7 @@ func (m *machine) deliverStep(t *rapid.T) {
 	m.posted = nil
 	for more := true; more; {
 		var err error
-		if more, err = m.svc.DeliverNext(t.Context()); err != nil {
+		if more, err = m.svc.Outbox().DeliverNext(t.Context()); err != nil {
 			t.Fatalf("deliver: %v", err)
 		}
 	}
@@ -59,7 +60,7 @@ func (m *machine) deliverStep(t *rapid.T) {
 		if found == nil {
 			continue
 		}
-		if len(want) == 0 || want[0].purpose != found[1] || want[0].address != letter.To {
+		if len(want) == 0 || want[0].kind != found[1] || want[0].address != letter.To {
 			t.Fatalf("a %s link was mailed to %s, the reference has %+v", found[1], letter.To, want)
 		}
 		want[0].token, want = found[2], want[1:]
@@ -83,7 +84,7 @@ func ending(t *rapid.T, escaped string) *heldEnding {
 }
 
 func (m *machine) reset(t *rapid.T, address, raw, pw string) (string, error) {
-	return m.svc.ResetPassword(t.Context(), auth.ResetPassword{Email: address, Token: raw, Password: auth.Password{Value: pw}}, auth.Peer{})
+	return m.svc.ResetPassword(t.Context(), auth.ResetPassword{Email: address, Token: raw, Password: auth.Password{Value: pw}}, peer.Peer{})
 }
 
 func (m *machine) resetStep(t *rapid.T) {
@@ -93,7 +94,7 @@ func (m *machine) resetStep(t *rapid.T) {
 func (m *machine) resetWith(t *rapid.T, l *refLink, pw string) {
 	_, err := m.reset(t, l.address, l.token, pw)
 	switch a := m.accounts[l.address]; {
-	case l.purpose != "reset" || !m.good(l):
+	case l.kind != "reset" || !m.good(l):
 		agree(t, "reset", err, auth.CodeInvalidResetToken)
 	case pw == weakPassword: // and nothing is spent
 		agree(t, "reset to a weak password", err, auth.CodePasswordNotAccepted)
@@ -119,8 +120,8 @@ func (m *machine) forgotAndReset(t *rapid.T) {
 
 func (m *machine) verifyStep(t *rapid.T) {
 	l, address := some(t, m.links, "link"), m.address(t)
-	err := m.svc.VerifyEmail(t.Context(), address, l.token, auth.Peer{})
-	if l.purpose != "verify" || l.address != address || !m.good(l) {
+	err := m.svc.VerifyEmail(t.Context(), address, l.token, peer.Peer{})
+	if l.kind != "verify" || l.address != address || !m.good(l) {
 		agree(t, "verify", err, auth.CodeInvalidVerificationCode)
 		return
 	}
@@ -136,12 +137,12 @@ func (m *machine) signUpStep(t *rapid.T) {
 
 func (m *machine) signUpWith(t *rapid.T, l *refLink, pw string) {
 	want := m.signUp(l, pw)
-	id, err := m.svc.SignUp(t.Context(), auth.SignUp{
+	made, err := m.svc.SignUp(t.Context(), auth.SignUp{
 		Email: l.address, Password: auth.Password{Value: pw}, FirstName: "Ada", LastName: "Lovelace", VerificationCode: l.token,
-	}, auth.Peer{})
+	}, peer.Peer{})
 	agree(t, "sign up "+l.address, err, want)
 	if want == "" {
-		m.accounts[l.address].id = id
+		m.accounts[l.address].id = made.UserID
 	}
 }
 
@@ -150,7 +151,7 @@ func (m *machine) join(t *rapid.T) {
 	m.askToVerify(t, address)
 	m.deliverStep(t)
 	for _, l := range slices.Backward(m.links) {
-		if l.address == address && l.purpose == "verify" {
+		if l.address == address && l.kind == "verify" {
 			m.signUpWith(t, l, m.password(t))
 			return
 		}
@@ -185,7 +186,7 @@ func (m *machine) change(t *rapid.T) {
 		want = auth.CodeInvalidCredentials
 		m.mayGuess(t, budget)
 	}
-	_, err := m.svc.ChangePassword(t.Context(), caller, in, auth.Peer{})
+	_, err := m.svc.ChangePassword(t.Context(), caller, in, peer.Peer{})
 	agree(t, "change the password of "+address, err, want)
 	if want == "" {
 		delete(m.wrong, budget)
@@ -226,7 +227,7 @@ func (m *machine) operator(t *rapid.T) {
 		m.setEmail(t, address, m.address(t))
 		return
 	case "rotate keys":
-		_, err := m.svc.RotateKeys(ctx)
+		_, err := m.svc.Keys().Rotate(ctx)
 		agree(t, "rotate keys", err, "") // I20: and nothing changes
 		return
 	case "disable":

@@ -12,6 +12,7 @@ import (
 
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/peer"
 	"latchkey/internal/token"
 )
 
@@ -161,7 +162,7 @@ func (m *machine) signInAs(t *rapid.T, address, pw string) {
 	if want == auth.CodeInvalidCredentials {
 		m.mayGuess(t, "account "+address)
 	}
-	tokens, err := m.svc.SignIn(t.Context(), auth.SignIn{Email: address, Password: auth.Password{Value: pw}}, auth.Peer{})
+	tokens, err := m.svc.SignIn(t.Context(), auth.SignIn{Email: address, Password: auth.Password{Value: pw}}, peer.Peer{})
 	agree(t, "sign in to "+address, err, want)
 	if want == "" {
 		delete(m.wrong, "account "+address)
@@ -175,7 +176,7 @@ func (m *machine) signInPageStep(t *rapid.T) {
 	if a == nil || m.reference.signIn(a.address, a.password) != "" {
 		panic(void("nobody may sign in there"))
 	}
-	got, err := m.svc.SignInPage(t.Context(), auth.SignIn{Email: a.address, Password: auth.Password{Value: a.password}}, auth.Peer{})
+	got, err := m.svc.SignInPage(t.Context(), auth.SignIn{Email: a.address, Password: auth.Password{Value: a.password}}, peer.Peer{})
 	agree(t, "sign in on a page to "+a.address, err, "")
 	delete(m.wrong, "account "+a.address)
 	m.begin(a, got.Caller.SessionID).page = got.Token
@@ -198,7 +199,15 @@ func (m *machine) keep(t *rapid.T, s *refSession, tokens auth.Tokens) {
 		t.Fatalf("session %s at %d got %+v, %v", s.id, s.current, r, err)
 	}
 	s.tokens[s.current] = tokens.RefreshToken
-	m.access = append(m.access, &heldAccess{s, tokens.AccessToken, m.reference.now.Truncate(time.Second).Add(tokens.ExpiresIn)})
+	m.access = append(m.access, &heldAccess{s, tokens.AccessToken, wholeSecondsUp(m.reference.now.Add(tokens.ExpiresIn))})
+}
+
+// wholeSecondsUp is the exp that expires_in promises no more than.
+func wholeSecondsUp(t time.Time) time.Time {
+	if whole := t.Truncate(time.Second); whole.Before(t) {
+		return whole.Add(time.Second)
+	}
+	return t
 }
 
 func (m *machine) refreshStep(t *rapid.T, turnsAgo int64) {
@@ -211,7 +220,7 @@ func (m *machine) refreshStep(t *rapid.T, turnsAgo int64) {
 
 func (m *machine) present(t *rapid.T, s *refSession, g int64) {
 	want := m.reference.refresh(s, g)
-	tokens, err := m.svc.Refresh(t.Context(), s.tokens[g], auth.Peer{})
+	tokens, err := m.svc.Refresh(t.Context(), s.tokens[g], peer.Peer{})
 	m.agreeRefresh(t, s, g, want, tokens, err)
 	if err == nil {
 		m.keep(t, s, tokens)
@@ -274,7 +283,7 @@ func (m *machine) forge(t *rapid.T) {
 		"a foreign MAC":        parts[0] + "." + parts[1] + "." + strings.Split(foreign, ".")[2],
 		"a session id of ours": s.id,
 	} {
-		_, err := m.svc.Refresh(t.Context(), forged, auth.Peer{})
+		_, err := m.svc.Refresh(t.Context(), forged, peer.Peer{})
 		agree(t, "forged token, "+what, err, auth.CodeInvalidRefreshToken)
 	}
 }
@@ -326,21 +335,21 @@ func (m *machine) signOut(t *rapid.T) {
 	}
 	switch oneOf(t, []string{"this", "others", "list", "one"}, "which") {
 	case "this":
-		agree(t, "sign out", m.svc.SignOut(t.Context(), caller, auth.SignOut{}, auth.Peer{}), "")
+		agree(t, "sign out", m.svc.SignOut(t.Context(), caller, auth.SignOut{}, peer.Peer{}), "")
 		own.ended = true
 	case "others":
-		agree(t, "sign the others out", m.svc.SignOut(t.Context(), caller, auth.SignOut{Others: true}, auth.Peer{}), "")
+		agree(t, "sign the others out", m.svc.SignOut(t.Context(), caller, auth.SignOut{Others: true}, peer.Peer{}), "")
 		for _, s := range m.of(own.owner) {
 			s.ended = s.ended || s != own
 		}
 	case "one":
 		s := some(t, m.young(), "session to end")
-		err := m.svc.EndSession(t.Context(), caller, s.id, auth.Peer{})
+		err := m.svc.EndSession(t.Context(), caller, s.id, peer.Peer{})
 		m.agreeEnded(t, err, own, s)
 	case "list":
 		list := []*refSession{some(t, m.young(), "listed"), some(t, m.young(), "listed")}
 		ids := []string{list[0].id, list[1].id}
-		err := m.svc.SignOut(t.Context(), caller, auth.SignOut{Listed: true, Sessions: ids}, auth.Peer{})
+		err := m.svc.SignOut(t.Context(), caller, auth.SignOut{Listed: true, Sessions: ids}, peer.Peer{})
 		m.agreeEnded(t, err, own, list...)
 	}
 }
@@ -370,13 +379,13 @@ func (m *machine) revoke(t *rapid.T) {
 	if rapid.Bool().Draw(t, "by an older token") && s.tokens[1] != "" {
 		raw = s.tokens[1]
 	}
-	agree(t, "revoke", m.svc.Revoke(t.Context(), raw, auth.Peer{}), "")
+	agree(t, "revoke", m.svc.Revoke(t.Context(), raw, peer.Peer{}), "")
 	s.ended = true
 }
 
 func (m *machine) endByLink(t *rapid.T) {
 	e := some(t, m.endings, "notice's link")
-	resetAsked, err := m.svc.EndByLink(t.Context(), e.raw, auth.Peer{})
+	resetAsked, err := m.svc.EndByLink(t.Context(), e.raw, peer.Peer{})
 	if m.reference.now.Sub(e.made) > 7*24*time.Hour {
 		agree(t, "an old notice's link", err, auth.CodeInvalidVerificationCode)
 		return
@@ -410,7 +419,7 @@ func (m *machine) restart(t *rapid.T) {
 	}
 	for more := true; more; {
 		var err error
-		if more, err = m.svc.Sweep(t.Context()); err != nil {
+		if more, err = m.svc.Upkeep().Sweep(t.Context()); err != nil {
 			t.Fatalf("sweep: %v", err)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -26,18 +25,19 @@ import (
 	"latchkey/internal/authtest"
 	"latchkey/internal/mail"
 	"latchkey/internal/password"
+	"latchkey/internal/peer"
 	"latchkey/internal/store"
 	"latchkey/internal/token"
 )
 
 func TestModel(t *testing.T) {
-	lives, length := map[string]int{"sqlite": 100, "postgres": 10}, 20
+	lives, length := map[string]int{"sqlite": 60, "postgres": 8}, 20
 	if longRigs() {
 		lives, length = map[string]int{"sqlite": 500, "postgres": 50}, 50
 	}
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		set(t, "rapid.checks", strconv.Itoa(lives[db.Engine]))
-		w := newWorld(t, inMemory(t, db))
+		w := newWorld(t, db)
 		rapid.Check(t, func(rt *rapid.T) {
 			m := w.born(rt)
 			steps := m.steps()
@@ -63,21 +63,6 @@ func TestNoLaneIsShorterThanTheLongOne(t *testing.T) {
 			t.Errorf("LATCHKEY_RIG=%s: long: %t, want %t", lane, got, want)
 		}
 	}
-}
-
-// inMemory puts a SQLite file where waiting for the disk costs nothing, if the system has such a place:
-// these rigs never lose power.
-func inMemory(t *testing.T, db authtest.Database) authtest.Database {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "latchkey-")
-	if err != nil {
-		return db
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if db.Engine == "sqlite" {
-		db.Options.Path = filepath.Join(dir, "latchkey.db")
-	}
-	return db
 }
 
 // set gives one of rapid's own flags a value for the length of a test.
@@ -227,14 +212,14 @@ func (m *machine) check(t *rapid.T) {
 		for g, raw := range s.tokens {
 			want := m.judge(s, g)
 			if m.looks("refresh "+raw, want, i+int(g)) {
-				tokens, err := m.svc.Refresh(t.Context(), raw, auth.Peer{})
+				tokens, err := m.svc.Refresh(t.Context(), raw, peer.Peer{})
 				m.agreeRefresh(t, s, g, want, tokens, err)
 			}
 		}
 	}
 	for i, l := range m.links {
 		if m.looks("link "+l.token, fmt.Sprint(m.good(l), l.used), i) {
-			m.checkLink(t, fmt.Sprintf("%s link %d", l.purpose, i), l)
+			m.checkLink(t, fmt.Sprintf("%s link %d", l.kind, i), l)
 		}
 	}
 	m.checkConfusion(t)
@@ -260,11 +245,11 @@ func (m *machine) checkPage(t *rapid.T, s *refSession) {
 func (m *machine) checkLink(t *rapid.T, what string, l *refLink) {
 	var err error
 	dead := auth.CodeInvalidResetToken
-	if l.purpose == "reset" {
+	if l.kind == "reset" {
 		_, err = m.reset(t, l.address, l.token, passwords[0])
 	} else {
 		dead = auth.CodeInvalidVerificationCode
-		err = m.svc.VerifyEmail(t.Context(), l.address, l.token, auth.Peer{})
+		err = m.svc.VerifyEmail(t.Context(), l.address, l.token, peer.Peer{})
 	}
 	if m.good(l) {
 		dead = ""
@@ -316,7 +301,7 @@ func (m *machine) checkConfusion(t *rapid.T) {
 		all = append(all, held{"refresh", s.tokens[s.current], ""})
 	}
 	for _, l := range m.links {
-		all = append(all, held{l.purpose, l.token, l.address})
+		all = append(all, held{l.kind, l.token, l.address})
 	}
 	for _, e := range m.endings {
 		all = append(all, held{"ending", e.raw, ""})
@@ -337,11 +322,11 @@ func (m *machine) checkConfusion(t *rapid.T) {
 		}
 	}
 	if one.kind != "refresh" {
-		_, err := m.svc.Refresh(t.Context(), one.raw, auth.Peer{})
+		_, err := m.svc.Refresh(t.Context(), one.raw, peer.Peer{})
 		agree(t, one.kind+" token to refresh", err, auth.CodeInvalidRefreshToken)
 	}
 	if one.kind != "ending" {
-		_, err := m.svc.EndByLink(t.Context(), one.raw, auth.Peer{})
+		_, err := m.svc.EndByLink(t.Context(), one.raw, peer.Peer{})
 		agree(t, one.kind+" token to end sessions", err, auth.CodeInvalidVerificationCode)
 	}
 	address := m.addresses[m.checks%len(m.addresses)]
@@ -350,7 +335,7 @@ func (m *machine) checkConfusion(t *rapid.T) {
 		agree(t, one.kind+" token to reset "+address, err, auth.CodeInvalidResetToken)
 	}
 	if one.kind != "verify" || one.address != address {
-		err := m.svc.VerifyEmail(t.Context(), address, one.raw, auth.Peer{})
+		err := m.svc.VerifyEmail(t.Context(), address, one.raw, peer.Peer{})
 		agree(t, one.kind+" token to verify "+address, err, auth.CodeInvalidVerificationCode)
 	}
 }
@@ -409,7 +394,7 @@ func (m *machine) checkPasswords(t *rapid.T) {
 			if m.wrong["account "+address] > 0 {
 				continue // what the throttle holds back says nothing
 			}
-			_, err := m.svc.SignIn(t.Context(), auth.SignIn{Email: address, Password: auth.Password{Value: pw}}, auth.Peer{})
+			_, err := m.svc.SignIn(t.Context(), auth.SignIn{Email: address, Password: auth.Password{Value: pw}}, peer.Peer{})
 			agree(t, "sign in to "+address+" with "+pw, err, m.reference.signIn(address, pw))
 		}
 	}

@@ -1,21 +1,25 @@
 package auth
 
 // Notices: telling the owner of an account what happened to it, with a link that undoes the worst of
-// it in one step. The link is a signed statement, good for one purpose, so nothing is stored for it;
+// it in one step. The link is a signed claim, good for one purpose, so nothing is stored for it;
 // using it twice ends nothing that its first use would not have ended.
 
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"latchkey/internal/audit"
 	"latchkey/internal/mail"
+	"latchkey/internal/node"
+	"latchkey/internal/outbox"
+	"latchkey/internal/peer"
 	"latchkey/internal/store"
+	"latchkey/internal/token"
 )
 
 const (
@@ -27,56 +31,46 @@ const (
 )
 
 // noticeNewDevice tells the owner of a sign-in from a browser and system and a network that are all new
-// to the account. Not for the first sign-in, nor for who shows a device token.
+// to the account. Not for the first sign-in, nor for a caller with a device token. It is asked before this sign-in's
+// own device is noted.
 func (s *Service) noticeNewDevice(tx *store.Tx, user store.User, session store.Session, knownDevice bool, now time.Time) error {
 	if err := tx.NoteSignIn(user.ID, now); err != nil {
 		return err
 	}
+	return s.noticeStranger(tx, user, session, knownDevice, now)
+}
+
+// noticeStranger tells the owner that the right password came from where the account was never used. session says
+// from where; it has no id where nothing was made, and the mail's link then ends all there are.
+func (s *Service) noticeStranger(tx *store.Tx, user store.User, session store.Session, knownDevice bool, now time.Time) error {
 	if knownDevice || user.SignedInAt.IsZero() || session.Addr == "" {
 		return nil
 	}
-	seen, err := tx.SeenDevices(user.ID, session.ID)
-	if err != nil || slices.ContainsFunc(seen, func(old store.Seen) bool { return isFamiliar(old, session) }) {
+	seen, err := tx.Devices(user.ID)
+	if err != nil || slices.ContainsFunc(seen, func(old store.Device) bool { return isFamiliar(old, session) }) {
 		return err
 	}
-	due, err := tx.NoteNotified(user.ID, now.Add(-newDeviceNotice), now)
+	due, err := tx.NoteNotified(user.ID, newDeviceNotice, node.ClockSlack, now)
 	if err != nil || !due {
 		return err
 	}
-	return s.notify(tx, mail.NewDevice, letter{
+	return s.outbox.Notify(tx, mail.NewDevice, outbox.Request{
 		To: user.Email, User: user.ID, Session: session.ID, Client: session.Client,
 		Browser: session.Browser, OS: session.OS, Addr: session.Addr,
 	}, now)
 }
 
 // isFamiliar: the same browser and system, or the same network, was seen before.
-func isFamiliar(old store.Seen, session store.Session) bool {
-	return old.Browser == session.Browser && old.OS == session.OS || neighbourhood(old.Addr) == neighbourhood(session.Addr)
-}
-
-// neighbourhood is the /24 or /48 of an address: what a provider gives one household or office.
-func neighbourhood(addr string) string {
-	a, err := netip.ParseAddr(addr)
-	if err != nil {
-		return addr
-	}
-	bits := 48
-	if a = a.Unmap(); a.Is4() {
-		bits = 24
-	}
-	prefix, err := a.Prefix(bits)
-	if err != nil {
-		return addr
-	}
-	return prefix.String()
+func isFamiliar(old store.Device, session store.Session) bool {
+	return old.Browser == session.Browser && old.OS == session.OS || peer.NetworkOf(old.Network) == peer.NetworkOf(session.Addr)
 }
 
 // endLink is the link of a notice; none for kinds whose row names no user.
-func (s *Service) endLink(row store.Mail, l letter) (string, error) {
-	if l.User == "" {
+func (s *Service) endLink(row store.Mail, r outbox.Request) (string, error) {
+	if r.User == "" {
 		return "", nil
 	}
-	e := endStatement{user: l.User, session: l.Session, made: row.CreatedAt, only: row.Kind == string(mail.EmailChanged)}
+	e := endClaim{user: r.User, session: r.Session, made: row.CreatedAt, only: row.Kind == string(mail.EmailChanged)}
 	raw, err := s.signEndLink(row.KeyID, e)
 	if err != nil {
 		return "", unavailable(err)
@@ -84,53 +78,53 @@ func (s *Service) endLink(row store.Mail, l letter) (string, error) {
 	return strings.TrimSuffix(s.o.Issuer, "/") + "/end-session?token=" + url.QueryEscape(raw), nil
 }
 
-// endStatement says which sessions a link ends: one, or all that a user had made by then; and whether it does
+// endClaim says which sessions a link ends: one, or all that a user had made by then; and whether it does
 // that only, and asks for no reset mail.
-type endStatement struct {
+type endClaim struct {
 	user, session string
 	made          time.Time
 	only          bool
 }
 
-func (s *Service) signEndLink(kid string, e endStatement) (string, error) {
+func (s *Service) signEndLink(kid string, e endClaim) (string, error) {
 	label := labelEndLink
 	if e.only {
 		label = labelEndOnly
 	}
-	return s.signStatement(kid, label, e.user, e.session, strconv.FormatInt(e.made.UnixMicro(), 36))
+	return s.o.Master.SignClaim(kid, label, e.user, e.session, strconv.FormatInt(e.made.UnixMicro(), 36))
 }
 
 // parseEndLink reads a link's token in its one spelling: CodeInvalidVerificationCode.
-func (s *Service) parseEndLink(ctx context.Context, raw string) (endStatement, error) {
-	fields, kid, err := s.readStatement(labelEndLink, raw, 3)
-	only := errors.Is(err, errNoStatement)
+func (s *Service) parseEndLink(ctx context.Context, raw string) (endClaim, error) {
+	fields, kid, err := s.o.Master.ParseClaim(labelEndLink, raw, 3)
+	only := errors.Is(err, token.ErrMalformed)
 	if only {
-		fields, kid, err = s.readStatement(labelEndOnly, raw, 3)
+		fields, kid, err = s.o.Master.ParseClaim(labelEndOnly, raw, 3)
 	}
 	if err != nil {
-		if err := s.lackedKey(ctx, kid, err); err != nil {
-			return endStatement{}, err
+		if err := s.missingMasterKey(ctx, kid, err); err != nil {
+			return endClaim{}, err
 		}
-		return endStatement{}, refuse(CodeInvalidVerificationCode)
+		return endClaim{}, refuse(CodeInvalidVerificationCode)
 	}
 	made, err := strconv.ParseInt(fields[2], 36, 64)
 	if err != nil || s.now().After(time.UnixMicro(made).Add(endLinkTTL)) {
-		return endStatement{}, refuse(CodeInvalidVerificationCode)
+		return endClaim{}, refuse(CodeInvalidVerificationCode)
 	}
-	return endStatement{user: fields[0], session: fields[1], made: time.UnixMicro(made), only: only}, nil
+	return endClaim{user: fields[0], session: fields[1], made: time.UnixMicro(made), only: only}, nil
 }
 
 // EndByLink carries out a notice's link: it ends the session the notice told of, or every session made
 // until then, and asks for a reset mail to the account's own address, within the budget of anybody's
 // requests: resetAsked says that one is, or was lately, on its way. A notice of a changed address asks for
 // none. CodeInvalidVerificationCode when the link is malformed or a week old.
-func (s *Service) EndByLink(ctx context.Context, raw string, peer Peer) (resetAsked bool, err error) {
+func (s *Service) EndByLink(ctx context.Context, raw string, peer peer.Peer) (resetAsked bool, err error) {
 	e, err := s.parseEndLink(ctx, raw)
 	if err != nil {
 		return false, err
 	}
 	now := s.now()
-	err = s.write(ctx, func(tx *store.Tx) error {
+	err = s.o.Store.Write(ctx, func(tx *store.Tx) error {
 		resetAsked = false
 		user, err := tx.HoldUser(e.user)
 		if errors.Is(err, store.ErrNotFound) {
@@ -143,46 +137,33 @@ func (s *Service) EndByLink(ctx context.Context, raw string, peer Peer) (resetAs
 			return err
 		}
 		resetAsked = true
-		return s.askReset(tx, user, now)
+		return s.askReset(tx, user, peer, now)
 	})
 	if err != nil {
 		return false, err
 	}
 	if resetAsked {
-		s.wake()
+		s.outbox.Wake()
 	}
 	return resetAsked, nil
 }
 
 // endNamed ends the sessions that a link names; those that have ended already stay as they are.
-func (s *Service) endNamed(tx *store.Tx, e endStatement, peer Peer, now time.Time) (err error) {
+func (s *Service) endNamed(tx *store.Tx, e endClaim, peer peer.Peer, now time.Time) (err error) {
 	ids := []string{e.session}
 	if e.session == "" {
-		ids, err = tx.EndSessionsBefore(e.user, e.made, reasonRevoked, now)
+		ids, err = tx.EndSessionsBefore(e.user, "", e.made, reasonRevoked, node.ClockSlack, now)
 	} else if err = tx.EndSession(e.session, e.user, reasonRevoked, now); errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return s.auditEnded(tx, now, ids, event{Outcome: reasonRevoked, UserID: e.user}, peer)
+	return audit.WriteEnded(tx, now, ids, audit.Event{Outcome: reasonRevoked, UserID: e.user}, peer)
 }
 
 // askReset asks for a reset mail to a held user, with a link to our own pages.
-func (s *Service) askReset(tx *store.Tx, user store.User, now time.Time) error {
-	client, err := s.client("")
-	if err != nil {
-		return err
-	}
-	key, err := s.budgetKey(purposeReset, user.Email)
-	if err != nil {
-		return err
-	}
-	l := letter{To: user.Email, Client: client.Alias}
-	l.host(s.o.Issuer)
-	row, err := s.seal(mail.Reset, l, now, now.Add(s.o.ResetTTL))
-	if err != nil {
-		return err
-	}
-	return insertAsked(tx, key, row)
+func (s *Service) askReset(tx *store.Tx, user store.User, peer peer.Peer, now time.Time) error {
+	r := outbox.Request{To: user.Email, Client: s.defaultOf(s.clientsOf(peer)).Alias, Base: s.o.Issuer, Hosted: true}
+	return s.outbox.Ask(tx, mail.Reset, r, s.o.ResetTTL, now)
 }

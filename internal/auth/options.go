@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"latchkey/internal/clients"
 	"latchkey/internal/mail"
 	"latchkey/internal/password"
 	"latchkey/internal/store"
@@ -20,7 +21,7 @@ type Options struct {
 	Hash    password.Params
 	Pool    *password.Pool
 	Policy  password.Policy
-	Clients *Clients
+	Clients *clients.Set // at the start; later Service.ClientsNow
 
 	Sender   mail.Sender
 	MailFrom string          // RFC 5322 mailbox
@@ -29,12 +30,13 @@ type Options struct {
 	Issuer     string // the public URL, without a trailing slash
 	Audience   string
 	SigningAlg string // ES256, EdDSA or RS256
+	AccessTyp  string // typ of access tokens: at+jwt or JWT; empty: at+jwt
 
-	AccessTTL         time.Duration // spec 2.3: 10 minutes
-	RefreshIdle       time.Duration // spec 2.4: inactivity limit, 14 days
-	RefreshOverall    time.Duration // spec 2.4: overall limit, 30 days
-	RefreshGrace      time.Duration // spec 2.4: rules 3 and 5, 30 s
-	RefreshRecoveries int           // spec 2.4: rule 4, the late use in a row that is reuse, 3
+	AccessTTL         time.Duration // by default 10 minutes
+	RefreshIdle       time.Duration // inactivity limit, by default 14 days
+	RefreshOverall    time.Duration // overall limit, by default 30 days
+	RefreshGrace      time.Duration // docs/adr/0003-refresh-tokens.md, rules 3 and 5: by default 30 s
+	RefreshRecoveries int           // rule 4 there: the late use in a row that is reuse, by default the third
 	ResetTTL          time.Duration
 	VerifyTTL         time.Duration
 	SessionsPerUser   int
@@ -46,5 +48,7 @@ type Options struct {
 
 	Now       func() time.Time     // nil: time.Now
 	Log       *slog.Logger         // nil: discards
-	OnRefresh func(outcome string) // nil: nobody counts; called once per refresh with its verdict's name
+	OnRefresh func(outcome string) // nil: nobody counts; called once per refresh with one of RefreshOutcomes
+	OnSignIn  func(outcome string) // likewise, of SignInOutcomes
+	OnMail    func(outcome string) // likewise, once per try to deliver, of outbox.Outcomes
 }

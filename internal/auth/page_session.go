@@ -1,17 +1,19 @@
 package auth
 
 // Sessions of the hosted pages. Such a session is a row like any other: listed, evicted, ended and explained
-// alike. What its browser holds is a page token, a signed statement of its own kind: nothing is stored for
+// alike. What its browser holds is a page token, a signed claim of its own kind: nothing is stored for
 // it, and nothing under /auth or /oauth takes it (I7).
 //
 // No refresh token of such a session is ever handed out. One could be derived from the row and the master
-// key alone, so who could forge it has all of them anyway.
+// key alone, so whoever could forge it has all of them anyway.
 
 import (
 	"context"
 	"errors"
 	"time"
 
+	"latchkey/internal/audit"
+	"latchkey/internal/peer"
 	"latchkey/internal/store"
 )
 
@@ -23,12 +25,12 @@ const (
 )
 
 // SignInPage is SignIn for a browser on the hosted pages.
-func (s *Service) SignInPage(ctx context.Context, in SignIn, peer Peer) (PageSession, error) {
-	session, device, err := s.enter(ctx, in, peer)
+func (s *Service) SignInPage(ctx context.Context, in SignIn, peer peer.Peer) (PageSession, error) {
+	session, device, err := s.startSession(ctx, in, kindPage, peer)
 	if err != nil {
 		return PageSession{}, err
 	}
-	raw, err := s.signStatement(session.KeyID, labelPageSession, session.ID, session.UserID)
+	raw, err := s.o.Master.SignClaim(session.KeyID, labelPageSession, session.ID, session.UserID)
 	if err != nil {
 		return PageSession{}, unavailable(err)
 	}
@@ -37,8 +39,8 @@ func (s *Service) SignInPage(ctx context.Context, in SignIn, peer Peer) (PageSes
 
 // endReplaced ends the session of the page token that a browser has until it is given another: no copy of it
 // goes on. A session of another user is not a held user's to end (I18).
-func (s *Service) endReplaced(tx *store.Tx, held store.User, raw string, peer Peer, now time.Time) error {
-	fields, _, err := s.readStatement(labelPageSession, raw, 2)
+func (s *Service) endReplaced(tx *store.Tx, held store.User, raw string, peer peer.Peer, now time.Time) error {
+	fields, _, err := s.o.Master.ParseClaim(labelPageSession, raw, 2)
 	if err != nil { // none, or not ours
 		return nil
 	}
@@ -49,7 +51,7 @@ func (s *Service) endReplaced(tx *store.Tx, held store.User, raw string, peer Pe
 	if err != nil {
 		return err
 	}
-	return s.auditEnded(tx, now, fields[:1], event{Outcome: reasonSignedOut, UserID: held.ID}, peer)
+	return audit.WriteEnded(tx, now, fields[:1], audit.Event{Outcome: reasonSignedOut, UserID: held.ID}, peer)
 }
 
 // PageCaller accepts a page token whose session is alive, and counts that as use of the session: its
@@ -61,7 +63,10 @@ func (s *Service) PageCaller(ctx context.Context, raw string) (Caller, error) {
 		return Caller{}, err
 	}
 	now := s.now()
-	session, err := s.liveSession(ctx, p.session, p.user, now)
+	session, err := s.liveSession(ctx, p.session, p.user, now, kindPage, kindAuth)
+	if err == nil && session.Kind == kindAuth {
+		session, err = s.adoptPage(ctx, p, now)
+	}
 	if err != nil {
 		return Caller{}, err
 	}
@@ -73,44 +78,49 @@ func (s *Service) PageCaller(ctx context.Context, raw string) (Caller, error) {
 	return pageCaller(session), nil
 }
 
-// pageStatement is what a page token says: whose session it opens. That the session is a page's need not be
-// looked up: no other is ever named in one.
-type pageStatement struct {
+// pageClaim is what a page token says: whose session it opens.
+type pageClaim struct {
 	session, user, kid string
 }
 
 // parsePage checks the MAC; what fails here has touched nothing.
-func (s *Service) parsePage(ctx context.Context, raw string) (pageStatement, error) {
-	fields, kid, err := s.readStatement(labelPageSession, raw, 2)
+func (s *Service) parsePage(ctx context.Context, raw string) (pageClaim, error) {
+	fields, kid, err := s.o.Master.ParseClaim(labelPageSession, raw, 2)
 	if err == nil {
-		return pageStatement{session: fields[0], user: fields[1], kid: kid}, nil
+		return pageClaim{session: fields[0], user: fields[1], kid: kid}, nil
 	}
-	if err := s.lackedKey(ctx, kid, err); err != nil {
-		return pageStatement{}, err
+	if err := s.missingMasterKey(ctx, kid, err); err != nil {
+		return pageClaim{}, err
 	}
-	return pageStatement{}, &Error{Code: CodeInvalidToken, Cause: err}
+	return pageClaim{}, &Error{Code: CodeInvalidToken, Cause: err}
 }
 
-// notePageUse turns the session to its next generation, as a refresh does. Its key stays the one that signed
+// adoptPage sets the kind of a session that a release without kinds made for a page. The cookie is the proof:
+// none ever named a session whose refresh token was given to somebody.
+func (s *Service) adoptPage(ctx context.Context, p pageClaim, now time.Time) (store.Session, error) {
+	err := s.o.Store.SetKind(ctx, p.session, kindAuth, kindPage)
+	if err != nil && !errors.Is(err, store.ErrNotFound) { // not found: ended since it was read, or another request was first
+		return store.Session{}, err
+	}
+	return s.liveSession(ctx, p.session, p.user, now, kindPage)
+}
+
+// notePageUse rotates the session to its next generation, as a refresh does. Its key stays the one that signed
 // the cookie, so that `key list` counts the session until that key may be dropped (I20).
-func (s *Service) notePageUse(ctx context.Context, p pageStatement, session store.Session, now time.Time) (store.Session, error) {
-	turn := store.Turn{
-		SessionID:     session.ID,
-		Judged:        session.Generation,
-		Presented:     session.Generation,
-		KeyID:         p.kid,
-		IdleExpiresAt: now.Add(s.o.RefreshIdle),
-		Grace:         s.o.RefreshGrace,
-	}
-	var turned store.Refreshed
-	err := s.joint(ctx, func(tx *store.Tx) (err error) {
-		turned, err = tx.Rotate(turn, now)
-		return err
-	})
+func (s *Service) notePageUse(ctx context.Context, p pageClaim, session store.Session, now time.Time) (store.Session, error) {
+	rotated, err := s.o.Store.Rotate(ctx, store.RotateParams{
+		SessionID:          session.ID,
+		Kind:               kindPage,
+		ExpectedGeneration: session.Generation,
+		Presented:          session.Generation,
+		KeyID:              p.kid,
+		IdleExpiresAt:      now.Add(s.o.RefreshIdle),
+		Grace:              s.o.RefreshGrace,
+	}, now)
 	if errors.Is(err, store.ErrNotFound) { // ended since it was read, or another request was first
-		return s.liveSession(ctx, p.session, p.user, now)
+		return s.liveSession(ctx, p.session, p.user, now, kindPage)
 	}
-	return turned.Session, err
+	return rotated.Session, err
 }
 
 func pageCaller(session store.Session) Caller {

@@ -9,15 +9,17 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/internal/audit"
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/peer"
 	"latchkey/internal/store"
 	"latchkey/internal/token"
 )
 
 func inPage(t *testing.T, r *authtest.Rig, email string) auth.PageSession {
 	t.Helper()
-	s, err := r.Service.SignInPage(context.Background(), auth.SignIn{Email: email, Password: auth.Password{Value: authtest.Password}}, auth.Peer{})
+	s, err := r.Service.SignInPage(context.Background(), auth.SignIn{Email: email, Password: auth.Password{Value: authtest.Password}}, peer.Peer{})
 	if err != nil {
 		t.Fatalf("sign in on a page: %v", err)
 	}
@@ -47,7 +49,7 @@ func TestSignInPageRefusesAsSignInDoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		try := func(email, password, alias string) error {
-			_, err := r.Service.SignInPage(ctx, auth.SignIn{Email: email, Password: auth.Password{Value: password}, ClientAlias: alias}, auth.Peer{})
+			_, err := r.Service.SignInPage(ctx, auth.SignIn{Email: email, Password: auth.Password{Value: password}, ClientAlias: alias}, peer.Peer{})
 			return err
 		}
 		agreeCode(t, "no e-mail", try("", pw, ""), auth.CodeInvalidRequest)
@@ -58,7 +60,7 @@ func TestSignInPageRefusesAsSignInDoes(t *testing.T) {
 			agreeCode(t, "wrong", try("ada@example.com", "wrong horse", ""), auth.CodeInvalidCredentials)
 		}
 		agreeCode(t, "too many", try("ada@example.com", pw, ""), auth.CodeTooManyRequests)
-		_, err := guess(r, "ada@example.com", pw, auth.Peer{})
+		_, err := attempt(r, "ada@example.com", pw, peer.Peer{})
 		agreeCode(t, "too many, at the other door", err, auth.CodeTooManyRequests)
 	})
 }
@@ -72,13 +74,13 @@ func TestPageSessionEnds(t *testing.T) {
 		const other = "another fine passphrase"
 		for name, end := range map[string]func(email string, s auth.PageSession) error{
 			"sign-out": func(_ string, s auth.PageSession) error {
-				return r.Service.SignOut(ctx, s.Caller, auth.SignOut{}, auth.Peer{})
+				return r.Service.SignOut(ctx, s.Caller, auth.SignOut{}, peer.Peer{})
 			},
 			"sign-out of the others": func(email string, _ auth.PageSession) error {
-				return r.Service.SignOut(ctx, inPage(t, r, email).Caller, auth.SignOut{Others: true}, auth.Peer{})
+				return r.Service.SignOut(ctx, inPage(t, r, email).Caller, auth.SignOut{Others: true}, peer.Peer{})
 			},
 			"another ends it": func(email string, s auth.PageSession) error {
-				return r.Service.EndSession(ctx, inPage(t, r, email).Caller, s.Caller.SessionID, auth.Peer{})
+				return r.Service.EndSession(ctx, inPage(t, r, email).Caller, s.Caller.SessionID, peer.Peer{})
 			},
 			"evicted": func(email string, _ auth.PageSession) error {
 				for range 2 {
@@ -90,13 +92,13 @@ func TestPageSessionEnds(t *testing.T) {
 			"reset": func(email string, _ auth.PageSession) error {
 				_, err := r.Service.ResetPassword(ctx, auth.ResetPassword{
 					Email: email, Token: r.ForgotCode(t, email), Password: auth.Password{Value: other},
-				}, auth.Peer{})
+				}, peer.Peer{})
 				return err
 			},
 			"change from elsewhere": func(email string, _ auth.PageSession) error {
 				_, err := r.Service.ChangePassword(ctx, own(inPage(t, r, email)), auth.ChangePassword{
 					Email: email, OldPassword: auth.Password{Value: authtest.Password}, NewPassword: auth.Password{Value: other},
-				}, auth.Peer{})
+				}, peer.Peer{})
 				return err
 			},
 			"disabled": func(email string, _ auth.PageSession) error { return r.Service.DisableUser(ctx, email) },
@@ -131,7 +133,7 @@ func TestSignInPageReplacesItsSession(t *testing.T) {
 		r.AddUser(t, "eve@example.com")
 		before, eve := inPage(t, r, "ada@example.com"), inPage(t, r, "eve@example.com")
 		again := func(password, replaces string) (auth.PageSession, error) {
-			return r.Service.SignInPage(ctx, auth.SignIn{Email: "ada@example.com", Password: auth.Password{Value: password}, Replaces: replaces}, auth.Peer{})
+			return r.Service.SignInPage(ctx, auth.SignIn{Email: "ada@example.com", Password: auth.Password{Value: password}, Replaces: replaces}, peer.Peer{})
 		}
 		lives := func(what string, s auth.PageSession, want auth.Code) {
 			t.Helper()
@@ -155,7 +157,7 @@ func TestSignInPageReplacesItsSession(t *testing.T) {
 		if e, err := r.Service.ExplainSession(ctx, before.Caller.SessionID); err != nil || e.Reason != "signed_out" {
 			t.Errorf("explained as %q, %v", e.Reason, err)
 		}
-		events, err := r.Service.AuditEvents(ctx, auth.AuditQuery{Limit: 100})
+		events, err := r.Service.AuditEvents(ctx, audit.Query{Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +214,7 @@ func TestPageUseAtOnce(t *testing.T) {
 			n.Clock.Advance(6 * time.Minute)
 		}
 		visit(func() {
-			agreeCode(t, "sign out", nodes[1].Service.SignOut(ctx, s.Caller, auth.SignOut{}, auth.Peer{}), "")
+			agreeCode(t, "sign out", nodes[1].Service.SignOut(ctx, s.Caller, auth.SignOut{}, peer.Peer{}), "")
 			_, err := nodes[0].Service.PageCaller(ctx, s.Token)
 			agreeCode(t, "after the sign-out", err, auth.CodeInvalidToken)
 		})
@@ -229,7 +231,7 @@ func TestPageSessionOutlivesItsOwnChange(t *testing.T) {
 	s := inPage(t, r, "ada@example.com")
 	if _, err := r.Service.ChangePassword(ctx, &s.Caller, auth.ChangePassword{
 		Email: "ada@example.com", OldPassword: auth.Password{Value: authtest.Password}, NewPassword: auth.Password{Value: "another fine passphrase"},
-	}, auth.Peer{}); err != nil {
+	}, peer.Peer{}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := r.Service.PageCaller(ctx, s.Token)
@@ -302,20 +304,20 @@ func TestPageTokenIsNothingElse(t *testing.T) {
 		}
 		_, err := r.Service.Authenticate(ctx, raw)
 		agreeCode(t, "as a Bearer", err, auth.CodeInvalidToken)
-		_, err = r.Service.Refresh(ctx, raw, auth.Peer{})
+		_, err = r.Service.Refresh(ctx, raw, peer.Peer{})
 		agreeCode(t, "to refresh", err, auth.CodeInvalidRefreshToken)
-		_, err = r.Service.EndByLink(ctx, raw, auth.Peer{})
+		_, err = r.Service.EndByLink(ctx, raw, peer.Peer{})
 		agreeCode(t, "as a notice's link", err, auth.CodeInvalidVerificationCode)
 		if got, err := r.Service.Introspect(ctx, raw); err != nil || got.Active {
 			t.Errorf("introspected: %+v, %v", got, err)
 		}
-		agreeCode(t, "revoke", r.Service.Revoke(ctx, raw, auth.Peer{}), "")
+		agreeCode(t, "revoke", r.Service.Revoke(ctx, raw, peer.Peer{}), "")
 		_, err = r.Service.PageCaller(ctx, raw)
 		agreeCode(t, "after /oauth/revoke", err, "")
 	})
 }
 
-// A node that lacks the master key of a page token cannot tell, and signs nobody out; the key is counted as
+// A node without the master key of a page token cannot tell, and signs nobody out; the key is counted as
 // needed for as long as the cookie is good, however often the session is used (I20).
 func TestPageSessionOverMasterKeys(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
@@ -337,7 +339,7 @@ func TestPageSessionOverMasterKeys(t *testing.T) {
 		both.Clock.Advance(6 * time.Minute)
 		_, err := both.Service.PageCaller(ctx, s.Token)
 		agreeCode(t, "under both keys", err, "")
-		report, err := both.Service.Keys(ctx)
+		report, err := both.Service.Keys().Report(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -374,11 +376,11 @@ func TestAccount(t *testing.T) {
 		r.Clock.Advance(10 * 24 * time.Hour)
 		first := step()
 		out := step()
-		agreeCode(t, "sign out", r.Service.SignOut(ctx, out.Caller, auth.SignOut{}, auth.Peer{}), "")
+		agreeCode(t, "sign out", r.Service.SignOut(ctx, out.Caller, auth.SignOut{}, peer.Peer{}), "")
 		r.Clock.Advance(5 * 24 * time.Hour)
 		last := step()
 		evil := step()
-		agreeCode(t, "end", r.Service.EndSession(ctx, last.Caller, id(evil), auth.Peer{}), "")
+		agreeCode(t, "end", r.Service.EndSession(ctx, last.Caller, id(evil), peer.Peer{}), "")
 		look := func() (live, ended []string) {
 			t.Helper()
 			a, err := r.Service.Account(ctx, last.Caller)
@@ -408,7 +410,7 @@ func TestAccount(t *testing.T) {
 		agreeList(t, "ended, later", ended, id(last)+" expired_idle", id(first)+" expired_idle", id(evil)+" revoked", id(idle)+" expired_idle")
 		for range 25 {
 			s := step()
-			agreeCode(t, "sign out", r.Service.SignOut(ctx, s.Caller, auth.SignOut{}, auth.Peer{}), "")
+			agreeCode(t, "sign out", r.Service.SignOut(ctx, s.Caller, auth.SignOut{}, peer.Peer{}), "")
 		}
 		if _, ended = look(); len(ended) != 20 {
 			t.Errorf("%d ended sessions are shown, want 20", len(ended))

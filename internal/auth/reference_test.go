@@ -25,7 +25,7 @@ type reference struct {
 	sessions []*refSession
 	links    []*refLink
 	waiting  []refRequest           // asked for and not yet delivered
-	asked    map[string][]time.Time // by purpose and address
+	asked    map[string][]time.Time // by kind and address
 }
 
 type refAccount struct {
@@ -53,8 +53,8 @@ type refTurn struct {
 }
 
 type refRequest struct {
-	purpose, address string
-	at, expires      time.Time
+	kind, address string
+	at, expires   time.Time
 }
 
 type refLink struct {
@@ -68,7 +68,7 @@ func (r *reference) live(s *refSession) bool {
 	return !s.ended && r.now.Before(s.used.Add(refIdle)) && r.now.Before(s.created.Add(refOverall))
 }
 
-// judge is spec 2.4, rule by rule.
+// judge is docs/adr/0003-refresh-tokens.md, rule by rule; the numbers are its own.
 func (r *reference) judge(s *refSession, g int64) string {
 	late := func(turnsAgo int) bool { i := len(s.turns) - 1 - turnsAgo; return i >= 0 && s.turns[i].late }
 	now, before := s.bursts()
@@ -172,11 +172,11 @@ func (r *reference) drop(address string) {
 	r.dropLink("verify", address)
 }
 
-func (r *reference) dropLink(purpose, address string) {
+func (r *reference) dropLink(kind, address string) {
 	for _, l := range r.links {
-		l.dead = l.dead || l.purpose == purpose && l.address == address
+		l.dead = l.dead || l.kind == kind && l.address == address
 	}
-	delete(r.asked, purpose+" "+address)
+	delete(r.asked, kind+" "+address)
 }
 
 func (r *reference) setPassword(a *refAccount, password, keep string) {
@@ -184,28 +184,25 @@ func (r *reference) setPassword(a *refAccount, password, keep string) {
 	r.end(a, keep)
 }
 
-// ask is a request for a mail: one a minute and five an hour, for each purpose and address.
-func (r *reference) ask(purpose, address string, good time.Duration) {
-	key := purpose + " " + address
+// ask is a request for a mail: one a minute and five an hour, for each kind and address.
+func (r *reference) ask(kind, address string, good time.Duration) {
+	key := kind + " " + address
 	at := r.asked[key]
 	if n := len(at); n > 0 && r.now.Sub(at[n-1]) < time.Minute || n >= 5 && r.now.Sub(at[n-5]) < time.Hour {
 		return
 	}
 	r.asked[key] = append(at, r.now)
-	r.waiting = append(r.waiting, refRequest{purpose, address, r.now, r.now.Add(good)})
+	r.waiting = append(r.waiting, refRequest{kind, address, r.now, r.now.Add(good)})
 }
 
-// deliver says which of the requests that wait end as a mailed link; each replaces those before it.
+// deliver says which of the requests that wait end as a mailed link; those mailed before stay as they are (I4).
 func (r *reference) deliver() (mailed []*refLink) {
 	for _, q := range r.waiting {
 		a := r.accounts[q.address]
 		switch {
-		case !r.now.Before(q.expires), a == nil && q.purpose == "reset", a != nil && (a.disabled || !q.at.After(a.changed)),
-			a != nil && q.purpose == "verify" && a.verified && a.password != "":
+		case !r.now.Before(q.expires), a == nil && q.kind == "reset", a != nil && (a.disabled || !q.at.After(a.changed)),
+			a != nil && q.kind == "verify" && a.verified && a.password != "":
 			continue
-		}
-		for _, l := range r.links {
-			l.dead = l.dead || l.purpose == q.purpose && l.address == q.address // I4
 		}
 		mailed = append(mailed, &refLink{refRequest: q})
 		r.links = append(r.links, mailed[len(mailed)-1])
@@ -214,24 +211,33 @@ func (r *reference) deliver() (mailed []*refLink) {
 	return mailed
 }
 
-// good says whether a link proves its address's mailbox. A reset link also needs an account, once.
+// good says whether a link proves its address's mailbox. A reset link also needs an account that has not changed
+// since, once.
 func (r *reference) good(l *refLink) bool {
 	a := r.accounts[l.address]
-	return !l.dead && r.now.Before(l.expires) && (l.purpose == "verify" || !l.used && a != nil && !a.disabled)
+	return !l.dead && r.now.Before(l.expires) && (l.kind == "verify" || !l.used && a != nil && !a.disabled && l.at.After(a.changed))
 }
 
 func (r *reference) signUp(l *refLink, password string) auth.Code {
 	a := r.accounts[l.address]
 	switch {
-	case l.purpose != "verify" || !r.good(l):
+	case l.kind != "verify" || !r.good(l):
 		return auth.CodeEmailNotVerified
 	case l.used || a != nil && a.password != "":
+		if a != nil {
+			a.verified = true // a whole fact, whatever is refused (I10)
+		}
 		return auth.CodeAlreadyRegistered
+	case a != nil && !l.at.After(a.changed):
+		return auth.CodeEmailNotVerified
 	case a == nil:
 		a = &refAccount{address: l.address}
 		r.accounts[l.address] = a
 	}
-	a.password, a.verified, a.changed, l.used = password, true, r.now, true
+	a.password, a.verified, a.changed = password, true, r.now
+	for _, other := range r.links {
+		other.used = other.used || other.kind == "verify" && other.address == l.address
+	}
 	delete(r.asked, "verify "+l.address)
 	r.dropLink("reset", l.address)
 	return ""

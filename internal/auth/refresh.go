@@ -4,7 +4,7 @@ package auth
 // stolen token that goes on being used.
 //
 // The common case is one conditional statement. Only when that changes no row is the row read, the
-// verdict of policy.go asked for, and its consequence written, in a transaction that commits although
+// verdict of internal/rotation asked for, and its consequence written, in a transaction that commits although
 // the caller may be refused: a server that rolls its revocation back with the error lets a thief stay.
 
 import (
@@ -12,7 +12,11 @@ import (
 	"errors"
 	"time"
 
+	"latchkey/internal/audit"
 	"latchkey/internal/mail"
+	"latchkey/internal/outbox"
+	"latchkey/internal/peer"
+	"latchkey/internal/rotation"
 	"latchkey/internal/store"
 	"latchkey/internal/token"
 )
@@ -22,8 +26,8 @@ const maxJudgements = 8
 
 // Refresh hands out the successor of a refresh token. CodeInvalidRefreshToken is one answer for every
 // dead token; CodeRefreshSuperseded asks the client to use what a sibling request has just been given.
-func (s *Service) Refresh(ctx context.Context, refreshToken string, peer Peer) (Tokens, error) {
-	var f form
+func (s *Service) Refresh(ctx context.Context, refreshToken string, peer peer.Peer) (Tokens, error) {
+	var f validator
 	f.required("refreshToken", refreshToken, "Send the refresh token.")
 	if err := f.err(); err != nil {
 		return Tokens{}, err
@@ -31,24 +35,25 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string, peer Peer) (
 	now := s.now()
 	presented, err := s.parseRefresh(ctx, refreshToken)
 	if CodeOf(err) == CodeInvalidRefreshToken {
-		s.o.OnRefresh("malformed")
+		s.o.OnRefresh(refreshMalformed)
 		return Tokens{}, err
 	}
-	var session store.Refreshed
-	var v verdict
+	var session store.RefreshState
+	var v rotation.Verdict
 	if err == nil {
-		session, v, err = s.turn(ctx, presented, peer, now)
+		session, v, err = s.rotate(ctx, presented, peer, now)
 	}
 	if err != nil {
-		s.o.OnRefresh("unavailable")
+		s.o.OnRefresh(refreshUnavailable)
 		return Tokens{}, err
 	}
 	s.o.OnRefresh(string(v))
 	switch v {
-	case verdictRotate, verdictAhead, verdictRepeat, verdictLate:
+	case rotation.VerdictRotate, rotation.VerdictAhead, rotation.VerdictRepeat, rotation.VerdictLate:
 		return s.tokens(session, now)
-	case verdictSuperseded:
+	case rotation.VerdictSuperseded:
 		return Tokens{}, refuse(CodeRefreshSuperseded)
+	case rotation.VerdictReuse, rotation.VerdictEnded, rotation.VerdictExpired, rotation.VerdictUnknown:
 	}
 	return Tokens{}, refuse(CodeInvalidRefreshToken)
 }
@@ -60,20 +65,17 @@ func (s *Service) parseRefresh(ctx context.Context, raw string) (token.Refresh, 
 	if err == nil {
 		return r, nil
 	}
-	if err := s.lackedKey(ctx, r.KeyID, err); err != nil {
+	if err := s.missingMasterKey(ctx, r.KeyID, err); err != nil {
 		return token.Refresh{}, err
 	}
 	return token.Refresh{}, &Error{Code: CodeInvalidRefreshToken, Cause: err}
 }
 
-// turn rotates the session if the token is its current one (rule 2), else judges.
-func (s *Service) turn(ctx context.Context, presented token.Refresh, peer Peer, now time.Time) (session store.Refreshed, v verdict, err error) {
-	err = s.joint(ctx, func(tx *store.Tx) error {
-		session, err = tx.Rotate(s.rotation(presented, presented.Generation, now), now)
-		return err
-	})
+// rotate rotates the session if the token is its current one, and else asks for a verdict.
+func (s *Service) rotate(ctx context.Context, presented token.Refresh, peer peer.Peer, now time.Time) (session store.RefreshState, v rotation.Verdict, err error) {
+	session, err = s.o.Store.Rotate(ctx, s.rotateParams(presented, presented.Generation, now), now)
 	if !errors.Is(err, store.ErrNotFound) {
-		return session, verdictRotate, err
+		return session, rotation.VerdictRotate, err
 	}
 	for range maxJudgements {
 		session, v, err = s.judgeAndAct(ctx, presented, peer, now)
@@ -81,7 +83,7 @@ func (s *Service) turn(ctx context.Context, presented token.Refresh, peer Peer, 
 			return session, v, err
 		}
 	}
-	return store.Refreshed{}, "", unavailable(err)
+	return store.RefreshState{}, "", unavailable(err)
 }
 
 // errMovedOn: the session changed between verdict and consequence; judge again.
@@ -89,32 +91,38 @@ var errMovedOn = errors.New("the session has moved on")
 
 // judgeAndAct reads the row, asks for a verdict and writes its consequence in one transaction. A
 // refusal is a value here, never an error: reuse must commit.
-func (s *Service) judgeAndAct(ctx context.Context, presented token.Refresh, peer Peer, now time.Time) (session store.Refreshed, v verdict, err error) {
-	err = s.write(ctx, func(tx *store.Tx) error {
-		session, err = tx.RefreshedByID(presented.SessionID)
+func (s *Service) judgeAndAct(ctx context.Context, presented token.Refresh, peer peer.Peer, now time.Time) (session store.RefreshState, v rotation.Verdict, err error) {
+	err = s.o.Store.Write(ctx, func(tx *store.Tx) error {
+		session, err = tx.RefreshStateByID(presented.SessionID)
 		if errors.Is(err, store.ErrNotFound) {
-			v = verdictUnknown
+			v = rotation.VerdictUnknown
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		v = judge(session.Session, presented.Generation, now, s.o.RefreshGrace, int64(s.o.RefreshRecoveries))
-		about := event{UserID: session.UserID, SessionID: session.ID}
+		if session.Kind != kindAuth { // its refresh token was given to nobody, or is not ours to judge
+			v = rotation.VerdictUnknown
+			return nil
+		}
+		v = rotation.Judge(session.Session, presented.Generation, now, s.o.RefreshGrace, int64(s.o.RefreshRecoveries))
+		about := audit.Event{UserID: session.UserID, SessionID: session.ID}
 		switch v {
-		case verdictRotate, verdictAhead:
-			session, err = tx.Rotate(s.rotation(presented, session.Generation, now), now)
-			if err == nil && v == verdictAhead {
-				about.Kind = eventRefreshAhead
-				err = s.audit(tx, now, about, peer)
+		case rotation.VerdictRotate, rotation.VerdictAhead:
+			session, err = tx.Rotate(s.rotateParams(presented, session.Generation, now), now)
+			if err == nil && v == rotation.VerdictAhead {
+				about.Kind = audit.RefreshAhead
+				err = audit.Write(tx, now, about, peer)
 			}
-		case verdictLate:
+		case rotation.VerdictLate:
 			if err = tx.MarkLate(session.ID, session.Generation); err == nil {
-				about.Kind = eventRefreshLate
-				err = s.audit(tx, now, about, peer)
+				about.Kind = audit.RefreshLate
+				err = audit.Write(tx, now, about, peer)
 			}
-		case verdictReuse:
+		case rotation.VerdictReuse:
 			err = s.endReused(tx, session, about, peer, now)
+		case rotation.VerdictRepeat, rotation.VerdictSuperseded, rotation.VerdictEnded, rotation.VerdictExpired, rotation.VerdictUnknown:
+			// the row stays as it is
 		}
 		if errors.Is(err, store.ErrNotFound) {
 			return errMovedOn
@@ -124,21 +132,23 @@ func (s *Service) judgeAndAct(ctx context.Context, presented token.Refresh, peer
 	return session, v, err
 }
 
-// rotation is the turn from the row's generation to the presented one's successor.
-func (s *Service) rotation(presented token.Refresh, judged int64, now time.Time) store.Turn {
-	return store.Turn{
-		SessionID:     presented.SessionID,
-		Judged:        judged,
-		Presented:     presented.Generation,
-		KeyID:         s.o.Master.Current(),
-		IdleExpiresAt: now.Add(s.o.RefreshIdle),
-		Grace:         s.o.RefreshGrace,
+// rotateParams are those of a rotation from the generation that the row is expected to have to the successor of the
+// presented one.
+func (s *Service) rotateParams(presented token.Refresh, expected int64, now time.Time) store.RotateParams {
+	return store.RotateParams{
+		SessionID:          presented.SessionID,
+		Kind:               kindAuth,
+		ExpectedGeneration: expected,
+		Presented:          presented.Generation,
+		KeyID:              s.o.Master.Current(),
+		IdleExpiresAt:      now.Add(s.o.RefreshIdle),
+		Grace:              s.o.RefreshGrace,
 	}
 }
 
 // endReused ends the session of a token that was used again. RFC 9700 §4.14.2: either the thief or the
 // owner holds a copy, so neither keeps the session; the owner is told.
-func (s *Service) endReused(tx *store.Tx, session store.Refreshed, about event, peer Peer, now time.Time) error {
+func (s *Service) endReused(tx *store.Tx, session store.RefreshState, about audit.Event, peer peer.Peer, now time.Time) error {
 	user, err := tx.HoldUser(session.UserID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -147,11 +157,11 @@ func (s *Service) endReused(tx *store.Tx, session store.Refreshed, about event, 
 	if err := tx.EndReused(session.ID, session.Generation, reasonReuse, now); err != nil {
 		return err
 	}
-	about.Kind = eventRefreshReuse
-	if err := s.audit(tx, now, about, peer); err != nil || !known {
+	about.Kind = audit.RefreshReuse
+	if err := audit.Write(tx, now, about, peer); err != nil || !known {
 		return err
 	}
-	return s.notify(tx, mail.SessionEndedReuse, letter{
-		To: user.Email, User: user.ID, Client: session.Client, Browser: session.Browser, OS: session.OS, Addr: describeDevice(peer).Addr,
+	return s.outbox.Notify(tx, mail.SessionEndedReuse, outbox.Request{
+		To: user.Email, User: user.ID, Client: session.Client, Browser: session.Browser, OS: session.OS, Addr: peer.Describe().Addr,
 	}, now)
 }

@@ -1,6 +1,6 @@
 package auth_test
 
-// Refreshing through the whole server: the rules of policy.go with a real row under them.
+// Refreshing through the whole server: the rules of internal/rotation with a real row under them.
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"latchkey/client"
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/peer"
 	"latchkey/internal/token"
 )
 
@@ -52,13 +53,13 @@ func TestRefreshOutcomes(t *testing.T) {
 		good := r.In(t, "ada@example.com").RefreshToken
 		var got []string
 		r.Options.OnRefresh = func(outcome string) { got = append(got, outcome) }
-		whole := restart(t, r, authtest.Master)
+		whole := r.Restart(t, authtest.Master)
 		for _, raw := range []string{good, good + "A", "garbage"} {
-			_, _ = whole.Refresh(ctx, raw, auth.Peer{})
+			_, _ = whole.Refresh(ctx, raw, peer.Peer{})
 		}
 		fresh := token.NewMasterKey()
-		restart(t, r, fresh+","+authtest.Master)
-		if _, err := restart(t, r, fresh).Refresh(ctx, good, auth.Peer{}); auth.CodeOf(err) != auth.CodeUnavailable {
+		r.Restart(t, fresh+","+authtest.Master)
+		if _, err := r.Restart(t, fresh).Refresh(ctx, good, peer.Peer{}); auth.CodeOf(err) != auth.CodeUnavailable {
 			t.Errorf("without its master key: %v", err)
 		}
 		if want := []string{"rotated", "malformed", "malformed", "unavailable"}; !slices.Equal(got, want) {

@@ -13,8 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"latchkey/internal/audit"
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/peer"
 	"latchkey/internal/store"
 )
 
@@ -31,7 +33,7 @@ type way struct {
 // ways numbers its attempts; all come from one address.
 func ways(r *authtest.Rig) map[string]way {
 	ctx := context.Background()
-	peer := func(i int) auth.Peer {
+	peer := func(i int) peer.Peer {
 		p := at("203.0.113.1", firefox)
 		p.RequestID = fmt.Sprintf("request-%d", i)
 		return p
@@ -69,7 +71,9 @@ func ways(r *authtest.Rig) map[string]way {
 			_, err := r.Service.SignUp(ctx, auth.SignUp{Email: "ada@example.com", Password: secret, FirstName: "Ada", LastName: "L", VerificationCode: wrongToken}, peer(i))
 			return err
 		}, 100, []string{"read"}, false},
-		"client": {func(i int) error { return r.Service.AuthenticateClient(ctx, "shop", "wrong", peer(i)) }, 30, nil, false},
+		"client": {func(i int) error {
+			return r.Service.AuthenticateClient(ctx, auth.ClientCredentials{Alias: "shop", Secret: "wrong"}, false, peer(i))
+		}, 30, nil, false},
 	}
 }
 
@@ -113,11 +117,11 @@ func TestRefusalsAreCheapAndCounted(t *testing.T) {
 				t.Errorf("%s: refusals from memory made calls %q, want %q", name, seen, way.calls)
 			}
 			calls.Store(nil)
-			want := auth.AuditEvent{
+			want := store.AuditEvent{
 				At: began, Kind: "throttled", Outcome: "refused", Addr: "203.0.113.1", UserAgent: firefox,
 				RequestID: fmt.Sprintf("request-%d", way.free), Times: 201,
 			}
-			query := auth.AuditQuery{Since: began, Limit: 1000}
+			query := audit.Query{Since: began, Limit: 1000}
 			if way.user {
 				want.UserID, query.User = ada.ID, "ada@example.com"
 			}
@@ -135,8 +139,8 @@ func TestRefusalsAreCheapAndCounted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			events = slices.DeleteFunc(events, func(e auth.AuditEvent) bool { return e.Kind != "throttled" })
-			if diff := cmp.Diff([]auth.AuditEvent{want}, events, cmpopts.IgnoreFields(auth.AuditEvent{}, "ID")); diff != "" {
+			events = slices.DeleteFunc(events, func(e store.AuditEvent) bool { return e.Kind != "throttled" })
+			if diff := cmp.Diff([]store.AuditEvent{want}, events, cmpopts.IgnoreFields(store.AuditEvent{}, "ID")); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", name, diff)
 			}
 		}
@@ -150,7 +154,7 @@ func TestThrottleKnowsEveryDeviceShown(t *testing.T) {
 	for i := range 6 {
 		email := fmt.Sprintf("user%d@example.com", i)
 		r.AddUser(t, email)
-		tokens, err := guess(r, email, authtest.Password, from("203.0.113.1"))
+		tokens, err := attempt(r, email, authtest.Password, from("203.0.113.1"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,10 +163,10 @@ func TestThrottleKnowsEveryDeviceShown(t *testing.T) {
 	for i := range shown {
 		email := fmt.Sprintf("user%d@example.com", i)
 		for range 6 {
-			_, err := guess(r, email, "wrong password", from("198.51.100.1"))
+			_, err := attempt(r, email, "wrong password", from("198.51.100.1"))
 			wantCode(t, err, auth.CodeInvalidCredentials)
 		}
-		if _, err := guess(r, email, authtest.Password, from("203.0.113.1", shown...)); err != nil {
+		if _, err := attempt(r, email, authtest.Password, from("203.0.113.1", shown...)); err != nil {
 			t.Errorf("device %d of those shown: %v", i, err)
 		}
 	}

@@ -3,14 +3,17 @@ package auth
 // Registration: a proven mailbox becomes an account with a password.
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
+	"latchkey/internal/audit"
+	"latchkey/internal/ids"
 	"latchkey/internal/locale"
+	"latchkey/internal/mail"
+	"latchkey/internal/peer"
 	"latchkey/internal/store"
-	"latchkey/internal/token"
 )
 
 // withoutCodeFor is how long after `verify` a client registered with signup_without_code may sign
@@ -19,32 +22,34 @@ const withoutCodeFor = time.Hour
 
 // VerifyEmail marks an address verified. It is idempotent while the code lives, so that a mail
 // scanner's visit harms nothing. CodeInvalidVerificationCode otherwise.
-func (s *Service) VerifyEmail(ctx context.Context, email, code string, peer Peer) error {
-	var f form
+func (s *Service) VerifyEmail(ctx context.Context, email, code string, peer peer.Peer) error {
+	var f validator
 	address := f.email("email", email)
 	f.required("verificationCode", code, "Use the link as it was mailed to you.")
 	if err := f.err(); err != nil {
 		return err
 	}
-	hash, ok := token.OneTimeHash(purposeVerify, code)
-	if !ok {
-		return s.wrongToken(ctx, peer, CodeInvalidVerificationCode)
-	}
-	proof, err := s.oneTime(ctx, purposeVerify, address) // so that a wrong code costs the writer nothing
+	proof, err := s.shownLink(ctx, mail.Verify, address, code) // so that a wrong code costs the writer nothing
 	if err != nil {
 		return err
 	}
-	now := s.now()
-	if !bytes.Equal(hash, proof.Hash) || !now.Before(proof.ExpiresAt) {
-		return s.wrongToken(ctx, peer, CodeInvalidVerificationCode)
+	if proof.Hash == nil {
+		return s.refuseLink(ctx, peer, CodeInvalidVerificationCode)
 	}
-	err = s.write(ctx, func(tx *store.Tx) error {
+	return s.proveAddress(ctx, address, proof.Hash, CodeInvalidVerificationCode, peer)
+}
+
+// proveAddress notes that a code was shown and marks an account that has the address verified: a whole fact,
+// whatever else the caller is told (I10). The code given is the answer where the link was dropped meanwhile.
+func (s *Service) proveAddress(ctx context.Context, address string, hash []byte, dropped Code, peer peer.Peer) error {
+	now := s.now()
+	err := s.o.Store.Write(ctx, func(tx *store.Tx) error {
 		user, err := tx.HoldUserByEmail(address)
 		known := err == nil
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		if err := tx.NoteVerified(purposeVerify, address, hash, networkOf(peer.Addr), now); err != nil {
+		if err := tx.NoteVerified(string(mail.Verify), address, hash, peer.Subnet(), now); err != nil {
 			return err
 		}
 		if !known || !user.VerifiedAt.IsZero() {
@@ -53,10 +58,10 @@ func (s *Service) VerifyEmail(ctx context.Context, email, code string, peer Peer
 		if err := tx.MarkVerified(user.ID, now); err != nil {
 			return err
 		}
-		return s.audit(tx, now, event{Kind: eventEmailVerified, UserID: user.ID}, peer)
+		return audit.Write(tx, now, audit.Event{Kind: audit.EmailVerified, UserID: user.ID}, peer)
 	})
-	if errors.Is(err, store.ErrNotFound) { // replaced or dropped since it was read
-		return s.wrongToken(ctx, peer, CodeInvalidVerificationCode)
+	if errors.Is(err, store.ErrNotFound) {
+		return s.refuseLink(ctx, peer, dropped)
 	}
 	return err
 }
@@ -64,129 +69,196 @@ func (s *Service) VerifyEmail(ctx context.Context, email, code string, peer Peer
 // SignupOpen says whether people may make accounts for themselves.
 func (s *Service) SignupOpen() bool { return s.o.SignupOpen }
 
-// SignUp makes an account for a proven address, or gives one without a password its first. The checks
-// go in the order of spec 2.2, so that a stranger learns nothing about the address.
-func (s *Service) SignUp(ctx context.Context, in SignUp, peer Peer) (userID string, err error) {
+// SignUp makes an account for a proven address, or gives one without a password its first. The mailbox
+// must be proven before the account is looked at, so that a stranger learns nothing about the address.
+func (s *Service) SignUp(ctx context.Context, in SignUp, peer peer.Peer) (made SignedUp, err error) {
 	if !s.o.SignupOpen {
-		return "", refuse(CodeSignupClosed)
+		return SignedUp{}, refuse(CodeSignupClosed)
 	}
-	var f form
+	var f validator
 	email, pw := f.email("email", in.Email), s.password(&f, "password", in.Password)
-	f.personName("firstName", in.FirstName)
-	f.personName("lastName", in.LastName)
+	in.FirstName, in.LastName = f.personName("firstName", in.FirstName), f.personName("lastName", in.LastName)
 	if err := f.err(); err != nil {
-		return "", err
+		return SignedUp{}, err
 	}
-	if _, err := s.client(in.ClientAlias); err != nil {
-		return "", err
+	if _, err := s.client(peer, in.ClientAlias); err != nil {
+		return SignedUp{}, err
 	}
 	proof, err := s.provenMailbox(ctx, email, in.VerificationCode, peer)
 	if err != nil {
-		return "", err
+		return SignedUp{}, err
 	}
 	user, err := s.findUser(ctx, email)
 	if err != nil {
-		return "", err
+		return SignedUp{}, err
 	}
 	if !proof.UsedAt.IsZero() || user.PasswordHash != "" {
-		return "", refuse(CodeAlreadyRegistered)
+		return SignedUp{}, s.refuseRegistered(ctx, user, proof, peer)
+	}
+	if user.ID != "" && !proof.RequestedAt.After(user.ChangedAt) { // from before the account's last change
+		return SignedUp{}, s.refuseLink(ctx, peer, CodeEmailNotVerified)
 	}
 	user.Email, user.FirstName, user.LastName = email, in.FirstName, in.LastName
 	if locale.Known(peer.Language) {
 		user.Language = peer.Language
 	}
-	phc, err := s.newPassword(ctx, email, "password", pw, s.aboutUser(user))
+	phc, err := s.newPasswordUnless(ctx, email, "password", pw, aboutUser(s.clientsOf(peer), user), func() error { return s.stillWithout(ctx, email) })
 	if err != nil {
-		return "", err
+		return SignedUp{}, err
 	}
 	return s.register(ctx, user, phc, proof, peer)
 }
 
-// provenMailbox returns the verification token that proves the caller reads the address's mail, spent
+// refuseRegistered is CodeAlreadyRegistered. Whoever shows the code of a mail reads the mailbox, so the
+// address of an account that was never verified is proven by it, although no account is made.
+func (s *Service) refuseRegistered(ctx context.Context, user store.User, proof store.OneTimeToken, peer peer.Peer) error {
+	if user.ID != "" && user.VerifiedAt.IsZero() {
+		if err := s.proveAddress(ctx, user.Email, proof.Hash, CodeEmailNotVerified, peer); err != nil {
+			return err
+		}
+	}
+	return refuse(CodeAlreadyRegistered)
+}
+
+// stillWithout is CodeAlreadyRegistered once the address has an account with a password: of many sign-ups at
+// once those who waited are answered in the time of a look-up, and not of a hash each. Who wins is decided
+// when the account is made.
+func (s *Service) stillWithout(ctx context.Context, email string) error {
+	user, err := s.findUser(ctx, email)
+	if err == nil && user.PasswordHash != "" {
+		err = refuse(CodeAlreadyRegistered)
+	}
+	return err
+}
+
+// provenMailbox returns the verification link that proves the caller reads the address's mail, spent
 // or not. CodeEmailNotVerified for everything else, whatever the address.
-func (s *Service) provenMailbox(ctx context.Context, email, code string, peer Peer) (store.OneTimeToken, error) {
-	proof, err := s.oneTime(ctx, purposeVerify, email)
-	if err != nil {
-		return store.OneTimeToken{}, err
-	}
-	now := s.now()
-	proven := false
+func (s *Service) provenMailbox(ctx context.Context, email, code string, peer peer.Peer) (proof store.OneTimeToken, err error) {
 	if code != "" {
-		hash, ok := token.OneTimeHash(purposeVerify, code)
-		proven = ok && bytes.Equal(hash, proof.Hash)
+		proof, err = s.shownLink(ctx, mail.Verify, email, code)
 	} else {
-		proven = s.mayOmitCode(proof, peer, now)
+		proof, err = s.shownLately(ctx, email, peer)
 	}
-	if !proven || !now.Before(proof.ExpiresAt) {
-		return store.OneTimeToken{}, s.wrongToken(ctx, peer, CodeEmailNotVerified)
+	if err == nil && proof.Hash == nil {
+		err = s.refuseLink(ctx, peer, CodeEmailNotVerified)
 	}
-	return proof, nil
+	return proof, err
+}
+
+// shownLately finds the link that stands for a code which was left out; the zero OneTimeToken where none does.
+func (s *Service) shownLately(ctx context.Context, email string, peer peer.Peer) (latest store.OneTimeToken, err error) {
+	shown, err := s.o.Store.ShownOneTimes(ctx, string(mail.Verify), email)
+	var refused store.OneTimeToken
+	now := s.now()
+	for _, link := range shown {
+		of := &refused
+		if s.mayOmitCode(link, peer) {
+			of = &latest
+		}
+		if shownJustNow(link, now) && link.VerifiedAt.After(of.VerifiedAt) {
+			*of = link
+		}
+	}
+	if latest.Hash == nil && refused.Hash != nil {
+		s.noteLeftOut(refused, peer)
+	}
+	return latest, err
+}
+
+// shownJustNow: the code of a live link came by `verify` a short while ago.
+func shownJustNow(link store.OneTimeToken, now time.Time) bool {
+	return now.Before(link.ExpiresAt) && !link.VerifiedAt.IsZero() && now.Sub(link.VerifiedAt).Abs() <= withoutCodeFor
 }
 
 // mayOmitCode: existing clients of this API sign up without the code. A client registered for that
-// may, soon after the code's own `verify` and from the same network.
-func (s *Service) mayOmitCode(proof store.OneTimeToken, peer Peer, now time.Time) bool {
-	client, err := s.client(proof.Client)
-	return err == nil && client.SignupWithoutCode &&
-		!proof.VerifiedAt.IsZero() && now.Sub(proof.VerifiedAt) <= withoutCodeFor &&
-		peer.Addr.IsValid() && proof.VerifiedFrom == networkOf(peer.Addr)
+// may, from the network that the code's own `verify` came from.
+func (s *Service) mayOmitCode(link store.OneTimeToken, peer peer.Peer) bool {
+	return s.signsUpWithoutCode(link.Client, peer) && peer.Addr.IsValid() && link.VerifiedFrom == peer.Subnet()
 }
 
-// oneTime reads a token's row; the zero OneTimeToken where there is none.
-func (s *Service) oneTime(ctx context.Context, purpose, email string) (t store.OneTimeToken, err error) {
-	err = s.lookup(ctx, func(tx *store.Tx) error {
-		t, err = tx.OneTime(purpose, email)
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return store.OneTimeToken{}, nil
+func (s *Service) signsUpWithoutCode(alias string, peer peer.Peer) bool {
+	client, ok := s.clientsOf(peer).Lookup(alias)
+	return ok && client.SignupWithoutCode
+}
+
+// noteLeftOut tells the operator what to set where a sign-up without its code is refused although the code was
+// shown a moment before: to the person it is a dead end.
+func (s *Service) noteLeftOut(link store.OneTimeToken, peer peer.Peer) {
+	client := slog.String("client_alias", link.Client)
+	if !s.signsUpWithoutCode(link.Client, peer) {
+		s.notes.Warn("code left out", "a sign-up without verificationCode was refused just after its code was verified: let the client send the code along, or set signup_without_code for it in the clients file", client)
+		return
 	}
-	return t, err
+	s.notes.Warn("code left out, elsewhere", "a sign-up without verificationCode was refused, since its code was verified from another network: where the client's own server or a proxy stands between, name its address in LATCHKEY_TRUSTED_PROXIES", client)
 }
 
 // register spends the proof and makes or completes the account, all or nothing (I4, I12). An account
 // that had no password may have been mailed a reset link: it ends, as at every change of a password. The
-// proof stays, spent, and tells who shows it again that there is an account. Of several sign-ups at once
-// one wins; the others find the account there.
-func (s *Service) register(ctx context.Context, user store.User, phc string, proof store.OneTimeToken, peer Peer) (string, error) {
+// proof and every other sign-up link of the address stay, spent, and tell who shows one again that there is
+// an account. Of several sign-ups at once one wins; the others find the account there. No counter of the throttle
+// is cleared, which would tell of the account; the device that signed up is known instead, so that guesses from
+// before hold nobody up who shows it.
+func (s *Service) register(ctx context.Context, user store.User, phc string, proof store.OneTimeToken, peer peer.Peer) (SignedUp, error) {
 	now := s.now()
-	id := user.ID
-	err := s.write(ctx, func(tx *store.Tx) error {
+	id, deviceID := user.ID, ""
+	err := s.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
 		if id = user.ID; id == "" {
-			id = newID()
+			id = ids.New()
 		}
-		if err := s.makeOrComplete(tx, id, user, phc, now); err != nil {
+		if err := makeOrTake(tx, id, user, phc, now); err != nil {
 			return err
 		}
-		if err := tx.SpendOneTime(purposeVerify, user.Email, proof.Hash, now); err != nil {
+		made := id
+		if user.ID != "" {
+			made = ""
+		}
+		if err := tx.SpendOneTime(string(mail.Verify), user.Email, proof.Hash, made, now); err != nil {
 			return err
 		}
-		if err := s.clearBudget(tx, purposeVerify, user.Email); err != nil {
+		if err := tx.SpendOneTimes(string(mail.Verify), user.Email, now); err != nil {
 			return err
 		}
-		if err := s.dropLink(tx, purposeReset, user.Email); err != nil {
+		if err := complete(tx, user, phc, now); err != nil {
 			return err
 		}
-		return s.audit(tx, now, event{Kind: eventSignUp, UserID: id}, peer)
+		if err := s.outbox.ClearBudget(tx, mail.Verify, user.Email); err != nil {
+			return err
+		}
+		if err := s.dropLink(tx, mail.Reset, user.Email); err != nil {
+			return err
+		}
+		if deviceID, err = s.throttle.KeepDevice(tx, id, "", peer.Describe(), now); err != nil {
+			return err
+		}
+		return audit.Write(tx, now, audit.Event{Kind: audit.SignUp, UserID: id}, peer)
 	})
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
-		return "", refuse(CodeAlreadyRegistered)
+		return SignedUp{}, refuse(CodeAlreadyRegistered)
 	}
 	if err != nil {
-		return "", err
+		return SignedUp{}, err
 	}
-	return id, nil
+	device, err := s.throttle.SignDevice(id, deviceID, user.Epoch+1, now)
+	return SignedUp{UserID: id, Device: device}, err
 }
 
-func (s *Service) makeOrComplete(tx *store.Tx, id string, user store.User, phc string, now time.Time) error {
-	if user.ID == "" {
-		return tx.InsertUser(store.User{
-			ID: id, Email: user.Email, FirstName: user.FirstName, LastName: user.LastName,
-			PasswordHash: phc, Epoch: 1, ChangedAt: now, CreatedAt: now, VerifiedAt: now, Language: user.Language,
-		})
-	}
-	if _, err := tx.TakeUser(user.ID, user.Epoch); err != nil {
+// makeOrTake makes the account, or takes the one that has no password yet: the lock of whatever follows.
+func makeOrTake(tx *store.Tx, id string, user store.User, phc string, now time.Time) error {
+	if user.ID != "" {
+		_, err := tx.TakeUser(user.ID, user.Epoch)
 		return err
+	}
+	return tx.InsertUser(store.User{
+		ID: id, Email: user.Email, FirstName: user.FirstName, LastName: user.LastName,
+		PasswordHash: phc, Epoch: 1, ChangedAt: now, CreatedAt: now, VerifiedAt: now, Language: user.Language,
+	})
+}
+
+// complete gives an account that was taken its password and its owner's names. It comes after the proof is
+// spent: to the password it makes, every link is from before.
+func complete(tx *store.Tx, user store.User, phc string, now time.Time) error {
+	if user.ID == "" {
+		return nil
 	}
 	if err := tx.SetPassword(user.ID, phc, now); err != nil {
 		return err

@@ -5,11 +5,14 @@ package auth_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"latchkey/api"
 	"latchkey/client"
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/password"
+	"latchkey/internal/store"
 )
 
 // Signing up sets a password, and no link from before outlives that (I4); the code that was spent goes on
@@ -43,6 +46,44 @@ func TestSignUpDropsResetLinks(t *testing.T) {
 		}
 		if again := r.ForgotCode(t, ada); again == reset {
 			t.Error("within the minute no new reset link is mailed: its count was kept")
+		}
+	})
+}
+
+// Whoever waits for a permit while somebody else signs up with the same address is told so without a hash: the cost
+// set here is none that can be computed.
+func TestSignUpThatWaitedCostsNoHash(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		pool := password.NewPool(1, 8)
+		r := authtest.New(t, db, func(o *auth.Options) { o.Pool, o.Hash = pool, password.Params{} })
+		const ada = "ada@example.com"
+		if err := r.RequestVerification(t.Context(), api.VerificationMailRequest{Email: ada}); err != nil {
+			t.Fatal(err)
+		}
+		in := api.SignUpRequest{Email: ada, Password: authtest.Password, FirstName: "Ada", LastName: "Lovelace", VerificationCode: r.Code(t, ada)}
+		answer := make(chan error, 1)
+		err := pool.Do(t.Context(), password.Turn{}, func() {
+			go func() { _, err := r.SignUp(t.Context(), in); answer <- err }()
+			for pool.Load().Waiting == 0 {
+				select {
+				case err := <-answer:
+					answer <- err // it did not wait
+					return
+				case <-time.After(time.Millisecond):
+				}
+			}
+			insert := func(tx *store.Tx) error {
+				return tx.InsertUser(store.User{ID: "0198c1f2-0000-7000-8000-000000000001", Email: ada, PasswordHash: "x", Epoch: 1, ChangedAt: r.Clock.Now(), CreatedAt: r.Clock.Now(), VerifiedAt: r.Clock.Now()})
+			}
+			if err := r.Store.Write(t.Context(), insert); err != nil {
+				t.Error(err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := <-answer; client.CodeOf(err) != "already_registered" {
+			t.Errorf("got %v, want already_registered", err)
 		}
 	})
 }

@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 
+	"latchkey/internal/audit"
+	"latchkey/internal/mail"
+	"latchkey/internal/peer"
 	"latchkey/internal/store"
 )
 
@@ -14,14 +17,14 @@ import (
 // drops every other link, verifies the address, and signs nobody in; the device that did it is known
 // from then on. CodeInvalidResetToken is one
 // answer for unknown, used, expired and another account's.
-func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, peer Peer) (device string, err error) {
-	var f form
+func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, peer peer.Peer) (device string, err error) {
+	var f validator
 	email, pw := f.email("email", in.Email), s.password(&f, "password", in.Password)
 	f.required("token", in.Token, "Use the link as it was mailed to you.")
 	if err := f.err(); err != nil {
 		return "", err
 	}
-	hash, err := s.liveLink(ctx, purposeReset, email, in.Token, CodeInvalidResetToken, peer)
+	hash, err := s.liveLink(ctx, mail.Reset, email, in.Token, CodeInvalidResetToken, peer)
 	if err != nil {
 		return "", err
 	}
@@ -29,12 +32,12 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, peer Peer
 	if err != nil {
 		return "", err
 	}
-	phc, err := s.newPassword(ctx, email, "password", pw, s.aboutUser(user))
+	phc, err := s.newPassword(ctx, email, "password", pw, aboutUser(s.clientsOf(peer), user))
 	if err != nil {
 		return "", err
 	}
-	now := s.now()
-	err = s.write(ctx, func(tx *store.Tx) error {
+	now, known := s.now(), ""
+	err = s.o.Store.Write(ctx, func(tx *store.Tx) error {
 		user, err = tx.HoldUserByEmail(email)
 		if err != nil {
 			return err
@@ -42,19 +45,22 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, peer Peer
 		if !user.DisabledAt.IsZero() {
 			return store.ErrNotFound
 		}
-		if err := tx.SpendOneTime(purposeReset, email, hash, now); err != nil {
+		if err := tx.SpendOneTime(string(mail.Reset), email, hash, "", now); err != nil {
 			return err
 		}
 		if err := s.changePassword(tx, user, phc, "", reasonPasswordReset, now); err != nil {
 			return err
 		}
-		if err := tx.ClearAttempts(accountKey(email)); err != nil {
+		if err := s.throttle.Reset(tx, email); err != nil {
 			return err
 		}
 		if err := tx.MarkVerified(user.ID, now); err != nil {
 			return err
 		}
-		if err := s.audit(tx, now, event{Kind: eventPasswordReset, UserID: user.ID}, peer); err != nil {
+		if err := audit.Write(tx, now, audit.Event{Kind: audit.PasswordReset, UserID: user.ID}, peer); err != nil {
+			return err
+		}
+		if known, err = s.throttle.KeepDevice(tx, user.ID, "", peer.Describe(), now); err != nil {
 			return err
 		}
 		return s.notifyPasswordChanged(tx, user, peer, now)
@@ -65,5 +71,6 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, peer Peer
 	if err != nil {
 		return "", err
 	}
-	return s.deviceToken(user.ID, "", user.Epoch+1, now)
+	s.throttle.RecheckAccounts(email)
+	return s.throttle.SignDevice(user.ID, known, user.Epoch+1, now)
 }

@@ -5,12 +5,14 @@ package auth
 import (
 	"context"
 	"errors"
-	"slices"
 
+	"latchkey/internal/audit"
+	"latchkey/internal/ids"
+	"latchkey/internal/peer"
 	"latchkey/internal/store"
 )
 
-// Why a session ended (spec 2.5). The words are public.
+// Why a session ended. The words are public: docs/operations.md explains them.
 const (
 	reasonSignedOut       = "signed_out"
 	reasonRevoked         = "revoked"
@@ -25,34 +27,46 @@ const (
 	reasonAdmin           = "admin"
 )
 
+// The kinds of sessions, which say what opens one. A database may hold kinds that a later release made: whoever
+// looks for a session by a token asks for the kinds that such a token opens, and no other is touched.
+const (
+	kindAuth = "auth" // a refresh token and access tokens
+	kindPage = "page" // the page token in a browser's cookie, and nothing else
+)
+
 // maxListed is how many sessions one sign-out may name.
 const maxListed = 100
 
 // Sessions lists the caller's own live sessions, newest first. CodeForbidden for another user's.
 func (s *Service) Sessions(ctx context.Context, caller Caller, userID string) ([]Session, error) {
-	if !isID(userID) {
+	userID, ok := ids.Parse(userID)
+	if !ok {
 		return nil, invalid(notAnID("userId"))
 	}
 	if userID != caller.UserID {
 		return nil, refuse(CodeForbidden)
 	}
-	var rows []store.Session
-	err := s.lookup(ctx, func(tx *store.Tx) (err error) {
-		rows, err = tx.LiveSessions(userID, s.now())
-		return err
-	})
+	rows, err := s.o.Store.LiveSessions(ctx, userID, s.now())
 	return describeSessions(rows, caller.SessionID), err
 }
 
 // SignOut ends the caller's session, or the listed ones, or all others. Each listed one must be the
-// caller's own, else nothing ends; one that has ended already is a success.
-func (s *Service) SignOut(ctx context.Context, caller Caller, in SignOut, peer Peer) error {
+// caller's own, else nothing ends; one that has ended already is a success. A caller whose token has run out
+// ends that token's session and no other.
+func (s *Service) SignOut(ctx context.Context, caller Caller, in SignOut, peer peer.Peer) error {
 	switch {
+	case caller.RunOut && (in.Listed || in.Others):
+		return refuse(CodeInvalidToken)
+	case caller.RunOut:
+		return s.endByToken(ctx, caller.SessionID, peer)
+	case in.Listed && in.Others:
+		return invalid(Field{Name: "others", Code: "conflict", Message: "Send sessions or others, and not both."})
 	case in.Listed:
-		if err := checkListed(in.Sessions); err != nil {
+		ids, err := readListed(in.Sessions)
+		if err != nil {
 			return err
 		}
-		return s.endOwn(ctx, caller, in.Sessions, peer)
+		return s.endOwn(ctx, caller, ids, peer)
 	case in.Others:
 		return s.endOthers(ctx, caller, peer)
 	}
@@ -61,35 +75,44 @@ func (s *Service) SignOut(ctx context.Context, caller Caller, in SignOut, peer P
 
 // EndSession ends one of the caller's sessions. CodeForbidden for one that is not the caller's, or
 // nobody's.
-func (s *Service) EndSession(ctx context.Context, caller Caller, id string, peer Peer) error {
-	if !isID(id) {
+func (s *Service) EndSession(ctx context.Context, caller Caller, id string, peer peer.Peer) error {
+	id, ok := ids.Parse(id)
+	if !ok {
 		return invalid(notAnID("sessionId"))
 	}
 	return s.endOwn(ctx, caller, []string{id}, peer)
 }
 
 func notAnID(name string) Field {
-	return Field{Name: name, Code: "invalid_format", Message: "Send an id as it was given to you: a UUID in lower case."}
+	return Field{Name: name, Code: "invalid_format", Message: "Send an id as it was given to you: a UUID with hyphens."}
 }
 
-func checkListed(ids []string) error {
-	var f form
+func readListed(raw []string) ([]string, error) {
+	var f validator
 	switch {
-	case len(ids) == 0:
+	case len(raw) == 0:
 		f.add("sessions", "required", "Name at least one session, or leave sessions out to end this one.")
-	case len(ids) > maxListed:
+		return nil, f.err()
+	case len(raw) > maxListed:
 		f.add("sessions", "too_many", "Name at most 100 sessions.")
-	case slices.ContainsFunc(ids, func(id string) bool { return !isID(id) }):
-		f.fields = append(f.fields, notAnID("sessions"))
+		return nil, f.err()
 	}
-	return f.err()
+	read := make([]string, len(raw))
+	for i, text := range raw {
+		id, ok := ids.Parse(text)
+		if !ok {
+			return nil, invalid(notAnID("sessions"))
+		}
+		read[i] = id
+	}
+	return read, nil
 }
 
 // endOwn asks "is it the caller's own" in the statement that ends it. The refusal rolls back what
 // ended before it: nothing ends.
-func (s *Service) endOwn(ctx context.Context, caller Caller, ids []string, peer Peer) error {
+func (s *Service) endOwn(ctx context.Context, caller Caller, ids []string, peer peer.Peer) error {
 	now := s.now()
-	return s.write(ctx, func(tx *store.Tx) error {
+	return s.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if err := s.holdCaller(tx, caller); err != nil {
 			return err
 		}
@@ -108,8 +131,8 @@ func (s *Service) endOwn(ctx context.Context, caller Caller, ids []string, peer 
 			if err != nil {
 				return err
 			}
-			ended := event{Kind: eventSessionEnded, Outcome: reason, UserID: caller.UserID, SessionID: id}
-			if err := s.audit(tx, now, ended, peer); err != nil {
+			ended := audit.Event{Kind: audit.SessionEnded, Outcome: reason, UserID: caller.UserID, SessionID: id}
+			if err := audit.Write(tx, now, ended, peer); err != nil {
 				return err
 			}
 		}
@@ -119,16 +142,16 @@ func (s *Service) endOwn(ctx context.Context, caller Caller, ids []string, peer 
 
 // endedOwn is nil for a session of the user's own that has ended, else CodeForbidden.
 func (s *Service) endedOwn(tx *store.Tx, id, userID string) error {
-	session, err := tx.SessionByID(id)
+	session, err := tx.SessionEverByID(id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && session.UserID != userID {
 		return refuse(CodeForbidden)
 	}
 	return err
 }
 
-func (s *Service) endOthers(ctx context.Context, caller Caller, peer Peer) error {
+func (s *Service) endOthers(ctx context.Context, caller Caller, peer peer.Peer) error {
 	now := s.now()
-	return s.write(ctx, func(tx *store.Tx) error {
+	return s.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if err := s.holdCaller(tx, caller); err != nil {
 			return err
 		}
@@ -136,7 +159,7 @@ func (s *Service) endOthers(ctx context.Context, caller Caller, peer Peer) error
 		if err != nil {
 			return err
 		}
-		return s.auditEnded(tx, now, ids, event{Outcome: reasonRevoked, UserID: caller.UserID}, peer)
+		return audit.WriteEnded(tx, now, ids, audit.Event{Outcome: reasonRevoked, UserID: caller.UserID}, peer)
 	})
 }
 
@@ -168,7 +191,7 @@ func describeSession(row store.Session) Session {
 		ExpiresAt:  row.ExpiresAt(),
 		EndedAt:    row.EndedAt,
 		EndReason:  row.EndReason,
-		Device: Device{
+		Device: peer.Device{
 			Browser:        row.Browser,
 			BrowserVersion: row.BrowserVersion,
 			OS:             row.OS,

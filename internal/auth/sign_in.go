@@ -7,14 +7,20 @@ import (
 	"errors"
 	"time"
 
+	"latchkey/internal/audit"
+	"latchkey/internal/ids"
+	"latchkey/internal/peer"
+	"latchkey/internal/rotation"
 	"latchkey/internal/store"
+	"latchkey/internal/throttle"
+	"latchkey/internal/upkeep"
 )
 
 // SignIn makes a session for the owner of an account with the right password and a verified address.
 // CodeInvalidCredentials tells nobody which of the others it was (I9); CodeEmailNotVerified is said
 // to the right password alone.
-func (s *Service) SignIn(ctx context.Context, in SignIn, peer Peer) (Tokens, error) {
-	session, device, err := s.enter(ctx, in, peer)
+func (s *Service) SignIn(ctx context.Context, in SignIn, peer peer.Peer) (Tokens, error) {
+	session, device, err := s.startSession(ctx, in, kindAuth, peer)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -26,43 +32,49 @@ func (s *Service) SignIn(ctx context.Context, in SignIn, peer Peer) (Tokens, err
 	return tokens, nil
 }
 
-// enter makes the session of a sign-in, whatever its tokens will be, and a device token.
-func (s *Service) enter(ctx context.Context, in SignIn, peer Peer) (session store.Refreshed, device string, err error) {
-	var f form
+// startSession makes the session of a sign-in, of the kind that its tokens will be, and a device token.
+func (s *Service) startSession(ctx context.Context, in SignIn, kind string, peer peer.Peer) (session store.RefreshState, device string, err error) {
+	defer func() { s.o.OnSignIn(signInOutcome(err)) }()
+	var f validator
 	email, pw := f.email("email", in.Email), s.password(&f, "password", in.Password)
 	if err := f.err(); err != nil {
-		return store.Refreshed{}, "", err
+		return store.RefreshState{}, "", err
 	}
-	client, err := s.client(in.ClientAlias)
+	client, err := s.client(peer, in.ClientAlias)
 	if err != nil {
-		return store.Refreshed{}, "", err
+		return store.RefreshState{}, "", err
 	}
-	user, g, deviceID, err := s.guesser(ctx, nil, email, peer)
+	user, attempt, err := s.throttle.FindAttempt(ctx, "", email, peer)
 	if err != nil {
-		return store.Refreshed{}, "", err
+		return store.RefreshState{}, "", err
 	}
-	e, err := s.try(ctx, g, user, pw, peer)
+	var rehash string
+	err = s.verifyPassword(ctx, audit.SignIn, attempt, user, pw, peer, func() (err error) {
+		rehash, err = s.rehashIfOutdated(user, pw)
+		return err
+	})
 	if err != nil {
-		return store.Refreshed{}, "", err
+		return store.RefreshState{}, "", err
 	}
 	if user.VerifiedAt.IsZero() {
-		return store.Refreshed{}, "", s.refuseUnverified(ctx, user, peer)
+		return store.RefreshState{}, "", s.refuseUnverified(ctx, attempt, user, peer)
 	}
-	session, err = s.newSession(ctx, user, e, g, client, in.Replaces, peer)
+	session, deviceID, err := s.newSession(ctx, user, rehash, attempt, s.firstGeneration(user.ID, client.Alias, kind, peer.Describe(), s.now()), in.Replaces, peer)
 	if errors.Is(err, store.ErrNotFound) { // the password changed, or the account was disabled, meanwhile (I5)
-		return store.Refreshed{}, "", s.refuseTry(ctx, g, user, peer)
+		return store.RefreshState{}, "", s.rejectPassword(ctx, audit.SignIn, attempt, user, peer)
 	}
 	if err != nil {
-		return store.Refreshed{}, "", err
+		return store.RefreshState{}, "", err
 	}
-	device, err = s.deviceToken(user.ID, deviceID, user.Epoch, session.CreatedAt)
+	s.throttle.Recheck(attempt)
+	device, err = s.throttle.SignDevice(user.ID, deviceID, user.Epoch, session.CreatedAt)
 	return session, device, err
 }
 
-func (s *Service) refuseUnverified(ctx context.Context, user store.User, peer Peer) error {
+func (s *Service) refuseUnverified(ctx context.Context, attempt throttle.Attempt, user store.User, peer peer.Peer) error {
 	now := s.now()
-	err := s.write(ctx, func(tx *store.Tx) error {
-		return s.audit(tx, now, event{Kind: eventSignIn, Outcome: outcomeUnverified, UserID: user.ID}, peer)
+	err := s.throttle.WithinRight(ctx, attempt, now, func(tx *store.Tx) error {
+		return audit.Write(tx, now, audit.Event{Kind: audit.SignIn, Outcome: audit.Unverified, UserID: user.ID}, peer)
 	})
 	if err != nil {
 		return err
@@ -70,21 +82,20 @@ func (s *Service) refuseUnverified(ctx context.Context, user store.User, peer Pe
 	return refuse(CodeEmailNotVerified)
 }
 
-// newSession inserts a session for a user whose epoch is still the one whose password was evaluated
+// newSession inserts the session for a user whose epoch is still the one whose password was evaluated
 // (I5): store.ErrNotFound otherwise. Beyond the limit the least recently used session is evicted; a
-// limit never refuses a sign-in.
-func (s *Service) newSession(ctx context.Context, user store.User, e evaluation, g guess, client Client, replaces string, peer Peer) (store.Refreshed, error) {
-	now := s.now()
-	session := s.firstGeneration(user.ID, client.Alias, describeDevice(peer), now)
-	err := s.write(ctx, func(tx *store.Tx) error {
+// limit never refuses a sign-in. deviceID is the device to sign a token for.
+func (s *Service) newSession(ctx context.Context, user store.User, rehash string, attempt throttle.Attempt, session store.Session, replaces string, peer peer.Peer) (made store.RefreshState, deviceID string, err error) {
+	now := session.CreatedAt
+	err = s.throttle.WithinRight(ctx, attempt, now, func(tx *store.Tx) error {
 		if _, err := tx.TakeUser(user.ID, user.Epoch); err != nil {
 			return err
 		}
-		if err := tx.ClearAttempts(g.counter()); err != nil { // only the budget it came through
+		if err := s.throttle.TakeBack(tx, attempt); err != nil {
 			return err
 		}
-		if e.rehash != "" {
-			if err := tx.Rehash(user.ID, user.PasswordHash, e.rehash); err != nil {
+		if rehash != "" {
+			if err := tx.Rehash(user.ID, user.PasswordHash, rehash); err != nil {
 				return err
 			}
 		}
@@ -97,40 +108,37 @@ func (s *Service) newSession(ctx context.Context, user store.User, e evaluation,
 		if err := s.evict(tx, session, peer, now); err != nil {
 			return err
 		}
-		if err := s.noticeNewDevice(tx, user, session, g.own != nil, now); err != nil {
+		if err := s.noticeNewDevice(tx, user, session, attempt.Known(), now); err != nil {
 			return err
 		}
-		return s.audit(tx, now, event{Kind: eventSignIn, Outcome: outcomeOK, UserID: user.ID, SessionID: session.ID}, peer)
+		if deviceID, err = s.throttle.KeepDevice(tx, user.ID, attempt.Device, peer.Describe(), now); err != nil {
+			return err
+		}
+		if _, err := s.upkeep.TrimEnded(tx, user.ID, upkeep.TrimAtSignIn, now); err != nil {
+			return err
+		}
+		return audit.Write(tx, now, audit.Event{Kind: audit.SignIn, Outcome: audit.OK, UserID: user.ID, SessionID: session.ID}, peer)
 	})
-	return store.Refreshed{Session: session, Email: user.Email, FirstName: user.FirstName, LastName: user.LastName}, err
+	return store.RefreshState{Session: session, Email: user.Email, FirstName: user.FirstName, LastName: user.LastName}, deviceID, err
 }
 
 // evict ends the user's least recently used sessions beyond the limit.
-func (s *Service) evict(tx *store.Tx, made store.Session, peer Peer, now time.Time) error {
+func (s *Service) evict(tx *store.Tx, made store.Session, peer peer.Peer, now time.Time) error {
 	ids, err := tx.EvictSessions(made.UserID, made.ID, int64(s.o.SessionsPerUser), reasonEvicted, now)
 	if err != nil {
 		return err
 	}
-	return s.auditEnded(tx, now, ids, event{Outcome: reasonEvicted, UserID: made.UserID}, peer)
+	return audit.WriteEnded(tx, now, ids, audit.Event{Outcome: reasonEvicted, UserID: made.UserID}, peer)
 }
 
 // firstGeneration is a session as a sign-in makes it.
-func (s *Service) firstGeneration(userID, client string, d Device, now time.Time) store.Session {
-	never := time.Unix(0, 0).UTC()
+func (s *Service) firstGeneration(userID, client, kind string, d peer.Device, now time.Time) store.Session {
 	return store.Session{
-		ID:     newID(),
-		UserID: userID,
-		Client: client,
-		Rotation: store.Rotation{
-			Generation:    1,
-			RotatedAt:     now,
-			KeyID:         s.o.Master.Current(),
-			BurstFrom:     1,
-			BurstAt:       never,
-			PrevFrom:      1,
-			PrevAt:        never,
-			IdleExpiresAt: now.Add(s.o.RefreshIdle),
-		},
+		ID:               ids.New(),
+		UserID:           userID,
+		Client:           client,
+		Kind:             kind,
+		Rotation:         rotation.First(s.o.Master.Current(), s.o.RefreshIdle, now),
 		OverallExpiresAt: now.Add(s.o.RefreshOverall),
 		CreatedAt:        now,
 		Browser:          d.Browser,

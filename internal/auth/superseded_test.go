@@ -9,6 +9,7 @@ import (
 
 	"latchkey/api"
 	"latchkey/internal/authtest"
+	"latchkey/internal/outbox"
 )
 
 // A link asked for before the password, the address or the account's standing changed is not mailed
@@ -59,7 +60,7 @@ func TestLinkFromBeforeAChangeIsNotMailed(t *testing.T) {
 // outcomeOf is how the newest mail of a kind ended.
 func outcomeOf(t *testing.T, r *authtest.Rig, kind string) string {
 	t.Helper()
-	mails, err := r.Service.Mails(context.Background(), false, 100)
+	mails, err := r.Service.Outbox().List(context.Background(), outbox.Query{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}

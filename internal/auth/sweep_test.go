@@ -19,7 +19,7 @@ func sweepAll(t *testing.T, s *auth.Service) (bites int) {
 	t.Helper()
 	for {
 		bites++
-		more, err := s.Sweep(context.Background())
+		more, err := s.Upkeep().Sweep(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}

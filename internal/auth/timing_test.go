@@ -31,6 +31,7 @@ func samples() int {
 // The kinds of account there are to be told from none, by the first word of their addresses.
 const (
 	known        = "known"
+	aged         = "agedd" // with a hash of the cost before
 	disabled     = "ended"
 	unverified   = "fresh"
 	passwordless = "plain"
@@ -39,13 +40,23 @@ const (
 
 func TestTimingKnownAgainstUnknown(t *testing.T) {
 	n := samples()
-	r := authtest.New(t, authtest.SQLite(t), func(o *auth.Options) { o.Throttle = false })
+	db := authtest.SQLite(t)
+	before := authtest.New(t, db)
+	r := authtest.New(t, db, func(o *auth.Options) {
+		o.Throttle = false
+		o.Hash.MemoryKiB *= 6 // the cost was raised since
+	})
 	ctx := context.Background()
 	for i := range n {
+		pw := authtest.Password
+		if _, err := before.Service.AddUser(ctx, auth.NewUser{Email: email(aged, i), FirstName: "Ada", LastName: "Lovelace", Password: &pw}); err != nil {
+			t.Fatal(err)
+		}
 		addEveryKind(t, r, i)
 	}
+	sweepAll(t, r.Service) // counts the costs
 	wrongToken := "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-	byPassword := []string{known, disabled, unverified, passwordless} // these endpoints look at the account
+	byPassword := []string{known, aged, disabled, unverified, passwordless} // these endpoints look at the account
 	for _, endpoint := range []struct {
 		name  string
 		kinds []string

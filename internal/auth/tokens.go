@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,7 +20,7 @@ const scope = "email profile"
 // tokens makes the access token and derives the current refresh token of a session. The refresh
 // token is a function of the row and the master key, so that a repeat gets the same one (I2). now is
 // the time of the operation that wrote the row.
-func (s *Service) tokens(r store.Refreshed, now time.Time) (Tokens, error) {
+func (s *Service) tokens(r store.RefreshState, now time.Time) (Tokens, error) {
 	refresh, err := s.o.Master.SignRefresh(token.Refresh{
 		KeyID:      r.KeyID,
 		Issuer:     s.o.Issuer,
@@ -32,11 +33,14 @@ func (s *Service) tokens(r store.Refreshed, now time.Time) (Tokens, error) {
 	if err != nil {
 		return Tokens{}, unavailable(err)
 	}
-	life := s.accessLife(r, now)
-	access, err := s.keys.ring().SignAccess(token.Access{
-		Issuer:        s.o.Issuer,
+	// exp is in whole seconds, expires_in counts from now: it promises no more than what is left of exp.
+	exp := now.Truncate(time.Second).Add(s.accessLife(r, now))
+	left := exp.Sub(now).Truncate(time.Second)
+	if left < time.Second {
+		exp, left = exp.Add(time.Second), time.Second
+	}
+	access, err := s.keys.SignAccess(token.Access{
 		Subject:       r.UserID,
-		Audience:      s.o.Audience,
 		TokenID:       uuid.NewString(),
 		SessionID:     r.ID,
 		Client:        r.Client,
@@ -46,7 +50,7 @@ func (s *Service) tokens(r store.Refreshed, now time.Time) (Tokens, error) {
 		FamilyName:    r.LastName,
 		Scope:         scope,
 		IssuedAt:      now,
-		ExpiresAt:     now.Truncate(time.Second).Add(life),
+		ExpiresAt:     exp,
 		AuthTime:      r.CreatedAt,
 	}, now)
 	if err != nil {
@@ -54,7 +58,7 @@ func (s *Service) tokens(r store.Refreshed, now time.Time) (Tokens, error) {
 	}
 	return Tokens{
 		AccessToken:      access,
-		ExpiresIn:        life,
+		ExpiresIn:        left,
 		RefreshToken:     refresh,
 		RefreshExpiresIn: r.ExpiresAt().Sub(now).Truncate(time.Second),
 		SessionID:        r.ID,
@@ -65,7 +69,7 @@ func (s *Service) tokens(r store.Refreshed, now time.Time) (Tokens, error) {
 
 // accessLife is the configured life less up to 5 %, so that clients do not refresh in step, and never
 // longer than the session's.
-func (s *Service) accessLife(r store.Refreshed, now time.Time) time.Duration {
+func (s *Service) accessLife(r store.RefreshState, now time.Time) time.Duration {
 	life := s.o.AccessTTL - rand.N(s.o.AccessTTL/20+1)
 	return max(time.Second, min(life, r.ExpiresAt().Sub(now)).Truncate(time.Second))
 }
@@ -91,13 +95,14 @@ func (s *Service) readAccess(ctx context.Context, raw string) (token.Access, sto
 	if err != nil {
 		return token.Access{}, store.Session{}, err
 	}
-	session, err := s.liveSession(ctx, access.SessionID, access.Subject, s.now())
+	session, err := s.liveSession(ctx, access.SessionID, access.Subject, s.now(), kindAuth)
 	return access, session, err
 }
 
-// liveSession reads a session that a token of the user's names: CodeInvalidToken when it is not alive.
-func (s *Service) liveSession(ctx context.Context, id, userID string, now time.Time) (store.Session, error) {
-	session, err := s.session(ctx, id)
+// liveSession reads a session that a token of the user's names: CodeInvalidToken when it is not alive, or of
+// none of the kinds that such a token opens (I7).
+func (s *Service) liveSession(ctx context.Context, id, userID string, now time.Time, kinds ...string) (store.Session, error) {
+	session, err := s.o.Store.SessionByID(ctx, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return store.Session{}, refuse(CodeInvalidToken)
@@ -105,43 +110,62 @@ func (s *Service) liveSession(ctx context.Context, id, userID string, now time.T
 		return store.Session{}, err
 	case session.UserID != userID, !session.AliveAt(now):
 		return store.Session{}, refuse(CodeInvalidToken)
+	case !slices.Contains(kinds, session.Kind):
+		return store.Session{}, refuse(CodeInvalidToken)
 	}
 	return session, nil
 }
 
-// parseAccess checks the token alone. A key this node does not know yet may be another node's new
-// one: the ring is read again, at most once a second.
+// AuthenticateLeaver is Authenticate for signing out. Whoever comes to sign out late shall not have to sign
+// in first: a token that is right in everything but its expiry makes a Caller that is RunOut, and may end its
+// own session and do nothing else.
+func (s *Service) AuthenticateLeaver(ctx context.Context, accessToken string) (Caller, error) {
+	caller, err := s.Authenticate(ctx, accessToken)
+	if CodeOf(err) != CodeInvalidToken {
+		return caller, err
+	}
+	access, runOut, parseErr := s.parseAccessAnyAge(ctx, accessToken)
+	if parseErr != nil || !runOut {
+		return Caller{}, err
+	}
+	return Caller{UserID: access.Subject, SessionID: access.SessionID, Client: access.Client, RunOut: true}, nil
+}
+
+// parseAccess checks the token alone.
 func (s *Service) parseAccess(ctx context.Context, raw string) (token.Access, error) {
-	now := s.now()
-	access, err := s.verify(raw, now)
-	if errors.Is(err, token.ErrUnknownKey) {
-		if err := s.reloadKeysSoon(ctx); err != nil {
-			return token.Access{}, err
-		}
-		access, err = s.verify(raw, now)
+	access, runOut, err := s.parseAccessAnyAge(ctx, raw)
+	if err == nil && runOut {
+		err = &Error{Code: CodeInvalidToken, Cause: token.ErrExpired}
 	}
 	if err != nil {
-		return token.Access{}, &Error{Code: CodeInvalidToken, Cause: err}
+		return token.Access{}, err
 	}
 	return access, nil
 }
 
-func (s *Service) verify(raw string, now time.Time) (token.Access, error) {
-	ring := s.keys.ring()
-	if access, ok := s.verified.get(raw, ring, now); ok {
-		return access, nil
+// parseAccessAnyAge is parseAccess but for exp: signature, type, issuer and audience are asked for alike.
+func (s *Service) parseAccessAnyAge(ctx context.Context, raw string) (access token.Access, runOut bool, err error) {
+	access, refusal, err := s.keys.ParseAccess(ctx, raw)
+	switch {
+	case err != nil:
+		return token.Access{}, false, err
+	case errors.Is(refusal, token.ErrExpired):
+		return access, true, nil
+	case refusal != nil:
+		return token.Access{}, false, &Error{Code: CodeInvalidToken, Cause: refusal}
 	}
-	access, err := ring.ParseAccess(raw, s.o.Issuer, s.o.Audience, now)
-	if err == nil {
-		s.verified.put(raw, ring, access)
-	}
-	return access, err
+	return access, false, nil
 }
 
-func (s *Service) session(ctx context.Context, id string) (session store.Session, err error) {
-	err = s.lookup(ctx, func(tx *store.Tx) error {
-		session, err = tx.SessionByID(id)
-		return err
-	})
-	return session, err
+// missingMasterKey is CodeUnavailable where cause is that this process lacks a master key which the database knows of,
+// or that nobody can tell; nil where what was read is simply not ours.
+func (s *Service) missingMasterKey(ctx context.Context, id string, cause error) error {
+	if !errors.Is(cause, token.ErrUnknownMasterKey) {
+		return nil
+	}
+	missing, err := s.keys.MissingMasterKey(ctx, id)
+	if err == nil && missing {
+		err = unavailable(cause)
+	}
+	return err
 }

@@ -4,18 +4,21 @@ package auth
 // to and from the wire, internal/store keeps it in rows.
 
 import (
-	"net/netip"
 	"time"
+
+	"latchkey/internal/peer"
 )
 
-// Peer is who is asking, as far as the transport can tell. Nothing in it is a credential.
-type Peer struct {
-	Addr      netip.Addr // the client's address; the zero Addr for a command
-	UserAgent string     // as sent; cut before it is stored
-	RequestID string
-	Devices   []string // device tokens shown; each names a budget of the throttle, nothing more
-	Language  string   // the language the peer reads, a tag of internal/locale; empty: not known
+// ClientCredentials are what a client says under /oauth: its alias, and its secret as it was sent.
+type ClientCredentials struct {
+	Alias, Secret string
 }
+
+// String keeps the secret out of logs.
+func (c ClientCredentials) String() string { return c.Alias }
+
+// GoString keeps the secret out of %#v.
+func (c ClientCredentials) GoString() string { return c.Alias }
 
 // Caller is a user whose Bearer token was accepted and whose session was alive a moment ago.
 type Caller struct {
@@ -24,6 +27,7 @@ type Caller struct {
 	Client    string
 	Scope     string
 	ExpiresAt time.Time
+	RunOut    bool // of AuthenticateLeaver alone: the token has expired, and the session may have ended
 }
 
 // Tokens are what sign-in and refresh hand out.
@@ -34,14 +38,14 @@ type Tokens struct {
 	RefreshExpiresIn time.Duration
 	SessionID        string
 	UserID           string // for the request log; not on the wire
-	Device           string // a device token, set by sign-in: see device.go
+	Device           string // a device token, set by sign-in
 	Scope            string
 }
 
 // PageSession is what signing in on a page hands out.
 type PageSession struct {
 	Token  string // for the browser's cookie
-	Device string // a device token: see device.go
+	Device string // a device token
 	MaxAge time.Duration
 	Caller Caller
 }
@@ -102,6 +106,12 @@ type (
 	}
 )
 
+// SignedUp is what signing up hands out.
+type SignedUp struct {
+	UserID string
+	Device string // a device token
+}
+
 // PasswordVerdict is what the server would say to a new password.
 type PasswordVerdict struct {
 	Accepted bool
@@ -116,16 +126,6 @@ type Requested struct {
 	Email string // as submitted
 }
 
-// Device is what a User-Agent header and an address say about where a session was made.
-type Device struct {
-	Browser        string
-	BrowserVersion string
-	OS             string
-	DeviceType     string // desktop, mobile, tablet, bot, unknown
-	UserAgent      string // at most 512 bytes
-	Addr           string // at most 64 bytes
-}
-
 // Session is a session as its owner and the operator may see it: no token, hash or generation.
 type Session struct {
 	ID         string
@@ -137,7 +137,7 @@ type Session struct {
 	EndedAt    time.Time // zero while it lives
 	EndReason  string
 	Current    bool
-	Device     Device
+	Device     peer.Device
 }
 
 // Account is an account as its owner may see it.
@@ -193,76 +193,9 @@ type Explanation struct {
 	Words   string // one or two sentences for an operator
 }
 
-// SigningKey is a signing key as `latchkey key list` shows it.
-type SigningKey struct {
-	ID        string
-	Alg       string
-	State     string // next, active, retiring
-	CreatedAt time.Time
-	UseFrom   time.Time
-	RetireAt  time.Time // zero: not retiring
-}
-
-// MasterKey counts what still needs one master key; at 0 it may be dropped from the configuration.
-type MasterKey struct {
-	ID          string
-	Given       bool // this process has it
-	Sessions    int64
-	Mails       int64
-	SigningKeys int64
-}
-
-// KeyReport is what `latchkey key list` shows.
-type KeyReport struct {
-	Signing []SigningKey
-	Master  []MasterKey
-}
-
-// Mail is an outbox row as the operator may see it. To is the address while it is still needed.
-type Mail struct {
-	ID        string
-	Kind      string
-	To        string
-	CreatedAt time.Time
-	NextTryAt time.Time
-	ExpiresAt time.Time
-	Tries     int64
-	EndedAt   time.Time
-	Outcome   string // sent, no_account, superseded, refused, expired; empty while it waits
-	LastError string
-}
-
-// AuditEvent is a line of the audit log. It holds no secret.
-type AuditEvent struct {
-	ID        string
-	At        time.Time
-	Kind      string
-	Outcome   string
-	UserID    string
-	SessionID string
-	Addr      string
-	UserAgent string
-	RequestID string
-	Times     int64 // how often, where one line stands for many
-}
-
-// AuditQuery says which part of the audit log to read.
-type AuditQuery struct {
-	Since time.Time
-	After string // the id of the last event of the page before, whose time is Since
-	User  string // e-mail address or id; empty: everybody
-	Limit int
-}
-
-// Violation is a row of the database that breaks an invariant of this package.
-type Violation struct {
-	Invariant string
-	What      string
-	ID        string
-}
-
 // Stats feed the metrics.
 type Stats struct {
 	OutboxDepth     int64
 	OutboxOldestAge time.Duration
+	LiveSessions    int64 // as counted last: CountSessions; negative: not yet
 }

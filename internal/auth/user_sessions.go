@@ -8,17 +8,19 @@ import (
 	"fmt"
 	"time"
 
+	"latchkey/internal/audit"
+	"latchkey/internal/ids"
 	"latchkey/internal/store"
 )
 
-// UserSessions lists an account's sessions, newest first; with ended the ended and expired ones too.
+// UserSessions lists an account's sessions, newest first; with ended the expired and the newest ended ones too.
 func (s *Service) UserSessions(ctx context.Context, email string, ended bool) ([]Session, error) {
 	u, err := s.namedUser(ctx, email)
 	if err != nil {
 		return nil, err
 	}
 	var rows []store.Session
-	err = s.read(ctx, func(tx *store.Tx) (err error) {
+	err = s.o.Store.Read(ctx, func(tx *store.Tx) (err error) {
 		if ended {
 			rows, err = tx.AllSessions(u.ID)
 		} else {
@@ -31,39 +33,50 @@ func (s *Service) UserSessions(ctx context.Context, email string, ended bool) ([
 
 // RevokeSession ends any session, for the operator. One that has ended already is a success.
 func (s *Service) RevokeSession(ctx context.Context, id string) error {
-	session, err := s.session(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return ErrNoSession
-	}
+	session, err := s.namedSession(ctx, id)
 	if err != nil {
 		return err
 	}
 	now := s.now()
-	return s.write(ctx, func(tx *store.Tx) error {
+	return s.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.HoldUser(session.UserID); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		err := tx.EndSession(id, session.UserID, reasonAdmin, now)
+		err := tx.EndSession(session.ID, session.UserID, reasonAdmin, now)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		return s.audit(tx, now, event{Kind: eventSessionEnded, Outcome: reasonAdmin, UserID: session.UserID, SessionID: id}, operator)
+		return audit.Write(tx, now, audit.Event{Kind: audit.SessionEnded, Outcome: reasonAdmin, UserID: session.UserID, SessionID: session.ID}, audit.Operator)
 	})
 }
 
 // ExplainSession says why a session is as it is: ErrNoSession.
 func (s *Service) ExplainSession(ctx context.Context, id string) (Explanation, error) {
-	row, err := s.session(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return Explanation{}, ErrNoSession
-	}
+	row, err := s.namedSession(ctx, id)
 	if err != nil {
 		return Explanation{}, err
 	}
 	return explain(row, s.now()), nil
+}
+
+// namedSession finds a session by what an operator calls it: ErrNoSession.
+func (s *Service) namedSession(ctx context.Context, raw string) (store.Session, error) {
+	id, ok := ids.Parse(raw)
+	if !ok {
+		return store.Session{}, ErrNoSession
+	}
+	var session store.Session
+	err := s.o.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		session, err = tx.SessionEverByID(id) // also one of which only its end is kept
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		err = ErrNoSession
+	}
+	return session, err
 }
 
 // explain also computes the reason of a session that has expired and is not swept yet.

@@ -8,8 +8,13 @@ import (
 	"errors"
 	"time"
 
+	"latchkey/internal/audit"
+	"latchkey/internal/ids"
 	"latchkey/internal/mail"
+	"latchkey/internal/outbox"
+	"latchkey/internal/peer"
 	"latchkey/internal/store"
+	"latchkey/internal/throttle"
 )
 
 // ErrNoUser and ErrNoSession tell an operator that what was named is not there; ErrEmailTaken that
@@ -22,17 +27,16 @@ var (
 
 // AddUser makes an account. Without a password its owner sets one through forgot-password.
 func (s *Service) AddUser(ctx context.Context, in NewUser) (User, error) {
-	var f form
-	u := store.User{ID: newID(), Email: f.email("email", in.Email), FirstName: in.FirstName, LastName: in.LastName, Epoch: 1}
-	f.personName("firstName", in.FirstName)
-	f.personName("lastName", in.LastName)
-	var pw secret
+	var f validator
+	u := store.User{ID: ids.New(), Email: f.email("email", in.Email), Epoch: 1}
+	u.FirstName, u.LastName = f.personName("firstName", in.FirstName), f.personName("lastName", in.LastName)
+	var pw plaintext
 	if in.Password != nil {
 		pw = s.password(&f, "password", Password{Value: *in.Password, Plain: true})
 	}
 	err := f.err()
 	if err == nil && in.Password != nil {
-		u.PasswordHash, err = s.newPassword(ctx, u.Email, "password", pw, s.aboutUser(u))
+		u.PasswordHash, err = s.newPassword(ctx, u.Email, "password", pw, aboutUser(s.ClientsNow(), u))
 	}
 	if err != nil {
 		return User{}, err
@@ -42,22 +46,26 @@ func (s *Service) AddUser(ctx context.Context, in NewUser) (User, error) {
 	if !in.Unverified {
 		u.VerifiedAt = now
 	}
-	err = s.write(ctx, func(tx *store.Tx) error {
+	err = s.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.InsertUser(u); err != nil {
 			return err
 		}
-		return s.audit(tx, now, event{Kind: eventUserAdded, UserID: u.ID}, operator)
+		if err := s.throttle.Reset(tx, u.Email); err != nil { // of before there was an account
+			return err
+		}
+		return audit.Write(tx, now, audit.Event{Kind: audit.UserAdded, UserID: u.ID}, audit.Operator)
 	})
 	if errors.Is(err, store.ErrConflict) {
 		return User{}, ErrEmailTaken
 	}
+	s.throttle.RecheckAccounts(u.Email)
 	return describeUser(u), err
 }
 
 // ListUsers pages through the accounts by e-mail: those after `after`, at most limit.
 func (s *Service) ListUsers(ctx context.Context, after string, limit int) ([]User, error) {
 	var rows []store.User
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
+	err := s.o.Store.Read(ctx, func(tx *store.Tx) (err error) {
 		rows, err = tx.UsersAfter(after, int64(limit))
 		return err
 	})
@@ -75,7 +83,7 @@ func (s *Service) UserByEmail(ctx context.Context, email string) (User, error) {
 }
 
 func (s *Service) namedUser(ctx context.Context, email string) (store.User, error) {
-	var f form
+	var f validator
 	canonical := f.email("email", email)
 	if err := f.err(); err != nil {
 		return store.User{}, err
@@ -89,7 +97,7 @@ func (s *Service) namedUser(ctx context.Context, email string) (store.User, erro
 
 // SetPassword sets a password for the owner: every session and mailed link ends, the owner is told.
 func (s *Service) SetPassword(ctx context.Context, email, password string) error {
-	var f form
+	var f validator
 	pw := s.password(&f, "password", Password{Value: password, Plain: true})
 	if err := f.err(); err != nil {
 		return err
@@ -98,18 +106,19 @@ func (s *Service) SetPassword(ctx context.Context, email, password string) error
 	if err != nil {
 		return err
 	}
-	phc, err := s.newPassword(ctx, u.Email, "password", pw, s.aboutUser(u))
+	phc, err := s.newPassword(ctx, u.Email, "password", pw, aboutUser(s.ClientsNow(), u))
 	if err != nil {
 		return err
 	}
-	return s.onUser(ctx, u, event{Kind: eventPasswordReset, Outcome: reasonAdmin}, func(tx *store.Tx, u store.User, now time.Time) error {
+	defer s.throttle.RecheckAccounts(u.Email)
+	return s.onUser(ctx, u, audit.Event{Kind: audit.PasswordReset, Outcome: reasonAdmin}, func(tx *store.Tx, u store.User, now time.Time) error {
 		if err := s.changePassword(tx, u, phc, "", reasonPasswordReset, now); err != nil {
 			return err
 		}
-		if err := tx.ClearAttempts(accountKey(u.Email)); err != nil {
+		if err := s.throttle.Reset(tx, u.Email); err != nil {
 			return err
 		}
-		return s.notifyPasswordChanged(tx, u, Peer{}, now)
+		return s.notifyPasswordChanged(tx, u, peer.Peer{}, now)
 	})
 }
 
@@ -117,7 +126,7 @@ func (s *Service) SetPassword(ctx context.Context, email, password string) error
 // mailed link ends, and both addresses are told. The link in either notice ends sessions from before the
 // change and nothing else: whoever reads the old mailbox has no say in what came after.
 func (s *Service) SetEmail(ctx context.Context, email, newEmail string) error {
-	var f form
+	var f validator
 	to := f.email("newEmail", newEmail)
 	if err := f.err(); err != nil {
 		return err
@@ -126,7 +135,7 @@ func (s *Service) SetEmail(ctx context.Context, email, newEmail string) error {
 	if err != nil {
 		return err
 	}
-	err = s.onUser(ctx, u, event{Kind: eventEmailChanged}, func(tx *store.Tx, u store.User, now time.Time) error {
+	err = s.onUser(ctx, u, audit.Event{Kind: audit.EmailChanged}, func(tx *store.Tx, u store.User, now time.Time) error {
 		if _, err := tx.EndSessions(u.ID, "", reasonAdmin, now); err != nil {
 			return err
 		}
@@ -137,7 +146,10 @@ func (s *Service) SetEmail(ctx context.Context, email, newEmail string) error {
 			if err := s.dropLinks(tx, address); err != nil {
 				return err
 			}
-			if err := s.notify(tx, mail.EmailChanged, letter{To: address, NewEmail: to, User: u.ID}, now); err != nil {
+			if err := s.throttle.Reset(tx, address); err != nil {
+				return err
+			}
+			if err := s.outbox.Notify(tx, mail.EmailChanged, outbox.Request{To: address, NewEmail: to, User: u.ID}, now); err != nil {
 				return err
 			}
 		}
@@ -146,12 +158,13 @@ func (s *Service) SetEmail(ctx context.Context, email, newEmail string) error {
 	if errors.Is(err, store.ErrConflict) {
 		return ErrEmailTaken
 	}
+	s.throttle.RecheckAccounts(u.Email, to)
 	return err
 }
 
 // DisableUser ends every session and mailed link of an account and lets nobody in until EnableUser.
 func (s *Service) DisableUser(ctx context.Context, email string) error {
-	return s.onNamedUser(ctx, email, event{Kind: eventUserDisabled}, func(tx *store.Tx, u store.User, now time.Time) error {
+	return s.onNamedUser(ctx, email, audit.Event{Kind: audit.UserDisabled}, func(tx *store.Tx, u store.User, now time.Time) error {
 		if err := tx.SetDisabled(u.ID, now, now); err != nil {
 			return err
 		}
@@ -162,7 +175,7 @@ func (s *Service) DisableUser(ctx context.Context, email string) error {
 // EnableUser lets the owner of a disabled account sign in again. No session comes back. An account that
 // was not disabled keeps its epoch: nothing about it has changed, and links mailed before stay good.
 func (s *Service) EnableUser(ctx context.Context, email string) error {
-	return s.onNamedUser(ctx, email, event{Kind: eventUserEnabled}, func(tx *store.Tx, u store.User, now time.Time) error {
+	return s.onNamedUser(ctx, email, audit.Event{Kind: audit.UserEnabled}, func(tx *store.Tx, u store.User, now time.Time) error {
 		if u.DisabledAt.IsZero() {
 			return nil
 		}
@@ -172,12 +185,31 @@ func (s *Service) EnableUser(ctx context.Context, email string) error {
 
 // DeleteUser removes an account; its sessions end and stay explainable until they are swept.
 func (s *Service) DeleteUser(ctx context.Context, email string) error {
-	return s.onNamedUser(ctx, email, event{Kind: eventUserDeleted}, func(tx *store.Tx, u store.User, now time.Time) error {
+	return s.onNamedUser(ctx, email, audit.Event{Kind: audit.UserDeleted}, func(tx *store.Tx, u store.User, now time.Time) error {
 		if err := s.endAll(tx, u, reasonDeleted, now); err != nil {
+			return err
+		}
+		if err := s.throttle.Reset(tx, u.Email); err != nil {
 			return err
 		}
 		return tx.DeleteUser(u.ID)
 	})
+}
+
+// UnlockUser forgets the wrong passwords that were counted against an account.
+func (s *Service) UnlockUser(ctx context.Context, email string) error {
+	return s.onNamedUser(ctx, email, audit.Event{Kind: audit.UserUnlocked}, func(tx *store.Tx, u store.User, _ time.Time) error {
+		return s.throttle.Reset(tx, u.Email)
+	})
+}
+
+// Standing says how the throttle sees an account.
+func (s *Service) Standing(ctx context.Context, email string) (throttle.Standing, error) {
+	u, err := s.namedUser(ctx, email)
+	if err != nil {
+		return throttle.Standing{}, err
+	}
+	return s.throttle.Standing(ctx, u.Email)
 }
 
 func (s *Service) endAll(tx *store.Tx, u store.User, reason string, now time.Time) error {
@@ -187,18 +219,19 @@ func (s *Service) endAll(tx *store.Tx, u store.User, reason string, now time.Tim
 	return s.dropLinks(tx, u.Email)
 }
 
-func (s *Service) onNamedUser(ctx context.Context, email string, e event, fn func(*store.Tx, store.User, time.Time) error) error {
+func (s *Service) onNamedUser(ctx context.Context, email string, e audit.Event, fn func(*store.Tx, store.User, time.Time) error) error {
 	u, err := s.namedUser(ctx, email)
 	if err != nil {
 		return err
 	}
+	defer s.throttle.RecheckAccounts(u.Email)
 	return s.onUser(ctx, u, e, fn)
 }
 
 // onUser holds the account, runs fn on the row as it then is, and audits, in one transaction.
-func (s *Service) onUser(ctx context.Context, u store.User, e event, fn func(*store.Tx, store.User, time.Time) error) error {
+func (s *Service) onUser(ctx context.Context, u store.User, e audit.Event, fn func(*store.Tx, store.User, time.Time) error) error {
 	now := s.now()
-	err := s.write(ctx, func(tx *store.Tx) error {
+	err := s.o.Store.Write(ctx, func(tx *store.Tx) error {
 		held, err := tx.HoldUser(u.ID)
 		if err != nil {
 			return err
@@ -207,7 +240,7 @@ func (s *Service) onUser(ctx context.Context, u store.User, e event, fn func(*st
 			return err
 		}
 		e.UserID = u.ID
-		return s.audit(tx, now, e, operator)
+		return audit.Write(tx, now, e, audit.Operator)
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return ErrNoUser

@@ -69,6 +69,7 @@ func stopShared(code *int) {
 // store, and made at a fraction of the cost.
 func newPostgresURL(t testing.TB) string {
 	t.Helper()
+	NeedsPostgres(t)
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.cluster == nil {
@@ -84,6 +85,14 @@ func newPostgresURL(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return shared.cluster.URL("postgres") + "&search_path=" + schema
+}
+
+// NeedsPostgres skips the test where -short leaves PostgreSQL out.
+func NeedsPostgres(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short leaves PostgreSQL out: make test")
+	}
 }
 
 // StartCluster makes and starts a PostgreSQL server of its own. Settings are given as to

@@ -48,6 +48,11 @@ func (c *Cluster) Synchronous() error {
 	return c.await("SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'")
 }
 
+// AwaitHeldUp waits until a commit of the primary waits for its standby.
+func (c *Cluster) AwaitHeldUp() error {
+	return c.await("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+}
+
 // Unfollow cuts a standby off: what its primary writes from now on does not reach it.
 func (c *Cluster) Unfollow() error {
 	if err := c.exec("ALTER SYSTEM SET primary_conninfo = ''", "SELECT pg_reload_conf()"); err != nil {

@@ -15,11 +15,11 @@ import (
 	"latchkey/api"
 	"latchkey/client"
 	"latchkey/internal/auth"
+	"latchkey/internal/clients"
 	"latchkey/internal/mail"
 	"latchkey/internal/password"
 	"latchkey/internal/server"
 	"latchkey/internal/store"
-	"latchkey/internal/token"
 )
 
 // Rig is one node.
@@ -33,11 +33,26 @@ type Rig struct {
 	HTTP    *httptest.Server
 }
 
-// Clock is the time of a rig: the real one, moved by what tests add.
-type Clock struct{ ahead atomic.Int64 }
+// Clock is the time of a rig: the real one, or the one it was stopped at, moved by what tests add.
+type Clock struct {
+	ahead   atomic.Int64
+	stopped atomic.Pointer[time.Time]
+}
 
 // Now returns the time.
-func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *Clock) Now() time.Time {
+	now := time.Now()
+	if at := c.stopped.Load(); at != nil {
+		now = *at
+	}
+	return now.Add(time.Duration(c.ahead.Load()))
+}
+
+// Stop lets no time pass but what tests add: what they expect of a wait holds on a busy machine as well.
+func (c *Clock) Stop() {
+	now := time.Now()
+	c.stopped.Store(&now)
+}
 
 // Advance moves the time; back, when d is negative.
 func (c *Clock) Advance(d time.Duration) { c.ahead.Add(int64(d)) }
@@ -61,7 +76,7 @@ func New(t testing.TB, db Database, tweak ...func(*auth.Options)) *Rig {
 	if r.Service, err = auth.New(context.Background(), r.Options); err != nil {
 		t.Fatalf("start the service: %v", err)
 	}
-	if err := r.Service.SettleKeys(context.Background()); err != nil {
+	if err := r.Service.Keys().Settle(context.Background()); err != nil {
 		t.Fatalf("settle the keys: %v", err)
 	}
 	r.HTTP = httptest.NewServer(server.New(r.ServerOptions()))
@@ -73,33 +88,27 @@ func New(t testing.TB, db Database, tweak ...func(*auth.Options)) *Rig {
 // ServerOptions are what the rig's HTTP server is made with.
 func (r *Rig) ServerOptions() server.Options {
 	return server.Options{
-		Service:     r.Service,
-		PublicURL:   r.Options.Issuer,
-		CORSOrigins: r.Options.Clients.Origins(),
-		Clients:     r.Options.Clients.List(),
-		Log:         r.Options.Log,
-		Metrics:     server.NewMetrics(),
-		Now:         r.Clock.Now,
+		Service:   r.Service,
+		PublicURL: r.Options.Issuer,
+		Log:       r.Options.Log,
+		Metrics:   server.NewMetrics(),
+		Now:       r.Clock.Now,
 	}
 }
 
 // DefaultOptions are the documented defaults, with cheap hashing. Store, Sender and Now are missing.
 func DefaultOptions(t testing.TB) auth.Options {
 	t.Helper()
-	master, err := token.ParseMasterKeys(Master)
-	if err != nil {
-		t.Fatal(err)
-	}
 	blocklist, err := password.EmbeddedBlocklist()
 	if err != nil {
 		t.Fatal(err)
 	}
-	clients, err := auth.NewClients(nil)
+	clients, err := clients.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return auth.Options{
-		Master:            master,
+		Master:            MasterKeys(t, Master),
 		Hash:              password.Params{MemoryKiB: 1024, Time: 1},
 		Pool:              password.NewPool(2, 256),
 		Policy:            password.Policy{MinLength: 8, Blocklist: blocklist},
@@ -148,7 +157,7 @@ func (r *Rig) In(t testing.TB, email string) api.Tokens {
 func (r *Rig) Deliver(t testing.TB) {
 	t.Helper()
 	for {
-		more, err := r.Service.DeliverNext(context.Background())
+		more, err := r.Service.Outbox().DeliverNext(context.Background())
 		if err != nil {
 			t.Fatalf("deliver: %v", err)
 		}

@@ -5,10 +5,10 @@ package brand
 
 import (
 	"fmt"
-	"net/mail"
 	"net/url"
 	"strings"
 
+	"latchkey/internal/address"
 	"latchkey/internal/locale"
 )
 
@@ -24,7 +24,7 @@ type Brand struct {
 	Texts   Texts
 }
 
-// Plain is the look of who has registered no client.
+// Plain is the look where no client is registered.
 var Plain = Brand{Name: "Latchkey"}
 
 // Printer writes in a language, with the brand's own words.
@@ -40,7 +40,7 @@ func ParseSupport(s string) (Support, error) {
 	if s == "" {
 		return "", nil
 	}
-	if a, err := mail.ParseAddress(s); err == nil && a.Address == s && a.Name == "" {
+	if address.IsMailbox(s) {
 		return Support("mailto:" + s), nil
 	}
 	u, err := url.Parse(s)

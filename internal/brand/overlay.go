@@ -25,3 +25,12 @@ func (o overlay) Open(name string) (fs.File, error) {
 	}
 	return f, err
 }
+
+// ReadFile implements fs.ReadFileFS: what each of the two says a file holds.
+func (o overlay) ReadFile(name string) ([]byte, error) {
+	content, err := fs.ReadFile(o.own, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fs.ReadFile(o.ours, name)
+	}
+	return content, err
+}

@@ -79,6 +79,19 @@ var languageTag = regexp.MustCompile(`^[A-Za-z0-9-]{0,35}$`)
 
 // messageID is the same for every try of one mail, so that a mailbox that got it twice shows it once
 // (RFC 5322 §3.6.4: unique because id is, at the sender's domain). An id with a domain is kept.
+// MessageID is what a letter carries as its Message-ID, angle brackets included; empty where it cannot be sent.
+func MessageID(m Message) string {
+	from, err := parseMailbox(m.From)
+	if err != nil {
+		return ""
+	}
+	id, err := messageID(m.ID, from.Address)
+	if err != nil {
+		return ""
+	}
+	return "<" + id + ">"
+}
+
 func messageID(id, from string) (string, error) {
 	full := id
 	if !strings.Contains(id, "@") {

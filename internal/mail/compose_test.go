@@ -127,7 +127,7 @@ func TestComposeWithoutHTML(t *testing.T) {
 	}
 }
 
-// Security 3: "CR, LF, NUL refused in every value".
+// CR, LF and NUL are refused in every value.
 func TestComposeRefuses(t *testing.T) {
 	evil := []string{
 		"%s\r\nBcc: eve@example.com", "%s\nBcc: eve@example.com", "%s\rBcc: eve@example.com", "%s\x00",
@@ -218,12 +218,12 @@ func TestPermanent(t *testing.T) {
 		{ErrMalformed, true},
 		{&textproto.Error{Code: 421}, false},
 		{&textproto.Error{Code: 499}, false},
-		{&textproto.Error{Code: 500}, true},
-		{&textproto.Error{Code: 599}, true},
+		{&textproto.Error{Code: 500}, false},
+		{&textproto.Error{Code: 599}, false},
 		{&textproto.Error{Code: 600}, false},
 		{&textproto.Error{Code: 250}, false},
 		{&textproto.Error{Code: 535}, false},
-		{fmt.Errorf("send: %w", &textproto.Error{Code: 550}), true},
+		{fmt.Errorf("send: %w", refusal("RCPT", &textproto.Error{Code: 550}, "ada@example.com")), true},
 	} {
 		if got := Permanent(tt.err); got != tt.want {
 			t.Errorf("Permanent(%v) = %t", tt.err, got)

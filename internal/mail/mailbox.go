@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"latchkey/internal/address"
 )
 
 // ParseMailbox says whether s may be a From: an address, or a name and an address in angle brackets.
@@ -37,42 +39,10 @@ func parseMailbox(s string) (*mail.Address, error) {
 // checkAddress takes the plain ASCII form alone: no quoted local part, comment, IP literal or
 // white space. It is what may stand between < and > in MAIL and RCPT.
 func checkAddress(s string) error {
-	local, domain, ok := strings.Cut(s, "@")
-	if !ok || len(s) > 254 || len(local) > 64 || !isDotAtom(local) || !isHostname(domain) {
+	if !address.IsMailbox(s) {
 		return fmt.Errorf("%w: an address is written as user@example.com", ErrMalformed)
 	}
 	return nil
-}
-
-// isDotAtom is RFC 5322 §3.2.3: atoms with single dots between them.
-func isDotAtom(s string) bool {
-	for atom := range strings.SplitSeq(s, ".") {
-		if atom == "" || strings.ContainsFunc(atom, func(r rune) bool { return !isAtomText(r) }) {
-			return false
-		}
-	}
-	return true
-}
-
-func isAtomText(r rune) bool {
-	return isAlphanumeric(r) || strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
-}
-
-func isAlphanumeric(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
-}
-
-// isHostname is RFC 1123 §2.1; one label is enough, for localhost.
-func isHostname(s string) bool {
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
-			return false
-		}
-		if strings.ContainsFunc(label, func(r rune) bool { return !isAlphanumeric(r) && r != '-' }) {
-			return false
-		}
-	}
-	return true
 }
 
 // checkLine takes printable text on one line, as it is to be read: what is encoded already ("=?",

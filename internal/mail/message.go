@@ -12,7 +12,6 @@ package mail
 import (
 	"context"
 	"errors"
-	"net/textproto"
 	"time"
 )
 
@@ -33,24 +32,30 @@ type Sender interface {
 	Send(ctx context.Context, m Message) (answer string, err error)
 }
 
-// ErrMalformed is in every refusal of a letter or of its parts that no later try can mend.
+type readyKey struct{}
+
+// WhenReady returns a context for Send. then is called once the server is about to be shown the letter: what takes
+// time before that is the same for every letter, and what takes time after it may be the recipient's doing.
+func WhenReady(ctx context.Context, then func()) context.Context {
+	return context.WithValue(ctx, readyKey{}, then)
+}
+
+// Ready is what a Sender says then.
+func Ready(ctx context.Context) {
+	if then, ok := ctx.Value(readyKey{}).(func()); ok {
+		then()
+	}
+}
+
+// ErrMalformed is in every refusal of a letter or of its parts that no later try can fix.
 var ErrMalformed = errors.New("malformed mail")
 
-// Permanent says that sending the same letter again cannot help: the server refused this letter with
-// a 5xx, or it cannot be a letter. Answers about ourselves (RFC 4954 §6: wrong or missing
-// credentials) and refusals before the letter was named are not: they end when the operator mends
-// the configuration, and no letter should be lost to that.
+// Permanent says that sending the same letter again cannot help: it cannot be a letter, or the server
+// refused its recipient in words that speak of the recipient.
 func Permanent(err error) bool {
 	if errors.Is(err, ErrMalformed) {
 		return true
 	}
-	answer, ok := errors.AsType[*textproto.Error](err)
-	if !ok {
-		return false
-	}
-	switch answer.Code {
-	case 530, 534, 535, 538:
-		return false
-	}
-	return answer.Code >= 500 && answer.Code <= 599
+	r, ok := errors.AsType[*refused](err)
+	return ok && r.final()
 }

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"unicode"
 
 	"latchkey/internal/locale"
 )
@@ -19,7 +18,8 @@ type page struct {
 	Language            locale.Language
 	Side                string // where lines begin: left or right
 	Subject, Platform   string
-	LogoURL, Link       string
+	LogoURL             string
+	Link, Hosted        string
 	Accent, OnAccent    string
 	Support, SupportURL string
 	At, Device, Addr    string // empty: not known
@@ -58,7 +58,7 @@ func newPage(kind Kind, shows []string, d Data) (*page, error) {
 		return nil, err
 	}
 	p := &page{
-		Platform: cmp.Or(singleSpaced(d.Platform), "Latchkey"), LogoURL: d.LogoURL, Link: d.Link,
+		Platform: cmp.Or(singleSpaced(d.Platform), "Latchkey"), LogoURL: d.LogoURL, Link: d.Link, Hosted: d.Hosted,
 		Accent: cmp.Or(d.Accent, "#1f4fd8"), OnAccent: cmp.Or(d.OnAccent, "#ffffff"),
 		Support: d.Support, SupportURL: d.Support, Side: "left",
 		printer: locale.For(d.Language).With(ownTexts(d.Texts)),
@@ -87,7 +87,7 @@ func (p *page) tell(d Data) (err error) {
 	if p.At, err = p.printer.Time(d.At); err != nil {
 		return err
 	}
-	browser, os := plainWords(d.Browser), plainWords(d.OS)
+	browser, os := locale.Plain(d.Browser), locale.Plain(d.OS)
 	if p.Device = browser + os; browser != "" && os != "" {
 		if p.Device, err = p.printer.Text("account.browser_on", browser, os); err != nil {
 			return err
@@ -97,7 +97,7 @@ func (p *page) tell(d Data) (err error) {
 		p.Addr = a.String()
 	}
 	until, err := p.printer.Time(d.ExpiresAt)
-	p.names = []any{given(d.To), given(p.Platform), given(d.NewEmail), given(until)}
+	p.names = []any{given(locale.Mailbox(d.To)), given(p.Platform), given(locale.Mailbox(d.NewEmail)), given(until)}
 	return err
 }
 
@@ -169,7 +169,7 @@ func (d Data) check(kind Kind) error {
 	if err := checkLine(d.Platform, 256); err != nil {
 		return fmt.Errorf("check platform: %w", err)
 	}
-	for _, link := range []string{d.Link, d.LogoURL} {
+	for _, link := range []string{d.Link, d.Hosted, d.LogoURL} {
 		if err := checkLink(link); err != nil {
 			return err
 		}
@@ -219,25 +219,4 @@ func checkLink(s string) error {
 		return fmt.Errorf("%w: not an absolute http(s) link", ErrMalformed) // never echoed: it holds a token
 	}
 	return nil
-}
-
-// plainWords drops what is no plain name. Browser and OS come from a header that any stranger
-// chooses who asks for a letter to somebody else: nothing in it may read as a link or a message.
-func plainWords(s string) string {
-	previous := ' '
-	for i, r := range s {
-		next := ' '
-		if i+1 < len(s) {
-			next = rune(s[i+1])
-		}
-		dotted := r == '.' && unicode.IsLetter(previous) && unicode.IsLetter(next)
-		if dotted || !isAlphanumeric(r) && !strings.ContainsRune(" .-_()", r) {
-			return ""
-		}
-		previous = r
-	}
-	if len(s) > 48 {
-		return ""
-	}
-	return singleSpaced(s)
 }

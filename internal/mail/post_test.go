@@ -27,11 +27,14 @@ import (
 // post is the server's side. The fields are set before it starts.
 type post struct {
 	mailErr, rcptErr, dataErr error
-	drop                      bool     // hang up after the final dot, unanswered
-	hang                      bool     // never answer RCPT
-	mechanisms                []string // of AUTH; then user and pass are asked for
+	drop                      bool          // hang up after the final dot, unanswered
+	hang                      bool          // never answer RCPT
+	pause                     time.Duration // before each answer
+	hold                      func()        // called after the final dot, before it is answered
+	mechanisms                []string      // of AUTH; then user and pass are asked for
 	user, pass                string
 	starttls, implicit        bool
+	authInTLS                 bool // AUTH is offered inside TLS alone
 
 	addr  string
 	roots *x509.CertPool
@@ -59,7 +62,7 @@ func (p *post) start(t *testing.T) *post {
 	p.addr = l.Addr().String()
 	server := smtp.NewServer(p)
 	server.Domain = "post.test"
-	server.AllowInsecureAuth = true
+	server.AllowInsecureAuth = !p.authInTLS
 	server.ErrorLog = log.New(io.Discard, "", 0)
 	config := &tls.Config{Certificates: []tls.Certificate{certificate}}
 	if p.starttls {
@@ -96,6 +99,7 @@ func (p *post) sender(t *testing.T, scheme, query string) *SMTP {
 
 func (p *post) NewSession(c *smtp.Conn) (smtp.Session, error) {
 	s := &session{post: p, conn: c}
+	time.Sleep(p.pause)
 	if len(p.mechanisms) > 0 {
 		return authSession{s}, nil
 	}
@@ -140,6 +144,7 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 	if len(s.post.mechanisms) > 0 && s.got.user == "" {
 		return smtp.ErrAuthRequired
 	}
+	time.Sleep(s.post.pause)
 	s.got.helo, s.got.from = s.conn.Hostname(), from
 	_, s.got.tls = s.conn.TLSConnectionState()
 	return s.post.mailErr
@@ -149,6 +154,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	if s.post.hang {
 		<-s.post.stop
 	}
+	time.Sleep(s.post.pause)
 	s.got.to = to
 	return s.post.rcptErr
 }
@@ -160,6 +166,9 @@ func (s *session) Data(r io.Reader) error {
 	}
 	if s.post.dataErr != nil {
 		return s.post.dataErr
+	}
+	if s.post.hold != nil {
+		s.post.hold()
 	}
 	s.got.data = string(data)
 	s.post.mu.Lock()

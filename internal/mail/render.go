@@ -15,13 +15,16 @@ type Kind string
 const (
 	Verify            Kind = "verify"              // the link that proves a mailbox
 	Reset             Kind = "reset"               // the link that sets a new password
-	AlreadyRegistered Kind = "already_registered"  // instead of Verify, to who has an account
+	AlreadyRegistered Kind = "already_registered"  // instead of Verify, where there is an account
 	PasswordChanged   Kind = "password_changed"    // notice
 	EmailChanged      Kind = "email_changed"       // notice, to both addresses
 	NewDevice         Kind = "new_device"          // notice: a sign-in from where none came before
 	SessionEndedReuse Kind = "session_ended_reuse" // notice: a refresh token was used twice
 	Test              Kind = "test"                // `latchkey mail test`
 )
+
+// LinkKinds are the mails that bring a link which is good once.
+var LinkKinds = [...]Kind{Reset, Verify}
 
 // Parts of a letter that are no message.
 const (
@@ -51,6 +54,7 @@ var kinds = [...]struct {
 type Data struct {
 	To, From, Platform string
 	LogoURL, Link      string    // absolute http or https, whose origin the caller has checked
+	Hosted             string    // the same link once more, to our own pages; empty: Link is all there is
 	NewEmail           string    // of EmailChanged, always
 	ExpiresAt, At      time.Time // of the link; of what the letter tells
 	Browser, OS, Addr  string    // who did it, as far as that is known

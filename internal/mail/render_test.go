@@ -199,7 +199,7 @@ func TestRenderEscapes(t *testing.T) {
 // stranger.
 func TestRenderDropsOddDevices(t *testing.T) {
 	for _, odd := range []string{
-		"Win now at evil.example", "evil.example", "https://evil.example/", "see http:evil", "Firefox\r\nCall us", "<b>Firefox</b>", "@eve", "Ünix",
+		"latchkey-secure24.com", "call 1-800-555-0199", "Win now at evil.example", "evil.example", "https://evil.example/", "see http:evil", "Firefox\r\nCall us", "<b>Firefox</b>", "@eve", "Ünix",
 		strings.Repeat("Firefox ", 7), "evil.e", "\x00", "evil\u2024example", "a|b",
 	} {
 		d := fullData()
@@ -212,16 +212,34 @@ func TestRenderDropsOddDevices(t *testing.T) {
 			t.Errorf("%q got into the letter:\n%s", odd, m.Text)
 		}
 	}
-	for _, usual := range []string{"Firefox", "Chrome 140", "Opera Mini 12.1.2", "Edge (mobile)", "GT-I9300_x"} {
-		if got := plainWords(usual); got != usual {
-			t.Errorf("plainWords(%q) = %q", usual, got)
-		}
-	}
 	for _, tt := range [][3]string{{"Firefox", "Linux", "Device: Firefox on Linux\n"}, {"Firefox", "", "Device: Firefox\n"}, {"", "Linux", "Device: Linux\n"}} {
 		d := fullData()
 		d.Browser, d.OS = tt[0], tt[1]
 		if m, err := plainly.Render(Reset, "row-1", d); err != nil || !strings.Contains(m.Text, tt[2]) {
 			t.Errorf("%q and %q: want %q in\n%s", tt[0], tt[1], tt[2], m.Text)
+		}
+	}
+}
+
+// Whoever asks for a letter to somebody else chooses what stands behind a + in the address, too: the letter goes
+// there and does not say it.
+func TestRenderDropsOddAddresses(t *testing.T) {
+	for _, k := range kinds {
+		for _, odd := range []string{"ada+//evil.example/x@example.com", "ada+evil.example@example.com", "//evil.example/x@example.com", "ada+evil.example/18005550199@example.com"} {
+			d := fullData()
+			d.To, d.NewEmail = odd, "new"+odd
+			m, err := plainly.Render(k.kind, "row-1", d)
+			if err != nil {
+				t.Fatalf("%s to %q: %v", k.kind, odd, err)
+			}
+			if m.To != odd {
+				t.Errorf("%s to %q goes to %q", k.kind, odd, m.To)
+			}
+			for _, said := range []string{m.Subject, m.Text, m.HTML} {
+				if strings.Contains(said, "evil") || strings.Contains(said, "555") {
+					t.Errorf("%s to %q says\n%s", k.kind, odd, said)
+				}
+			}
 		}
 	}
 }

@@ -49,7 +49,7 @@ func Samples(letterhead Data) []Sample {
 	const code = "?verificationCode=x8Jq0mB5nS3vQ2kT7yR1wE6uL9pA4cD0fG8hZ5jN3mX&email=ada%40example.com"
 	asked := func(path string) func(*Data) {
 		return func(d *Data) {
-			d.Link, d.ExpiresAt = "https://app.example.com"+path+code, d.At.Add(time.Hour)
+			d.Link, d.Hosted, d.ExpiresAt = "https://app.example.com"+path+code, "https://id.example.com"+path+code, d.At.Add(time.Hour)
 		}
 	}
 	undo := leads("https://app.example.com/end-session?token=x8Jq0mB5nS3vQ2kT7yR1wE6uL9pA4cD0fG8hZ5jN3mX")

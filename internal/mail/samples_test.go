@@ -70,6 +70,9 @@ func TestEverySampleInEveryLanguage(t *testing.T) {
 				if s.Data.Link != "" && !slices.Contains(strings.Split(m.Text, "\n"), s.Data.Link) {
 					t.Errorf("the link is not alone on its line:\n%s", m.Text)
 				}
+				if s.Data.Hosted != "" && (!slices.Contains(strings.Split(m.Text, "\n"), s.Data.Hosted) || !strings.Contains(m.HTML, `<a href="`+escaped(s.Data.Hosted)+`"`)) {
+					t.Errorf("the link to our own pages is not in both parts, alone on its line:\n%s", m.Text)
+				}
 				checkDocument(t, m.HTML, l, s.Data)
 			})
 		}
@@ -80,7 +83,7 @@ func TestEverySampleInEveryLanguage(t *testing.T) {
 }
 
 // checkDocument: it says its language and direction where readers that drop <html> find it too, fits a
-// screen of 320 pixels, fetches nothing but the logo, and leads nowhere but to the link and to support.
+// screen of 320 pixels, fetches nothing but the logo, and leads nowhere but to the link, to the same on our own pages, and to support.
 func checkDocument(t *testing.T, document string, l locale.Language, d Data) {
 	t.Helper()
 	said, buttons := 0, 0
@@ -101,6 +104,7 @@ func checkDocument(t *testing.T, document string, l locale.Language, d Data) {
 		switch href := attribute(tag, "href"); {
 		case tag.Data == "a" && href == d.Link && strings.Contains(style, "color:"+d.OnAccent):
 			buttons++
+		case tag.Data == "a" && d.Hosted != "" && href == d.Hosted:
 		case tag.Data == "a" && href != d.Link && href != "mailto:"+d.Support, tag.Data != "a" && href != "":
 			t.Errorf("%s leads elsewhere", tag)
 		}

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"latchkey/internal/address"
 )
 
 type tlsMode int
@@ -17,6 +19,7 @@ type tlsMode int
 const (
 	tlsStart    tlsMode = iota // STARTTLS, required
 	tlsImplicit                // from the first byte
+	tlsOffered                 // STARTTLS where it is offered, by whoever answers: loopback alone
 	tlsNone
 )
 
@@ -27,13 +30,16 @@ type server struct {
 	tls        tlsMode
 }
 
+// name is what a certificate is to be for: no name in one ends in a dot.
+func (s server) name() string { return strings.TrimSuffix(s.host, ".") }
+
 func (s server) addr() string { return net.JoinHostPort(s.host, s.port) }
 
 const serverForms = "write smtp://user:password@host:587, smtps://user:password@host:465, or smtp://host?tls=none"
 
 // parseServer reads smtp://[user:password@]host[:port][?tls=none|required] or smtps://…. Without
-// ?tls=, smtp:// to loopback goes unencrypted and everywhere else STARTTLS is required (security:
-// "TLS required off loopback").
+// ?tls=, STARTTLS is required, but on loopback, where a network that could be listened to has no part: there it is
+// used where it is offered, for relays that take a password only so, whatever their certificate says.
 func parseServer(raw string) (server, error) {
 	u, err := url.Parse(raw)
 	if err != nil || strings.ContainsFunc(raw, isUnprintable) {
@@ -61,7 +67,7 @@ func parseServer(raw string) (server, error) {
 }
 
 func (s *server) check() error {
-	if _, err := netip.ParseAddr(s.host); err != nil && !isHostname(s.host) {
+	if _, err := netip.ParseAddr(s.host); err != nil && !address.IsHostName(strings.ReplaceAll(s.name(), "_", "x")) { // container networks have names with _
 		return errors.New("SMTP URL has no proper host: " + serverForms)
 	}
 	if port, err := strconv.ParseUint(s.port, 10, 16); s.port != "" && (err != nil || port == 0) {
@@ -91,7 +97,7 @@ func (s *server) chooseTLS(scheme string, query url.Values) error {
 		s.tls = tlsNone
 	case "smtp ":
 		if s.loopback() {
-			s.tls = tlsNone
+			s.tls = tlsOffered
 		}
 	default:
 		return fmt.Errorf("SMTP URL has scheme %q and tls=%q: %s", scheme, asked, serverForms)
@@ -99,7 +105,4 @@ func (s *server) chooseTLS(scheme string, query url.Values) error {
 	return nil
 }
 
-func (s *server) loopback() bool {
-	ip, err := netip.ParseAddr(s.host)
-	return strings.EqualFold(s.host, "localhost") || err == nil && ip.Unmap().IsLoopback()
-}
+func (s server) loopback() bool { return address.IsLoopback(strings.ToLower(s.name())) }

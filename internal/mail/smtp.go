@@ -11,9 +11,9 @@ import (
 	"log/slog"
 	"net"
 	"net/textproto"
-	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/wneessen/go-mail/smtp"
@@ -23,8 +23,10 @@ import (
 // lease on an outbox row must be longer.
 const Timeout = 30 * time.Second
 
-// farewell is how long a server that has taken a letter may keep us for its answer to QUIT.
-const farewell = time.Second
+const (
+	farewell = time.Second     // how long a server that has taken a letter may keep us for its answer to QUIT
+	lastWord = 5 * time.Second // and for its answer to the letter, when the caller has left meanwhile
+)
 
 // SMTP sends through one submission server. It is safe for concurrent use once it is set up.
 type SMTP struct {
@@ -32,6 +34,8 @@ type SMTP struct {
 
 	server  server
 	timeout time.Duration
+	silence time.Duration
+	greeted *atomic.Bool // in the clear, to this process
 }
 
 // NewSMTP reads LATCHKEY_SMTP_URL (see parseServer for its forms); it opens no connection. An error
@@ -41,7 +45,7 @@ func NewSMTP(url string) (*SMTP, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &SMTP{server: server, timeout: Timeout}, nil
+	return &SMTP{server: server, timeout: Timeout, silence: silence, greeted: new(atomic.Bool)}, nil
 }
 
 // String keeps the password out of logs.
@@ -52,6 +56,9 @@ func (s SMTP) GoString() string { return s.String() }
 
 // LogValue keeps the password out of slog.
 func (s SMTP) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// InClear says that letters and password cross a network without TLS, as the URL asks for.
+func (s *SMTP) InClear() bool { return s.server.tls == tlsNone && !s.server.loopback() }
 
 // Send returns no error once the server has taken the letter, and its 250 to the final dot, whatever
 // happens to the connection after that: a letter is repeated only when that 250 was not seen.
@@ -77,17 +84,26 @@ func (s *SMTP) deliver(ctx context.Context, l letter) (answer string, err error)
 		return "", fmt.Errorf("connect: %w", err)
 	}
 	defer func() { _ = conn.Close() }() // whatever was to be said has been said
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	left := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer func() { left() }()
+	// Whoever leaves between the final dot and its answer would have the letter sent twice (RFC 5321 §4.5.5).
+	dot := func() {
+		if end, _ := ctx.Deadline(); left() {
+			left = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(earlier(end, time.Now().Add(lastWord))) })
+		}
+	}
 
 	_, domain, _ := strings.Cut(l.from, "@")
-	c, err := s.greet(conn, domain)
+	c, err := s.greet(ctx, conn, domain)
 	if err != nil {
 		// Not wrapped: nothing the server says before it was shown the letter is about the letter.
 		return "", errors.New(aloud(err, l.to))
 	}
-	if answer, err = transfer(c, l); err != nil {
+	Ready(ctx)
+	if answer, err = transfer(c, l, dot); err != nil {
 		return "", err
 	}
+	left()
 	_ = conn.SetDeadline(time.Now().Add(farewell))
 	_ = c.Quit()
 	return answer, nil
@@ -95,26 +111,28 @@ func (s *SMTP) deliver(ctx context.Context, l letter) (answer string, err error)
 
 // greet brings a fresh connection to where a letter may be sent: encrypted and signed in, as far as
 // the URL asks for it. helo is the sender's domain, which relays that check it expect.
-func (s *SMTP) greet(conn net.Conn, helo string) (*smtp.Client, error) {
-	config := &tls.Config{ServerName: s.server.host, RootCAs: s.RootCAs, MinVersion: tls.VersionTLS12}
+func (s *SMTP) greet(ctx context.Context, conn net.Conn, helo string) (*smtp.Client, error) {
 	if s.server.tls == tlsImplicit {
-		conn = tls.Client(conn, config)
-	}
-	c, err := smtp.NewClient(conn, s.server.host)
-	if err != nil {
-		return nil, fmt.Errorf("greet: %w", err)
-	}
-	c.SkipSMTPUTF8(true) // addresses are ASCII; asking for it would only lose servers
-	if err := c.Hello(helo); err != nil {
-		return nil, fmt.Errorf("EHLO: %w", err)
-	}
-	if s.server.tls == tlsStart {
-		if ok, _ := c.Extension("STARTTLS"); !ok {
-			return nil, errors.New("the server offers no STARTTLS, and TLS is required: " +
-				"use smtps://, or add ?tls=none if the way to it is safe without")
+		secured, err := s.handshake(ctx, conn)
+		if err != nil {
+			return nil, fmt.Errorf("TLS: %w", err)
 		}
-		if err := c.StartTLS(config); err != nil {
-			return nil, fmt.Errorf("STARTTLS: %w", err)
+		conn = secured
+	}
+	wire := speak(conn, "")
+	if s.server.tls != tlsImplicit {
+		if err := s.awaitWord(ctx, wire); err != nil {
+			return nil, fmt.Errorf("greet: %w", err)
+		}
+	}
+	c, err := s.hello(wire, helo)
+	if err != nil {
+		return nil, err
+	}
+	s.greeted.Store(s.server.tls != tlsImplicit)
+	if s.server.tls == tlsStart || s.server.tls == tlsOffered {
+		if c, err = s.startTLS(ctx, c, wire, helo); err != nil {
+			return nil, err
 		}
 	}
 	if s.server.user == "" {
@@ -128,6 +146,59 @@ func (s *SMTP) greet(conn net.Conn, helo string) (*smtp.Client, error) {
 		return nil, fmt.Errorf("AUTH: %w", err)
 	}
 	return c, nil
+}
+
+func (s *SMTP) hello(wire *spoken, helo string) (*smtp.Client, error) {
+	c, err := smtp.NewClient(wire, s.server.host)
+	if err != nil {
+		return nil, fmt.Errorf("greet: %w", err)
+	}
+	c.SkipSMTPUTF8(true) // addresses are ASCII; asking for it would only lose servers
+	if err := c.Hello(helo); err != nil {
+		return nil, fmt.Errorf("EHLO: %w", err)
+	}
+	return c, nil
+}
+
+// startTLS begins anew inside TLS (RFC 3207 §4.2: what was said before counts for nothing).
+func (s *SMTP) startTLS(ctx context.Context, c *smtp.Client, wire *spoken, helo string) (*smtp.Client, error) {
+	if ok, _ := c.Extension("STARTTLS"); !ok {
+		if s.server.tls == tlsOffered {
+			return c, nil
+		}
+		return nil, errors.New("the server offers no STARTTLS, and TLS is required: " +
+			"use smtps://, or add ?tls=none if the way to it is safe without")
+	}
+	id, err := c.Text.Cmd("STARTTLS")
+	if err == nil {
+		c.Text.StartResponse(id)
+		_, _, err = c.Text.ReadResponse(220)
+		c.Text.EndResponse(id)
+	}
+	if err == nil && wire.unasked() {
+		err = errors.New("the server sent more than its answer before TLS")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("STARTTLS: %w", err)
+	}
+	secured, err := s.handshake(ctx, wire.Conn)
+	if err != nil {
+		return nil, fmt.Errorf("STARTTLS: %w", err)
+	}
+	return s.hello(speak(secured, "220 inside TLS no greeting follows\r\n"), helo)
+}
+
+// handshake believes in no certificate but a right one, save for what a relay on this machine offers by itself:
+// the same way without TLS is taken too, and its certificate is rarely for the name "localhost".
+func (s *SMTP) handshake(ctx context.Context, conn net.Conn) (net.Conn, error) {
+	secured := tls.Client(conn, &tls.Config{
+		ServerName: s.server.name(), RootCAs: s.RootCAs, MinVersion: tls.VersionTLS12,
+		InsecureSkipVerify: s.server.tls == tlsOffered,
+	})
+	if err := secured.HandshakeContext(ctx); err != nil {
+		return nil, s.server.explain(err)
+	}
+	return secured, nil
 }
 
 // authentication chooses among what the server offers. By now the connection is encrypted, or the
@@ -146,8 +217,8 @@ func (s *SMTP) authentication(c *smtp.Client) (smtp.Auth, error) {
 }
 
 // transfer hands the letter over and returns the last answer; one that refuses it is in the error as
-// *textproto.Error.
-func transfer(c *smtp.Client, l letter) (answer string, err error) {
+// *textproto.Error. dot is called before the letter is whole.
+func transfer(c *smtp.Client, l letter, dot func()) (answer string, err error) {
 	if err := c.Mail("<" + l.from + ">"); err != nil {
 		return "", refusal("MAIL", err, l.to)
 	}
@@ -161,6 +232,7 @@ func transfer(c *smtp.Client, l letter) (answer string, err error) {
 	if _, err := w.Write(l.raw); err != nil {
 		return "", fmt.Errorf("write letter: %w", err) // not closed: the dot would make half a letter whole
 	}
+	dot()
 	if err := w.Close(); err != nil {
 		return "", refusal("end of letter", err, l.to)
 	}
@@ -170,30 +242,22 @@ func transfer(c *smtp.Client, l letter) (answer string, err error) {
 	return "250" + answer, nil
 }
 
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// refusal keeps the address out of what a server said.
 func refusal(step string, err error, to string) error {
 	if answer, ok := errors.AsType[*textproto.Error](err); ok {
-		err = &textproto.Error{Code: answer.Code, Msg: aloud(errors.New(answer.Msg), to)}
+		return &refused{step, &textproto.Error{Code: answer.Code, Msg: aloud(errors.New(answer.Msg), to)}}
 	}
-	return fmt.Errorf("%s: %w", step, err)
+	return fmt.Errorf("%s: %s", step, aloud(err, to)) // a malformed answer is quoted in the error
 }
 
 func answered(err error) bool {
-	_, ok := errors.AsType[*textproto.Error](err)
+	_, ok := errors.AsType[*refused](err)
 	return ok
-}
-
-// aloud is what a server said, fit for a log and for the outbox: one line, not too long, and
-// without the address, which is wiped from the outbox when the mail has reached its end.
-func aloud(err error, to string) string {
-	s := regexp.MustCompile("(?i)"+regexp.QuoteMeta(to)).ReplaceAllString(err.Error(), "(recipient)")
-	s = strings.Map(func(r rune) rune {
-		if isUnprintable(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	if runes := []rune(singleSpaced(s)); len(runes) > 300 {
-		return string(runes[:300]) + "..."
-	}
-	return singleSpaced(s)
 }

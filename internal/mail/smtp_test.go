@@ -8,6 +8,7 @@ import (
 	"net"
 	netmail "net/mail"
 	"net/textproto"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,12 +65,12 @@ func TestSendRefused(t *testing.T) {
 		permanent bool
 	}{
 		{"MAIL 451", &post{mailErr: answer(451)}, "MAIL", 451, false},
-		{"MAIL 550", &post{mailErr: answer(550)}, "MAIL", 550, true},
+		{"MAIL 550", &post{mailErr: answer(550)}, "MAIL", 550, false},
 		{"MAIL 530, credentials missing", &post{mailErr: answer(530)}, "MAIL", 530, false},
 		{"RCPT 450", &post{rcptErr: answer(450)}, "RCPT", 450, false},
 		{"RCPT 550", &post{rcptErr: answer(550)}, "RCPT", 550, true},
 		{"letter 452", &post{dataErr: answer(452)}, "end of letter", 452, false},
-		{"letter 554", &post{dataErr: answer(554)}, "end of letter", 554, true},
+		{"letter 554", &post{dataErr: answer(554)}, "end of letter", 554, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,6 +91,98 @@ func TestSendRefused(t *testing.T) {
 			}
 			p.awaitClosed(t, 1)
 		})
+	}
+}
+
+// Only what speaks of the recipient is final: all else ends when somebody fixes something, and no letter is
+// to be lost to it.
+func TestOnlyBadRecipientsAreFinal(t *testing.T) {
+	for _, tt := range []struct {
+		step, answer string
+		want         bool
+	}{
+		{"RCPT", "550 no such user", true},
+		{"RCPT", "551 user not local; please try elsewhere", true},
+		{"RCPT", "553 mailbox name not allowed", true},
+		{"RCPT", "550 5.1.1 <(recipient)>: Recipient address rejected: User unknown in local recipient table", true},
+		{"RCPT", "550 5.1.2 bad destination system", true},
+		{"RCPT", "553 5.1.3 bad destination mailbox syntax", true},
+		{"RCPT", "550 5.1.10 recipient has null MX", true},
+		{"RCPT", "554 5.1.1 unknown", true},
+		{"RCPT", "501 5.1.3 bad recipient address syntax", true},
+		{"RCPT", "550 5.1.1", true},
+
+		{"RCPT", "550 5.1.8 sender's domain does not exist", false},
+		{"RCPT", "553 5.1.7 bad sender's mailbox syntax", false},
+		{"RCPT", "550 5.7.1 relaying denied", false},
+		{"RCPT", "554 5.7.1 <(recipient)>: Relay access denied", false},
+		{"RCPT", "550 relay not permitted", false},
+		{"RCPT", "550 Sender verify failed", false},
+		{"RCPT", "550 authentication required", false},
+		{"RCPT", "550 blocked, see https://postmaster.example", false},
+		{"RCPT", "554 relay denied", false},
+		{"RCPT", "503 bad sequence of commands", false},
+		{"RCPT", "504 command parameter not implemented", false},
+		{"RCPT", "501 syntax error", false},
+		{"RCPT", "502 not implemented", false},
+		{"RCPT", "552 mailbox full", false},
+		{"RCPT", "552 5.2.2 mailbox full", false},
+		{"RCPT", "550 5.2.2 over quota", false},
+		{"RCPT", "550 5.2.1 mailbox disabled", false},
+		{"RCPT", "550 5.4.1 recipient address rejected: access denied", false},
+		{"RCPT", "530 5.7.0 authentication required", false},
+		{"RCPT", "550 4.1.1 contradicts itself", false},
+		{"RCPT", "450 4.1.1 unknown for now", false},
+		{"RCPT", "250 OK", false},
+		{"MAIL", "553 sorry, your envelope sender is not allowed", false},
+		{"MAIL", "553 5.1.1 whatever", false},
+		{"MAIL", "550 no", false},
+		{"DATA", "554 no valid recipients", false},
+		{"DATA", "550 5.1.1 whatever", false},
+		{"end of letter", "550 5.1.1 whatever", false},
+		{"end of letter", "554 5.7.1 message content rejected", false},
+		{"end of letter", "552 message size exceeds fixed limit", false},
+	} {
+		code, text, _ := strings.Cut(tt.answer, " ")
+		n, err := strconv.Atoi(code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = fmt.Errorf("send: %w", refusal(tt.step, &textproto.Error{Code: n, Msg: text}, "ada@example.com"))
+		if got := Permanent(err); got != tt.want {
+			t.Errorf("%s: %s is final: %t", tt.step, tt.answer, got)
+		}
+		if got := Answer(err); got != tt.answer && got != tt.answer+" " {
+			t.Errorf("Answer(%v) = %q, want %q", err, got, tt.answer)
+		}
+	}
+	if Permanent(errors.New("RCPT: 550 5.1.1 not an answer")) || !Permanent(fmt.Errorf("check To: %w", ErrMalformed)) {
+		t.Error("an error that is no answer")
+	}
+}
+
+// What a server says of the recipient is kept in the outbox and in logs for longer than the address.
+func TestAnswersNameNoRecipient(t *testing.T) {
+	for _, tt := range []struct{ to, said, want string }{
+		{"ada@example.com", "5.1.1 <ada@example.com>: unknown", "5.1.1 <(recipient)>: unknown"},
+		{"ada@example.com", "5.1.1 <Ada@EXAMPLE.COM> and ada@example.com: unknown", "5.1.1 <(recipient)> and (recipient): unknown"},
+		{"ada@example.com", "no ada@mx7.internal.example here", "no (recipient) here"},
+		{"ada@example.com", "user ada unknown", "user (recipient) unknown"},
+		{"ada@example.com", "prvs=ada=40example.com rejected", "prvs=(recipient) rejected"},
+		{"ada@example.com", "see https://x.example/?to=ada%40example.com", "see https://x.example/?to=(recipient)"},
+		{"ada@example.com", "SRS0=ada=example.com@relay.example", "SRS0=(recipient)@relay.example"},
+		{"ada+news@example.com", "no ada+news@example.com", "no (recipient)"},
+		{"a@example.com", "a mailbox a@example.com is a problem", "a mailbox (recipient) is a problem"},
+		{"a.b*c@example.com", "a.b*c@example.com", "(recipient)"},
+		{"*x@example.com", "no *x@example.com", "no (recipient)"},
+		{"queued@example.com", "2.0.0 OK: queued as 4XyZ", "2.0.0 OK: (recipient) as 4XyZ"},
+		{"ada@example.com", "2.0.0 OK: queued as 4AdaXyZ", "2.0.0 OK: queued as 4AdaXyZ"},
+		{"ada@example.com", "one\r\ntwo\x00\u202ethree", "one two three"},
+		{"ada@example.com", strings.Repeat("x", 400), strings.Repeat("x", 300) + "..."},
+	} {
+		if got := aloud(errors.New(tt.said), tt.to); got != tt.want {
+			t.Errorf("of %s: %q is told as %q, want %q", tt.to, tt.said, got, tt.want)
+		}
 	}
 }
 
@@ -128,6 +221,20 @@ func TestSendIsBounded(t *testing.T) {
 	}
 }
 
+// A server that answers each command just in time does not keep us for longer than the whole may take.
+func TestSendTarpit(t *testing.T) {
+	p := (&post{pause: 400 * time.Millisecond}).start(t)
+	s := p.sender(t, "smtp", "")
+	s.timeout = 600 * time.Millisecond
+	began := time.Now()
+	if _, err := s.Send(t.Context(), testMessage()); !errors.Is(err, context.DeadlineExceeded) || Permanent(err) {
+		t.Errorf("error %v, want a deadline", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
 func TestSendSilentServer(t *testing.T) {
 	for step, answers := range map[string]map[string]string{
 		"greeting": nil,
@@ -148,12 +255,33 @@ func TestSendSilentServer(t *testing.T) {
 	}
 }
 
-// Security 3: "a repeat only when the server's 250 was not seen", then with the same Message-ID.
+// A mail is repeated only when the server's 250 was not seen, and then with the same Message-ID.
 func TestSendDroppedAfterTheDot(t *testing.T) {
 	p := (&post{drop: true}).start(t)
 	_, err := p.sender(t, "smtp", "").Send(t.Context(), testMessage())
 	if err == nil || Permanent(err) {
 		t.Errorf("error %v, want one that is worth another try", err)
+	}
+}
+
+// A caller who leaves when the letter is whole would have it sent twice: the answer is waited for, but not long.
+func TestSendWaitsForTheLastWord(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	p := (&post{hold: leave}).start(t)
+	if answer, err := p.sender(t, "smtp", "").Send(ctx, testMessage()); err != nil || answer != "250 2.0.0 OK: queued" {
+		t.Errorf("left after the dot: %q, %v", answer, err)
+	}
+
+	ctx, leave = context.WithCancel(t.Context())
+	mute := &post{}
+	mute.hold = func() { leave(); <-mute.stop }
+	mute.start(t)
+	began := time.Now()
+	if _, err := mute.sender(t, "smtp", "").Send(ctx, testMessage()); err == nil || Permanent(err) {
+		t.Errorf("no answer to the dot: %v", err)
+	}
+	if took := time.Since(began); took < lastWord || took > 2*lastWord {
+		t.Errorf("waited %v for the answer to the dot, want %v", took, lastWord)
 	}
 }
 
@@ -210,7 +338,7 @@ func TestSendNobodyListens(t *testing.T) {
 	}
 }
 
-// Security 3: "TLS required off loopback". On loopback the tests ask for it.
+// TLS is required off loopback. On loopback the tests ask for it.
 func TestSendTLS(t *testing.T) {
 	nobody := x509.NewCertPool()
 	for _, tt := range []struct {

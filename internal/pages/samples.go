@@ -83,6 +83,7 @@ func Samples(look brand.Brand, language string) []Sample {
 			v.Data = Done{Next: "/forgot-password", Say: "problem.ask_again"}
 		}),
 		page("inbox", "inbox", nil),
+		page("inbox, locked", "problem", func(v *View) { v.Problem = &Said{Key: "inbox.locked"} }),
 	}
 }
 

@@ -4,6 +4,7 @@ package pages
 
 import (
 	"cmp"
+	"html/template"
 	"net/url"
 	"slices"
 	"strings"
@@ -48,8 +49,8 @@ type CheckMail struct {
 // Done tells that something is done: the messages are done.<what>.title and done.<what>.text.
 type Done struct {
 	What string
-	Next string // URL of where to go on; empty: nowhere
-	Say  string // key of the words on that button
+	Next template.URL // of where to go on: ours, or a registered application's, whose scheme may be its own; empty: nowhere
+	Say  string       // key of the words on that button
 }
 
 // Account is the page of a person's own sessions.
@@ -68,7 +69,7 @@ type Session struct {
 	FirstSeen time.Time
 	LastSeen  time.Time
 	EndedAt   time.Time
-	Reason    string // spec 2.5: why it ended
+	Reason    string // why it ended, a word of internal/auth
 	Current   bool
 }
 

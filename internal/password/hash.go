@@ -87,15 +87,6 @@ func (p Params) Outdated(phc string) bool {
 		len(h.salt) != len(want.salt) || len(h.tag) != len(want.tag)
 }
 
-// Decoy returns a PHC string that costs what Hash's costs and that no known password matches: salt
-// and tag are random. Verifying against it gives an unknown account the work of a known one.
-func (p Params) Decoy() string {
-	h := p.stored()
-	rand.Read(h.salt)
-	rand.Read(h.tag)
-	return h.String()
-}
-
 // stored is a parsed PHC string.
 type stored struct {
 	memory, passes, lanes uint32
@@ -149,7 +140,20 @@ func (h stored) derive(pw Plaintext) []byte {
 	return argon2.IDKey([]byte(pw), h.salt, h.passes, h.memory, uint8(h.lanes), uint32(len(h.tag)))
 }
 
-func (h stored) String() string {
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.memory, h.passes, h.lanes,
-		base64.RawStdEncoding.EncodeToString(h.salt), base64.RawStdEncoding.EncodeToString(h.tag))
+// decoy fills salt and tag with what no known password gives.
+func (h stored) decoy() string {
+	rand.Read(h.salt)
+	rand.Read(h.tag)
+	return h.String()
+}
+
+func (h stored) String() string { return h.under(h.cost()) }
+
+func (h stored) cost() Cost {
+	return Cost(fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d", argon2.Version, h.memory, h.passes, h.lanes))
+}
+
+// under writes salt and tag behind a cost.
+func (h stored) under(c Cost) string {
+	return string(c) + "$" + base64.RawStdEncoding.EncodeToString(h.salt) + "$" + base64.RawStdEncoding.EncodeToString(h.tag)
 }

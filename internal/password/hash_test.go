@@ -215,6 +215,30 @@ func TestDecoyCostsTheSameAndMatchesNothing(t *testing.T) {
 	}
 }
 
+// A cost is read from a hash, or from its beginning, and its decoys cost the same.
+func TestCostOf(t *testing.T) {
+	phc, err := cheap.Hash("correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{phc, phc[:64], cheap.Decoy()} {
+		cost, err := CostOf(text)
+		if err != nil || cost != cheap.Cost() {
+			t.Fatalf("CostOf(%q) = %q, %v, want %q", text, cost, err, cheap.Cost())
+		}
+		decoy, err := cost.Decoy()
+		if err != nil || cheap.Outdated(decoy) {
+			t.Errorf("Decoy() = %q, %v", decoy, err)
+		}
+	}
+	for _, text := range []string{"", "$", "$argon2id$v=19", "$argon2id$v=19$m=1024,t=1,p=1", "$argon2id$v=19$m=1,t=1,p=1$" + salt + "$" + tag,
+		"$argon2id$v=19$m=999999999,t=1,p=1$" + salt, "$2b$10$" + salt + tag, "$argon2id$v=19$m=1024,t=1,p=1 $" + salt} {
+		if cost, err := CostOf(text); err == nil {
+			t.Errorf("CostOf(%q) = %q", text, cost)
+		}
+	}
+}
+
 // What is accepted re-encodes to itself and is within the ceiling.
 func FuzzPHC(f *testing.F) {
 	f.Add("$argon2id$v=19$m=1024,t=1,p=1$" + salt + "$" + tag)

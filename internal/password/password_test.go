@@ -3,6 +3,7 @@ package password
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -36,7 +37,7 @@ func TestNormalize(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := Normalize(tt.raw)
-			if string(got) != string(tt.want) || err != tt.err {
+			if string(got) != string(tt.want) || !errors.Is(err, tt.err) {
 				t.Errorf("Normalize = %q, %v; want %q, %v", string(got), err, string(tt.want), tt.err)
 			}
 		})

@@ -28,8 +28,8 @@ type Pool struct {
 	mu      sync.Mutex
 	running int
 	shed    uint64
-	lines   [2]line // strangers, known
-	served  int     // the line that had the last turn
+	queues  [2]fairQueue // strangers, known
+	served  int          // the queue that had the last turn
 }
 
 const (
@@ -39,8 +39,9 @@ const (
 
 // Turn says for whom a caller waits.
 type Turn struct {
-	Known bool     // it has shown to belong here, and waits in a line that strangers do not lengthen
-	Keys  []string // whom it shares its turns with: those who hold one of them too
+	Known    bool     // it has shown to belong here, and waits in a queue that strangers do not lengthen
+	Keys     []string // whom it shares its turns with: those who hold one of them too
+	Networks []string // likewise, from the widest in: each shares its own turns out among those inside it
 }
 
 // Load is what a Pool does at this moment, and how many callers it has turned away since it was made.
@@ -56,8 +57,8 @@ func NewPool(workers, queue int) *Pool {
 }
 
 // Do runs fn in the caller's goroutine while it holds a permit, and gives the permit back when fn
-// returns or panics. Strangers and the known have a line each, which take turns; line says in which
-// order each is served. It returns ErrBusy when too many wait: then the last of the longer line has to
+// returns or panics. Strangers and the known have a queue each, which take turns; fairQueue says in which
+// order each is served. It returns ErrBusy when too many wait: then the last of the longer queue has to
 // go, who need not be the newcomer. It returns ctx's cause when ctx ends while it waits. fn has not run
 // in either case. Once fn runs, ctx has no say.
 func (p *Pool) Do(ctx context.Context, turn Turn, fn func()) error {
@@ -86,30 +87,30 @@ func (p *Pool) Load() Load {
 	return Load{Running: p.running, Waiting: p.waiting(), Shed: p.shed}
 }
 
-// enter gives the caller a permit where one is free, else a place in its line.
+// enter gives the caller a permit where one is free, else a place in its queue.
 func (p *Pool) enter(turn Turn) *waiter {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w := &waiter{line: &p.lines[strangers], keys: turn.Keys, answered: make(chan struct{})}
+	w := &waiter{in: &p.queues[strangers], keys: turn.Keys, networks: turn.Networks, answered: make(chan struct{})}
 	if turn.Known {
-		w.line = &p.lines[known]
+		w.in = &p.queues[known]
 	}
 	if p.running < p.workers { // nobody waits: pass hands a permit on before it counts one free
 		p.count(+1)
 		w.answer(nil)
 		return w
 	}
-	w.line.join(w)
+	w.in.enqueue(w)
 	if p.waiting() > p.queue {
 		p.shed++
 		out := p.longer().last()
-		out.line.remove(out)
+		out.in.remove(out)
 		out.answer(ErrBusy)
 	}
 	return w
 }
 
-// leave gives up a place in a line, or the permit that came in the same moment.
+// leave gives up a place in a queue, or the permit that came in the same moment.
 func (p *Pool) leave(w *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,7 +120,7 @@ func (p *Pool) leave(w *waiter) {
 			p.pass()
 		}
 	default:
-		w.line.remove(w)
+		w.in.remove(w)
 	}
 }
 
@@ -129,16 +130,16 @@ func (p *Pool) release() {
 	p.pass()
 }
 
-// pass hands a permit to the first of the line whose turn it is, or counts it free. p.mu is held.
+// pass hands a permit to the first of the queue whose turn it is, or counts it free. p.mu is held.
 func (p *Pool) pass() {
 	if p.waiting() == 0 {
 		p.count(-1)
 		return
 	}
-	if other := 1 - p.served; len(p.lines[other].waiting) > 0 {
+	if other := 1 - p.served; len(p.queues[other].waiting) > 0 {
 		p.served = other
 	}
-	p.lines[p.served].serve().answer(nil)
+	p.queues[p.served].dequeue().answer(nil)
 }
 
 func (p *Pool) count(change int) {
@@ -149,13 +150,13 @@ func (p *Pool) count(change int) {
 	}
 }
 
-func (p *Pool) waiting() int { return len(p.lines[strangers].waiting) + len(p.lines[known].waiting) }
+func (p *Pool) waiting() int { return len(p.queues[strangers].waiting) + len(p.queues[known].waiting) }
 
-func (p *Pool) longer() *line {
-	if len(p.lines[known].waiting) > len(p.lines[strangers].waiting) {
-		return &p.lines[known]
+func (p *Pool) longer() *fairQueue {
+	if len(p.queues[known].waiting) > len(p.queues[strangers].waiting) {
+		return &p.queues[known]
 	}
-	return &p.lines[strangers]
+	return &p.queues[strangers]
 }
 
 func gaveUp(ctx context.Context) error {

@@ -50,7 +50,7 @@ func TestPoolServesInOrderAndShedsTheRest(t *testing.T) {
 			synctest.Wait()
 		}
 		wantLoad(t, p, 1, 3)
-		if err := p.Do(t.Context(), Turn{}, func() { t.Error("ran past the queue") }); err != ErrBusy {
+		if err := p.Do(t.Context(), Turn{}, func() { t.Error("ran past the queue") }); !errors.Is(err, ErrBusy) {
 			t.Errorf("Do past the queue = %v, want ErrBusy", err)
 		}
 		free()
@@ -67,7 +67,7 @@ func TestPoolRunsAsManyAsItHasWorkers(t *testing.T) {
 		p := NewPool(2, 0)
 		free1, free2 := occupy(t, p), occupy(t, p)
 		wantLoad(t, p, 2, 0)
-		if err := p.Do(t.Context(), Turn{}, func() {}); err != ErrBusy {
+		if err := p.Do(t.Context(), Turn{}, func() {}); !errors.Is(err, ErrBusy) {
 			t.Errorf("third Do = %v, want ErrBusy", err)
 		}
 		free1()
@@ -110,7 +110,7 @@ func TestPoolContextEndsTheWait(t *testing.T) {
 	})
 }
 
-// Security 3: the permit for a hash is not released by a client that hangs up.
+// A client that hangs up does not release the permit for its hash.
 func TestPoolKeepsThePermitOfACancelledCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPool(1, 0)
@@ -119,7 +119,7 @@ func TestPoolKeepsThePermitOfACancelledCaller(t *testing.T) {
 			hangUp()
 			synctest.Wait()
 			wantLoad(t, p, 1, 0)
-			if err := p.Do(t.Context(), Turn{}, func() {}); err != ErrBusy {
+			if err := p.Do(t.Context(), Turn{}, func() {}); !errors.Is(err, ErrBusy) {
 				t.Errorf("Do beside it = %v, want ErrBusy", err)
 			}
 		})
@@ -176,7 +176,7 @@ func TestPoolTakesSenselessSizes(t *testing.T) {
 	ran := false
 	if err := p.Do(t.Context(), Turn{}, func() {
 		ran = true
-		if err := p.Do(t.Context(), Turn{}, func() {}); err != ErrBusy {
+		if err := p.Do(t.Context(), Turn{}, func() {}); !errors.Is(err, ErrBusy) {
 			t.Errorf("second Do = %v, want ErrBusy", err)
 		}
 	}); err != nil || !ran {
@@ -205,7 +205,7 @@ func TestPoolUnderFlood(t *testing.T) {
 				})
 				cancel()
 				switch {
-				case err == ErrBusy:
+				case errors.Is(err, ErrBusy):
 					busy.Add(1)
 				case errors.Is(err, context.DeadlineExceeded):
 					gaveUp.Add(1)
@@ -220,9 +220,9 @@ func TestPoolUnderFlood(t *testing.T) {
 	}
 	all.Wait()
 	wantLoad(t, p, 0, 0)
-	for _, l := range p.lines {
-		if len(l.taken) > 0 {
-			t.Errorf("remembers %v, where nobody waits", l.taken)
+	for _, l := range p.queues {
+		if len(l.under) > 0 {
+			t.Errorf("remembers %v, where nobody waits", l.under)
 		}
 	}
 	if shed := int64(p.Load().Shed); shed < busy.Load() { // more: some gave up in the same moment

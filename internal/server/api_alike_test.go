@@ -1,6 +1,6 @@
 package server_test
 
-// I9: to who has not the right password, every kind of account and none at all look the same.
+// I9: to a caller without the right password, every kind of account and none at all look the same.
 
 import (
 	"net/http"

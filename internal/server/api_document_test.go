@@ -3,59 +3,119 @@ package server_test
 // docs/standards.md promises a test for every answer of the API; this holds it to that.
 
 import (
+	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
 )
 
-// tableRow is "| `POST /auth/signin` | 401 | `invalid_credentials` | `TestSignIn/401_invalid_credentials` |".
-var tableRow = regexp.MustCompile("(?m)^\\| `([A-Z]+ /\\S*)` \\| (\\d{3}) \\| (?:`(\\w+)`)? ?\\| `(Test\\w+)(?:/(\\S+))?` \\|$")
+var update = flag.Bool("update", false, "write docs/standards.md's table of answers anew")
 
-// Every operation, status and code of openapi.yaml has a row, and every row a test of that name. That
-// the test sees what its name says is for prove to check.
+// everywhere are the tests that walk the whole document, with the status of each case.
+var everywhere = map[string]string{"413": "TestBodies", "415": "TestBodies", "500": "TestServerError", "503": "TestUnavailable"}
+
+// Every operation, status and code of openapi.yaml has a test with a case of that name, and docs/standards.md has the
+// table of them. That the test sees what its name says is for prove to check.
 func TestEveryAnswerHasATest(t *testing.T) {
-	text, err := os.ReadFile("../../docs/standards.md")
+	const file, begin, end = "../../docs/standards.md", "<!-- answers -->\n", "<!-- end -->"
+	raw, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	before, rest, ok := strings.Cut(string(raw), begin)
+	table, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("%s lacks the markers %q and %q", file, begin, end)
+	}
+	want := markdownAnswers(t)
+	switch {
+	case t.Failed():
+	case *update:
+		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	case table != want:
+		t.Errorf("the table of answers in docs/standards.md is not the code's; `make answers-table` writes it (-code +document):\n%s", cmp.Diff(want, table))
+	}
+}
+
+// markdownAnswers has a row for each operation: its tests, each with the answers that it shows.
+func markdownAnswers(t *testing.T) string {
+	t.Helper()
 	tests := literalsOfTests(t)
-	var promised []string
-	for _, row := range tableRow.FindAllStringSubmatch(string(text), -1) {
-		operation, answer, test, name := row[1], strings.TrimSpace(row[2]+" "+row[3]), row[4], row[5]
-		promised = append(promised, operation+": "+answer)
-		everywhere := slices.Contains([]string{"TestBodies", "TestUnavailable", "TestServerError"}, test) // they walk the whole document
-		if spelt := strings.ReplaceAll(answer, " ", "_"); name != spelt && !(everywhere && strings.HasPrefix(name, row[2])) {
-			t.Errorf("%s: %s is shown by %s/%s, which is named for something else", operation, answer, test, name)
-		}
-		named := slices.ContainsFunc(tests[test], func(literal string) bool {
-			head, _, _ := strings.Cut(strings.TrimSuffix(literal, "/"), ":")
-			return strings.ReplaceAll(head, " ", "_") == name
-		})
-		if !named || !everywhere && !slices.Contains(tests[test], operation) {
-			t.Errorf("%s: %s is shown by %s/%s, which does not exist", operation, answer, test, name)
-		}
-	}
-	for _, op := range operations() {
-		for _, answer := range op.answers() {
-			if !slices.Contains(promised, op.name+": "+answer) {
-				t.Errorf("openapi.yaml has %s: %s, docs/standards.md has no row for it", op.name, answer)
+	all := operations()
+	slices.SortStableFunc(all, func(a, b operation) int { return strings.Compare(a.path, b.path) })
+	rows := "| endpoint | test and answers |\n|---|---|\n"
+	for _, op := range all {
+		var shown []string
+		left := op.answers()
+		for {
+			test, answers := bestTest(tests, op.name, left)
+			if len(answers) == 0 {
+				break
 			}
-			promised = slices.DeleteFunc(promised, func(p string) bool { return p == op.name+": "+answer })
+			shown = append(shown, test+": "+inOneLine(answers))
+			left = slices.DeleteFunc(left, func(answer string) bool { return slices.Contains(answers, answer) })
+		}
+		for _, answer := range left {
+			if test := everywhere[answer[:3]]; !slices.ContainsFunc(tests[test], func(literal string) bool { return strings.HasPrefix(literal, answer[:3]) }) {
+				t.Errorf("openapi.yaml has %s: %s, which no test shows", op.name, answer)
+			}
+		}
+		rows += "| `" + op.name + "` | " + strings.Join(shown, "; ") + " |\n"
+	}
+	return rows
+}
+
+// bestTest is the test of an operation that shows most of the answers given: it names the operation and has a case for each.
+func bestTest(tests map[string][]string, operation string, answers []string) (best string, shown []string) {
+	for _, test := range slices.Sorted(maps.Keys(tests)) {
+		if !slices.Contains(tests[test], operation) {
+			continue
+		}
+		var here []string
+		for _, answer := range answers {
+			if slices.ContainsFunc(tests[test], func(literal string) bool { return names(literal, answer) }) {
+				here = append(here, answer)
+			}
+		}
+		if len(here) > len(shown) {
+			best, shown = test, here
 		}
 	}
-	for _, row := range promised {
-		t.Errorf("docs/standards.md has %s, openapi.yaml does not", row)
+	return best, shown
+}
+
+// names says whether a case, "401 invalid_credentials: wrong password", is of an answer.
+func names(literal, answer string) bool {
+	head, _, _ := strings.Cut(strings.TrimSuffix(literal, "/"), ":")
+	return strings.ReplaceAll(head, "_", " ") == strings.ReplaceAll(answer, "_", " ")
+}
+
+// inOneLine says each status once: "200, 401 `a` `b`".
+func inOneLine(answers []string) string {
+	line, last := "", ""
+	for _, answer := range answers {
+		status, code, _ := strings.Cut(answer, " ")
+		if status != last {
+			line += ", " + status
+		}
+		if last = status; code != "" {
+			line += " `" + code + "`"
+		}
 	}
+	return strings.TrimPrefix(line, ", ")
 }
 
 // answers are all that the document says an operation may answer: "200", "401 invalid_credentials".

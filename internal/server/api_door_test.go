@@ -105,8 +105,18 @@ func operationOf(r *http.Request) operation {
 		}
 	}
 	responses := document().Components.Responses
+	if path == "/auth/sessionDetails" && r.Method == "GET" { // no part of the document: one client's alone
+		any := func(status int) openapi3.NewResponsesOption {
+			return openapi3.WithStatus(status, &openapi3.ResponseRef{Value: openapi3.NewResponse()})
+		}
+		return operation{"GET " + path, path, &openapi3.Operation{Responses: openapi3.NewResponses(any(200), any(404), any(429), any(503))}}
+	}
+	prefix := ""
+	if path == "/oauth" || strings.HasPrefix(path, "/oauth/") {
+		prefix = "OAuth"
+	}
 	none := openapi3.NewResponses(
-		openapi3.WithStatus(404, responses["NotFound"]), openapi3.WithStatus(405, responses["MethodNotAllowed"]),
+		openapi3.WithStatus(404, responses[prefix+"NotFound"]), openapi3.WithStatus(405, responses[prefix+"MethodNotAllowed"]),
 		openapi3.WithStatus(204, &openapi3.ResponseRef{Value: openapi3.NewResponse()}))
 	return operation{"no route", path, &openapi3.Operation{Responses: none}}
 }

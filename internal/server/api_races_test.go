@@ -5,6 +5,7 @@ package server_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -138,8 +139,14 @@ func TestSignUpsAtOnce(t *testing.T) {
 		email := a.email()
 		code := a.code(email)
 		pick := func(i int) string { return fmt.Sprintf("horse battery staple %d", i) }
-		list := together(t, 200, func(i int) (answer, error) {
-			return a.ask("POST", "/auth/signup", members{"email": email, "password": pick(i), "firstName": "Grace", "lastName": "Hopper", "verificationCode": code})
+		list := together(t, 200, func(i int) (x answer, err error) {
+			for range 20 { // on a machine that is too busy, callers are told to come back, and do
+				x, err = a.ask("POST", "/auth/signup", members{"email": email, "password": pick(i), "firstName": "Grace", "lastName": "Hopper", "verificationCode": code})
+				if err != nil || x.status != http.StatusServiceUnavailable {
+					break
+				}
+			}
+			return x, err
 		})
 		if got := tally(list); got["201"] != 1 || got["409 already_registered"] != 199 {
 			t.Fatalf("answers: %v", got)

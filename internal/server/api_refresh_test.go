@@ -1,6 +1,6 @@
 package server_test
 
-// Refreshing: spec 2.4 as a client meets it. The rules' own table is internal/auth's.
+// Refreshing as a client meets it. The rules (docs/adr/0003-refresh-tokens.md) have a table in internal/rotation.
 
 import (
 	"strings"
@@ -141,10 +141,9 @@ func TestRefresh(t *testing.T) {
 
 func first2(_ string, tokens api.Tokens) api.Tokens { return tokens }
 
-// A token under a master key this node lacks, but the database has known, is 503 and never 401: an
+// A token under a master key that this node does not have, but the database has known, is 503 and never 401: an
 // honest user would be signed out by a slow roll-out.
 func TestRefreshUnderAMissingMasterKey(t *testing.T) {
-	t.Parallel()
 	fresh := token.NewMasterKey()
 	under := func(keys string) func(*auth.Options) {
 		return func(o *auth.Options) {

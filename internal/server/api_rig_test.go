@@ -5,6 +5,7 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,8 +22,10 @@ import (
 
 	"latchkey/api"
 	"latchkey/client"
+	"latchkey/internal/audit"
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/clients"
 	"latchkey/internal/mail"
 	"latchkey/internal/server"
 )
@@ -57,7 +60,6 @@ func prove(t *testing.T, operation string, tweak func(*auth.Options), proofs []p
 // onBothEngines runs a test on a server of its own on each engine.
 func onBothEngines(t *testing.T, tweak func(*auth.Options), test func(t *testing.T, n *node)) {
 	t.Helper()
-	t.Parallel()
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		t.Parallel()
 		test(t, newNode(t, db, tweak))
@@ -89,11 +91,11 @@ func newNode(t *testing.T, db authtest.Database, tweak func(*auth.Options)) *nod
 const (
 	webURL    = "https://web.example.com"
 	mobileURL = "https://mobile.example.com/app"
-	secret    = "s3cret of the: resource server"
+	secret    = "s3cret of the: large resource server"
 )
 
 func registered(o *auth.Options) {
-	clients, err := auth.NewClients([]auth.Client{
+	clients, err := clients.New([]clients.Client{
 		{Alias: "web", Name: "Example Web", URL: webURL, URLs: []string{"http://localhost:3000"}, LogoURL: webURL + "/logo.png", Default: true},
 		{Alias: "mobile", Name: "Example Mobile", URL: mobileURL, From: "Mobile <mobile@example.com>"},
 		{Alias: "resource", Name: "Example Resource", URL: "https://api.example.com", Secret: secret},
@@ -346,6 +348,19 @@ func (a *app) mailTo(email string) []mail.Message {
 		if m.To == email {
 			list = append(list, m)
 		}
+	}
+	return list
+}
+
+// audited lists what the audit log says of an account, "kind outcome times" each.
+func (a *app) audited(email string) (list []string) {
+	a.Helper()
+	events, err := a.Service.AuditEvents(context.Background(), audit.Query{User: email, Limit: 100})
+	if err != nil {
+		a.Fatal(err)
+	}
+	for _, e := range events {
+		list = append(list, fmt.Sprintf("%s %s %d", e.Kind, e.Outcome, e.Times))
 	}
 	return list
 }

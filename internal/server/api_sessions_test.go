@@ -5,6 +5,7 @@ package server_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,10 +47,13 @@ func badBearers(a *app) map[string][]string {
 }
 
 // refusesBadBearers holds an operation to RFC 6750 §3: a challenge always, an error only where
-// credentials of a kind were sent.
-func refusesBadBearers(a *app, method, path string) {
+// credentials of a kind were sent. but names those that the operation takes.
+func refusesBadBearers(a *app, method, path string, but ...string) {
 	a.Helper()
 	for name, headers := range badBearers(a) {
+		if slices.Contains(but, name) {
+			continue
+		}
 		x := a.send(method, path, nil, headers...)
 		if what(x.status, x.body) != "401 invalid_token" {
 			a.Errorf("%s: %d %s", name, x.status, x.body)
@@ -126,7 +130,7 @@ func TestSessions(t *testing.T) {
 		{"400 invalid_request: not a UUID", func(a *app) {
 			_, tokens := a.in()
 			id := a.userID(tokens)
-			for _, bad := range []string{"x", strings.ToUpper(id), "%7B" + id + "%7D", "urn:uuid:" + id, strings.ReplaceAll(id, "-", ""), id + "%20"} {
+			for _, bad := range []string{"x", "%7B" + id + "%7D", "urn:uuid:" + id, strings.ReplaceAll(id, "-", ""), id + "%20"} {
 				a.get("/auth/"+bad+"/sessions", bearer(tokens.AccessToken)).is("400 invalid_request").blames("userId invalid_format")
 			}
 		}},
@@ -175,7 +179,7 @@ func TestEndSession(t *testing.T) {
 		}},
 		{"400 invalid_request: not a UUID", func(a *app) {
 			_, here := a.in()
-			for _, bad := range []string{"x", strings.ToUpper(here.SessionID), "%7B" + here.SessionID + "%7D"} {
+			for _, bad := range []string{"x", "%7B" + here.SessionID + "%7D"} {
 				a.endSession(bad, here).is("400 invalid_request").blames("sessionId invalid_format")
 			}
 			a.alive(here)
@@ -208,7 +212,7 @@ func TestSignOut(t *testing.T) {
 	}
 	prove(t, "POST /auth/signout", nil, []proof{
 		{"200: the current session", func(a *app) {
-			for _, body := range []any{nil, "{}", `{"sessions":null}`, `{"others":null,"sessions":null}`, `{"others":false}`, `{"isPasskey":true}`} {
+			for _, body := range []any{nil, "", " \r\n\t", "null", " null\n", "{}", `{"sessions":null}`, `{"others":null,"sessions":null}`, `{"others":false}`, `{"isPasskey":true}`} {
 				email, here := a.in()
 				there := a.In(a.T, email)
 				out(a, here, body).is("200")
@@ -258,13 +262,16 @@ func TestSignOut(t *testing.T) {
 				`{"sessions":[17]}`:                     "sessions invalid_type",
 				`{"others":"true"}`:                     "others invalid_type",
 				`{"Others":true}`:                       "others wrong_case",
-				fmt.Sprintf(`{"sessions":[%q]}`, strings.ToUpper(here.SessionID)): "sessions invalid_format",
+				`{"sessions":["` + here.SessionID + `"],"others":true}`:     "others conflict",
+				`{"others":true,"sessions":["x"]}`:                          "others conflict",
+				fmt.Sprintf(`{"sessions":["{%s}"]}`, here.SessionID):        "sessions invalid_format",
+				fmt.Sprintf(`{"sessions":["urn:uuid:%s"]}`, here.SessionID): "sessions invalid_format",
 			} {
 				out(a, here, body).is("400 invalid_request").blames(blames)
 			}
 			a.alive(here)
 		}},
-		{"401 invalid_token", func(a *app) { refusesBadBearers(a, "POST", "/auth/signout") }},
+		{"401 invalid_token", func(a *app) { refusesBadBearers(a, "POST", "/auth/signout", "expired") }},
 		{"401 invalid_token: what is signed out is out", func(a *app) { // I1
 			_, here := a.in()
 			out(a, here, nil).is("200")

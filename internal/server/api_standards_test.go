@@ -1,6 +1,6 @@
 package server_test
 
-// What other people's standards fix: spec 2.3.
+// What other people's standards fix: OpenID Connect, RFC 7517, RFC 7662, RFC 7009 and their kin.
 
 import (
 	"encoding/base64"
@@ -16,6 +16,7 @@ import (
 	"latchkey/api"
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/store"
 )
 
 // basicAuth is HTTP Basic as RFC 6749 §2.3.1 has it: both halves form-encoded.
@@ -38,15 +39,14 @@ func badClients(a *app) map[string][]string {
 	a.Helper()
 	_, tokens := a.in()
 	return map[string][]string{
-		"wrong secret":    {basicAuth("resource", "wrong")},
-		"unknown client":  {basicAuth("nobody", secret)},
-		"a public client": {basicAuth("web", "")},
-		"another's":       {basicAuth("web", secret)},
-		"a Bearer":        {bearer(tokens.AccessToken)},
-		"twice":           {basicAuth("resource", secret), basicAuth("resource", secret)},
-		"not encoded":     {"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("resource:%zz"))},
-		"no base64":       {"Authorization: Basic resource:secret"},
-		"empty":           {"Authorization: "},
+		"wrong secret":   {basicAuth("resource", "wrong")},
+		"unknown client": {basicAuth("nobody", secret)},
+		"another's":      {basicAuth("web", secret)},
+		"a Bearer":       {bearer(tokens.AccessToken)},
+		"twice":          {basicAuth("resource", secret), basicAuth("resource", secret)},
+		"not encoded":    {"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("resource:%zz"))},
+		"no base64":      {"Authorization: Basic resource:secret"},
+		"empty":          {"Authorization: "},
 	}
 }
 
@@ -153,7 +153,7 @@ func TestIntrospect(t *testing.T) {
 		{"401 invalid_client", func(a *app) {
 			refusesBadClients(a, "/oauth/introspect")
 			a.post("/oauth/introspect", url.Values{"token": {"x"}}).is("401 invalid_client")
-			a.post("/oauth/introspect", url.Values{"token": {"x"}, "client_id": {"resource"}, "client_secret": {secret}}).is("401 invalid_client")
+			a.post("/oauth/introspect", url.Values{"token": {"x"}}, basicAuth("web", "")).is("401 invalid_client")
 		}},
 		{"429 temporarily_unavailable", func(a *app) { limitsSecrets(a, "/oauth/introspect") }},
 	})
@@ -234,6 +234,22 @@ func TestUserInfo(t *testing.T) {
 	})
 }
 
+func TestPostUserInfo(t *testing.T) {
+	prove(t, "POST /auth/userinfo", nil, []proof{
+		{"200", func(a *app) { // OpenID Connect Core §5.3.1
+			_, tokens := a.in()
+			want := decode[api.UserInfo](a.get("/auth/userinfo", bearer(tokens.AccessToken)).is("200"))
+			for _, body := range []any{nil, url.Values{"x": {"y"}}, `{`} {
+				if diff := cmp.Diff(want, decode[api.UserInfo](a.post("/auth/userinfo", body, bearer(tokens.AccessToken)).is("200"))); diff != "" {
+					a.Errorf("claims (-GET +POST):\n%s", diff)
+				}
+			}
+			a.post("/auth/userinfo", url.Values{"access_token": {tokens.AccessToken}}).is("401 invalid_token") // RFC 6750 §2.2 is not taken
+		}},
+		{"401 invalid_token", func(a *app) { refusesBadBearers(a, "POST", "/auth/userinfo") }},
+	})
+}
+
 func TestJWKSEndpoint(t *testing.T) {
 	prove(t, "GET /.well-known/jwks.json", nil, []proof{
 		{"200", func(a *app) {
@@ -255,8 +271,31 @@ func TestJWKSEndpoint(t *testing.T) {
 			}
 		}},
 		{"503 unavailable: no key is good now", func(a *app) { // a verifier would keep an empty set
-			a.Clock.Advance(-time.Hour)
-			defer a.Clock.Advance(time.Hour)
+			var keys []store.SigningKey
+			put := func(change func(*store.SigningKey)) {
+				err := a.Store.Write(a.Context(), func(tx *store.Tx) (err error) {
+					if keys == nil {
+						if keys, err = tx.SigningKeys(); err != nil {
+							return err
+						}
+					}
+					for _, key := range keys {
+						change(&key)
+						if err := tx.PutSigningKey(key); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err == nil {
+					err = a.Service.Keys().Reload(a.Context())
+				}
+				if err != nil {
+					a.Fatal(err)
+				}
+			}
+			put(func(key *store.SigningKey) { key.RetireAt = a.Clock.Now().Add(-time.Second) })
+			defer put(func(*store.SigningKey) {})
 			a.get("/.well-known/jwks.json").is("503 unavailable")
 		}},
 	})
@@ -279,7 +318,104 @@ func TestDiscoveryEndpoint(t *testing.T) {
 			if err := json.Unmarshal(x.body, &raw); err != nil || raw["authorization_endpoint"] != nil || raw["token_endpoint"] != nil {
 				a.Errorf("it names an endpoint that is not there: %s", x.body)
 			}
+			saysNothingEmpty(a, raw)
 		}},
+	})
+}
+
+// saysNothingEmpty: OpenID Connect Discovery §4.2, RFC 8414 §3.2.
+func saysNothingEmpty(a *app, document map[string]any) {
+	a.Helper()
+	for name, value := range document {
+		if list, isList := value.([]any); value == nil || value == "" || isList && len(list) == 0 {
+			a.Errorf("%s is %v", name, value)
+		}
+	}
+}
+
+func TestAuthorizationServerEndpoint(t *testing.T) {
+	prove(t, "GET /.well-known/oauth-authorization-server", nil, []proof{
+		{"200", func(a *app) {
+			x := a.get("/.well-known/oauth-authorization-server", "Host: evil.example").is("200")
+			got, all := decode[api.AuthorizationServer](x), decode[api.Discovery](a.get("/.well-known/openid-configuration").is("200"))
+			if diff := cmp.Diff(all.AuthorizationServer, got); diff != "" || got.Issuer != a.Options.Issuer {
+				a.Errorf("the two documents differ:\n%s", diff)
+			}
+			saysNothingEmpty(a, decode[map[string]any](x))
+		}},
+	})
+}
+
+// The documents that anybody may read can be read by any page, too; a registered origin goes on being named.
+func TestPublishedDocuments(t *testing.T) {
+	onBothEngines(t, nil, func(t *testing.T, n *node) {
+		a := n.enter(t)
+		for _, path := range []string{"/.well-known/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/v1/.well-known/jwks.json"} {
+			for _, origin := range []string{"https://elsewhere.example", "null", "capacitor://localhost", ""} {
+				var headers []string
+				if origin != "" {
+					headers = append(headers, "Origin: "+origin)
+				}
+				h := a.get(path, headers...).is("200").header
+				if h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Credentials") != "" || !slices.Contains(h["Vary"], "Origin") {
+					t.Errorf("%s for %q: %v", path, origin, h)
+				}
+			}
+			asked := a.send("OPTIONS", path, nil, "Origin: https://elsewhere.example", "Access-Control-Request-Method: GET", "Access-Control-Request-Headers: x-trace").is("204").header
+			if asked.Get("Access-Control-Allow-Origin") != "*" || asked.Get("Access-Control-Allow-Headers") != "x-trace" {
+				t.Errorf("preflight of %s: %v", path, asked)
+			}
+			if h := a.get(path, "Origin: "+webURL).header; h.Get("Access-Control-Allow-Origin") != webURL || h.Get("Access-Control-Allow-Credentials") != "true" {
+				t.Errorf("%s for a registered origin: %v", path, h)
+			}
+		}
+		for _, path := range []string{"/.well-known/", "/auth/clientAliases", "/v1/v1/.well-known/jwks.json"} {
+			if h := a.get(path, "Origin: https://elsewhere.example").header; h.Get("Access-Control-Allow-Origin") != "" {
+				t.Errorf("%s: %v", path, h)
+			}
+		}
+	})
+}
+
+// RFC 6749 §5.2: whoever speaks OAuth reads OAuth's errors, whatever is wrong with the request.
+func TestOAuthErrorsOffTheRoutes(t *testing.T) {
+	onBothEngines(t, nil, func(t *testing.T, n *node) {
+		a := n.enter(t)
+		for _, x := range []struct{ method, path, want, allow string }{
+			{"GET", "/oauth/introspect", "405 invalid_request", "POST, OPTIONS"},
+			{"PUT", "/v1/oauth/revoke", "405 invalid_request", "POST, OPTIONS"},
+			{"GET", "/oauth/token", "404 invalid_request", ""},
+			{"POST", "/oauth/authorize", "404 invalid_request", ""},
+			{"GET", "/oauth", "404 invalid_request", ""},
+			{"GET", "/oauth/", "404 invalid_request", ""},
+			{"POST", "/oauth/revoke/", "404 invalid_request", ""},
+			{"POST", "/oauth//revoke", "404 invalid_request", ""},
+		} {
+			got := a.send(x.method, x.path, nil, "Accept: text/html, */*").is(x.want)
+			if got.header.Get("Allow") != x.allow || got.header.Get("Content-Type") != "application/json" {
+				t.Errorf("%s %s: %v", x.method, x.path, got.header)
+			}
+			if e := decode[api.OAuthError](got); e.ErrorDescription == "" {
+				t.Errorf("%s %s: %s", x.method, x.path, got.body)
+			}
+		}
+	})
+}
+
+// RFC 6749 §5.1: a client that counts expires_in from when it got the token never holds a dead one.
+func TestExpNeverBeforeExpiresIn(t *testing.T) {
+	onBothEngines(t, nil, func(t *testing.T, n *node) {
+		a := n.enter(t)
+		email := a.user()
+		for range 20 {
+			a.Clock.Advance(137 * time.Millisecond)
+			now := a.Clock.Now()
+			tokens := a.In(t, email)
+			exp := time.Unix(jwt(t, tokens.AccessToken).number("exp"), 0)
+			if left := exp.Sub(now); left < time.Duration(tokens.ExpiresIn)*time.Second || left > a.Options.AccessTTL {
+				t.Errorf("at %s expires_in is %d, and exp %s away", now, tokens.ExpiresIn, left)
+			}
+		}
 	})
 }
 
@@ -288,7 +424,7 @@ func TestDiscoveryListsEveryAlgorithm(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		old := authtest.New(t, db)
 		changed := authtest.New(t, db, func(o *auth.Options) { o.SigningAlg = "EdDSA" })
-		if err := old.Service.ReloadKeys(t.Context()); err != nil {
+		if err := old.Service.Keys().Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for node, want := range map[*authtest.Rig][]string{old: {"ES256", "EdDSA"}, changed: {"EdDSA", "ES256"}} {

@@ -1,6 +1,6 @@
 package server_test
 
-// Passwords as CREDEBL Studio encrypts them under a shared key (spec 2.6).
+// Passwords as CREDEBL Studio encrypts them under a shared key (LATCHKEY_TRANSPORT_KEY).
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"latchkey/api"
 	"latchkey/internal/auth"
 	"latchkey/internal/password"
 )
@@ -112,6 +113,62 @@ func TestTransportKey(t *testing.T) {
 		}},
 		{"401 invalid_credentials: isPasswordEncrypted false takes it as sent", func(a *app) {
 			a.post("/auth/signin", members{"email": studio(a), "password": transportVector, "isPasswordEncrypted": false}).is("401 invalid_credentials")
+		}},
+	})
+}
+
+// What is asked about a new password is never decrypted: the answers, which nothing limits for an account,
+// would tell whoever has seen a password on its way to the server which one it is.
+func TestPasswordCheckNeverDecrypts(t *testing.T) {
+	withKey := func(o *auth.Options) { o.TransportKey = transportKey }
+	prove(t, "POST /auth/password-check", withKey, []proof{
+		{"400 invalid_request", func(a *app) {
+			check := func(pw string, about members) answer {
+				about["password"] = pw
+				return a.post("/auth/password-check", about)
+			}
+			first := check(transportVector, members{}).is("400 invalid_request").blames("password invalid_format")
+			for name, pw := range map[string]string{
+				"too common":    cryptoJS(a.T, `"password1"`),
+				"empty":         cryptoJS(a.T, `""`),
+				"too long":      cryptoJS(a.T, `"`+strings.Repeat("x", 257)+`"`),
+				"a wrong end":   transportVector[:len(transportVector)-8] + "AAAAAAA=",
+				"no ciphertext": "U2FsdGVkX1",
+			} {
+				if diff := cmp.Diff(masked(first), masked(check(pw, members{}))); diff != "" {
+					a.Errorf("%s is told apart: %s", name, diff)
+				}
+			}
+			guess := members{"email": "ada@example.com", "firstName": transportPlain, "lastName": transportPlain}
+			if diff := cmp.Diff(masked(first), masked(check(transportVector, guess))); diff != "" {
+				a.Errorf("a guess in the name is told apart: %s", diff)
+			}
+		}},
+		{"200: as it is sent, where that is said", func(a *app) {
+			x := a.post("/auth/password-check", members{"password": transportVector, "isPasswordEncrypted": false}).is("200")
+			if !dataOf[api.PasswordCheck](x).Accepted {
+				a.Errorf("refused: %s", x.body)
+			}
+		}},
+	})
+}
+
+// A change of password tells nothing of what came encrypted before the old password was found right.
+func TestChangeTellsNothingOfTheEncrypted(t *testing.T) {
+	withKey := func(o *auth.Options) { o.TransportKey = transportKey }
+	prove(t, "POST /auth/reset-password", withKey, []proof{
+		{"401 invalid_credentials: what a stranger has seen is not compared with what it guesses", func(a *app) {
+			wrong := a.change(a.email(), transportPlain, newPassword).is("401 invalid_credentials")
+			for name, x := range map[string]answer{
+				"a right guess, encrypted for transport": a.change(a.email(), transportPlain, transportVector),
+				"the other way round":                    a.change(a.email(), transportVector, transportPlain),
+				"twice the same":                         a.change(a.email(), transportVector, cryptoJS(a.T, `"`+transportPlain+`"`)),
+				"too common":                             a.change(a.email(), "anything", cryptoJS(a.T, `"password1"`)),
+			} {
+				if diff := cmp.Diff(masked(wrong), masked(x)); diff != "" {
+					a.Errorf("%s: %s", name, diff)
+				}
+			}
 		}},
 	})
 }

@@ -1,7 +1,7 @@
 package server
 
 // The cookies there are, and how the public URL decides whether and how they are set. No cookie
-// authenticates anything under /auth: one names budgets of the throttle (device.go), one signs its owner in
+// authenticates anything under /auth: one names counters of the throttle (device.go), one signs its owner in
 // to the pages, one remembers a language.
 
 import (
@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"time"
 
-	"latchkey/internal/auth"
+	"latchkey/internal/address"
 )
 
 // cookies is what every cookie has in common: chosen once, by the public URL.
@@ -28,7 +28,7 @@ func newCookies(publicURL string) cookies {
 		return cookies{}
 	case u.Scheme == "https":
 		return cookies{prefix: "__Host-", secure: true, allowed: true}
-	case auth.IsLoopback(u.Hostname()):
+	case address.IsLoopback(u.Hostname()):
 		return cookies{allowed: true}
 	}
 	return cookies{}

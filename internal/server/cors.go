@@ -2,7 +2,7 @@ package server
 
 // Which web pages may call the API from a browser: those of registered origins, with credentials and
 // whatever request headers they like (existing clients send odd ones). All others get no CORS
-// header at all. No cookie authenticates the API, so this guards nothing but the browser's own rule.
+// header at all, but for the documents that are published. No cookie authenticates the API, so this guards nothing but the browser's own rule.
 
 import (
 	"net/http"
@@ -38,15 +38,43 @@ func (c cors) embeds(r *http.Request) bool {
 	return !goes && !calls
 }
 
+// published are the documents that say the same to everybody and that verifiers in any page may read (Fetch
+// §3.2.5: no credentials).
+var published = map[string]bool{
+	"/.well-known/jwks.json":                  true,
+	"/.well-known/openid-configuration":       true,
+	"/.well-known/oauth-authorization-server": true,
+}
+
+// prefetches says whether a browser asks ahead of a click that may never come: the Sec-Purpose header of the Fetch
+// standard, and what browsers sent before there was one.
+func prefetches(r *http.Request) bool {
+	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
+		for _, value := range r.Header.Values(name) {
+			purpose := strings.ToLower(value)
+			if strings.Contains(purpose, "prefetch") || strings.Contains(purpose, "prerender") || strings.Contains(purpose, "preview") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // apply sets the headers for r's origin and says whether r is a preflight that is answered with them.
 func (c cors) apply(h http.Header, r *http.Request) (preflight bool) {
 	h.Add("Vary", "Origin")
 	origin := r.Header.Get("Origin")
-	if !slices.Contains(c, origin) || len(r.Header["Origin"]) != 1 {
+	switch {
+	case isDetails(r.URL.Path): // for pages of its own origin alone
+		return false
+	case slices.Contains(c, origin) && len(r.Header["Origin"]) == 1:
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Allow-Credentials", "true")
+	case published[strings.TrimPrefix(r.URL.Path, "/v1")]:
+		h.Set("Access-Control-Allow-Origin", "*")
+	default:
 		return false
 	}
-	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Allow-Credentials", "true")
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 		h.Set("Access-Control-Expose-Headers", corsExposed)
 		return false

@@ -1,14 +1,14 @@
 package server
 
 // Carrying device tokens: out in a cookie and a header, back in either. A device token names a
-// budget of the throttle; no cookie authenticates anything under /auth.
+// counter of the throttle; no cookie authenticates anything under /auth.
 
 import (
 	"net/http"
 	"slices"
 	"strings"
 
-	"latchkey/internal/auth"
+	"latchkey/internal/throttle"
 )
 
 const (
@@ -34,7 +34,7 @@ func (x *exchange) rememberDevice(token string) {
 	x.Header().Set(deviceHeader, token)
 	kept := []string{token}
 	for _, other := range x.peer.Devices {
-		if auth.DeviceOwner(other) != auth.DeviceOwner(token) && isDeviceText(other) && len(kept) < auth.MaxDevices {
+		if throttle.DeviceOwner(other) != throttle.DeviceOwner(token) && isDeviceText(other) && len(kept) < throttle.MaxDevices {
 			kept = append(kept, other)
 		}
 	}
@@ -43,7 +43,7 @@ func (x *exchange) rememberDevice(token string) {
 	if x.s.cookies.secure {
 		sameSite = http.SameSiteNoneMode
 	}
-	x.s.cookies.set(x, deviceCookie, strings.Join(kept, deviceSeparator), auth.DeviceTTL, sameSite)
+	x.s.cookies.set(x, deviceCookie, strings.Join(kept, deviceSeparator), throttle.DeviceTTL, sameSite)
 }
 
 // isDeviceText keeps what could not be a token out of the cookie that goes back.

@@ -30,7 +30,10 @@ func (s *server) docsRoutes() []route {
 func docsFile(f apidocs.File, body []byte) reply {
 	send := asset(f.MediaType, body)
 	if f.Page() {
-		send = func(x *exchange) { x.send(http.StatusOK, f.MediaType, body) }
+		send = func(x *exchange) {
+			x.Header().Set("Referrer-Policy", referrerPolicy(x.r.URL))
+			x.send(http.StatusOK, f.MediaType, body)
+		}
 	}
 	return func(x *exchange) {
 		if f.Policy != "" {

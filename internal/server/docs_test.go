@@ -52,8 +52,13 @@ func TestDocsAreServed(t *testing.T) {
 	if w := rm.ask("GET", "/docs/openapi.yaml", ""); !bytes.Equal(w.Body.Bytes(), api.OpenAPI()) {
 		t.Error("openapi.yaml is another document")
 	}
-	for _, path := range []string{"/docs/", "/docs/nothing", "/docs/swagger-ui.js", "/docs/swagger-ui.css.gz", "/docs/start/", "/docs/templates/layout.html", "/v1/docs"} {
+	for _, path := range []string{"/docs/nothing", "/docs/swagger-ui.js", "/docs/swagger-ui.css.gz", "/docs/nothing/", "/docs/docs.css/", "/docs/templates/layout.html", "/v1/docs"} {
 		wantError(t, rm.ask("GET", path, ""), 404, "not_found")
+	}
+	for path, page := range map[string]string{"/docs/": "/docs", "/docs/start/": "/docs/start"} { // as for every page
+		if w := rm.ask("GET", path, ""); w.Code != 303 || w.Header().Get("Location") != page {
+			t.Errorf("GET %s: %d to %q", path, w.Code, w.Header().Get("Location"))
+		}
 	}
 	wantError(t, rm.ask("POST", "/docs", ""), 405, "method_not_allowed")
 }

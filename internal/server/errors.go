@@ -4,7 +4,6 @@ package server
 // the only code that writes an error.
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -25,17 +24,17 @@ const (
 	codeUnsupportedMedia auth.Code = "unsupported_media_type"
 )
 
-// verdict is what one code means over HTTP.
-type verdict struct {
+// refusal is what one code means over HTTP.
+type refusal struct {
 	code     auth.Code
 	route    string // empty: wherever no other line names the route
 	status   int
 	sentence string // for people: existing clients show it as it is
 }
 
-// verdicts is walked from the top; the first line that fits holds. docs/errors.md and
+// refusals is walked from the top; the first line that fits holds. docs/errors.md and
 // api/openapi.yaml say the same, and tests compare them.
-var verdicts = [...]verdict{
+var refusals = [...]refusal{
 	{auth.CodeInvalidRequest, "", 400, "The request is not well-formed."},
 	{auth.CodeInvalidCredentials, "", 401, "Invalid Credentials"}, // existing clients compare this sentence
 	{auth.CodeEmailNotVerified, "POST /auth/signup", 400, "This address is not verified yet: open the link in the mail sent to it."},
@@ -62,13 +61,13 @@ var verdicts = [...]verdict{
 	{auth.CodeUnavailable, "", 503, "The service is busy: try again in a moment."},
 }
 
-func verdictOf(code auth.Code, route string) verdict {
-	for _, v := range verdicts {
+func refusalOf(code auth.Code, route string) refusal {
+	for _, v := range refusals {
 		if v.code == code && (v.route == "" || v.route == route) {
 			return v
 		}
 	}
-	return verdictOf(auth.CodeServerError, route)
+	return refusalOf(auth.CodeServerError, route)
 }
 
 // refuse is what this package itself says no with.
@@ -79,7 +78,7 @@ func refuse(code auth.Code, fields ...auth.Field) error {
 // fail answers with err. It is called at most once for an exchange that has not been answered.
 func (x *exchange) fail(err error) {
 	e := x.asError(err)
-	v := verdictOf(e.Code, x.route)
+	v := refusalOf(e.Code, x.route)
 	x.code = v.code
 	x.logCause(v, e)
 	if x.status != 0 {
@@ -113,7 +112,7 @@ func (x *exchange) fail(err error) {
 }
 
 // refusalPause is how late a caller who is throttled is answered. One who asks again at once gets ten
-// answers a second on a connection: repeating a "no" must not take the cores from everybody else.
+// answers a second on a connection: repeating a refusal must not take the cores from everybody else.
 const refusalPause = 100 * time.Millisecond
 
 // linger waits for refusalPause, or for the caller to hang up or the server to stop.
@@ -129,17 +128,15 @@ func (x *exchange) linger() {
 
 // asError gives what has no code one: a defect, unless it is only that the client hung up.
 func (x *exchange) asError(err error) *auth.Error {
-	if e, ok := errors.AsType[*auth.Error](err); ok {
-		return e
-	}
-	if x.r.Context().Err() != nil {
+	e := auth.AsError(err)
+	if e.Code == auth.CodeServerError && x.r.Context().Err() != nil {
 		return &auth.Error{Code: auth.CodeUnavailable, Cause: err}
 	}
-	return &auth.Error{Code: auth.CodeServerError, Cause: err}
+	return e
 }
 
 // logCause logs, once, what the answer does not say.
-func (x *exchange) logCause(v verdict, e *auth.Error) {
+func (x *exchange) logCause(v refusal, e *auth.Error) {
 	if v.status < 500 {
 		return
 	}
@@ -170,7 +167,7 @@ func retryAfter(wait time.Duration) string { return strconv.Itoa(wholeSeconds(wa
 func wholeSeconds(wait time.Duration) int { return int(math.Max(1, math.Ceil(wait.Seconds()))) }
 
 // sentence is what people read: what the fields say, where they say something.
-func sentence(v verdict, e *auth.Error) string {
+func sentence(v refusal, e *auth.Error) string {
 	said := make([]string, 0, len(e.Fields))
 	for _, f := range e.Fields {
 		if f.Message != "" {
@@ -194,7 +191,7 @@ func fieldErrors(fields []auth.Field) []api.Field {
 }
 
 // oauthWord is the error of RFC 6749 §5.2 (and §4.1.2.1 for what is not the caller's fault).
-func oauthWord(v verdict) string {
+func oauthWord(v refusal) string {
 	switch {
 	case v.code == auth.CodeInvalidClient:
 		return "invalid_client"

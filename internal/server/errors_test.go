@@ -24,7 +24,7 @@ func allCodes() []auth.Code {
 	return append(auth.Codes[:], codeNotFound, codeMethodNotAllowed, codeBodyTooLarge, codeUnsupportedMedia)
 }
 
-// Every code has a verdict, a place in the OpenAPI document and a line in docs/errors.md; nothing
+// Every code has a refusal, a place in the OpenAPI document and a line in docs/errors.md; nothing
 // there is without a code.
 func TestEveryCodeIsAnswerableAndDocumented(t *testing.T) {
 	docs, err := os.ReadFile("../../docs/errors.md")
@@ -32,12 +32,22 @@ func TestEveryCodeIsAnswerableAndDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	inAPI := codesInDocument(t)
+	constants := map[auth.Code]bool{}
+	for _, code := range api.Codes {
+		constants[auth.Code(code)] = true
+	}
+	if len(constants) != len(allCodes()) {
+		t.Errorf("package api has %d codes, the rules have %d", len(constants), len(allCodes()))
+	}
 	for _, code := range allCodes() {
-		if !slices.ContainsFunc(verdicts[:], func(v verdict) bool { return v.code == code }) {
-			t.Errorf("%s has no verdict", code)
+		if !slices.ContainsFunc(refusals[:], func(v refusal) bool { return v.code == code }) {
+			t.Errorf("%s has no refusal", code)
+		}
+		if !constants[code] {
+			t.Errorf("package api has no constant for %s", code)
 		}
 	}
-	for _, v := range verdicts {
+	for _, v := range refusals {
 		if !slices.Contains(allCodes(), v.code) {
 			t.Errorf("%s is no code", v.code)
 		}
@@ -53,7 +63,7 @@ func TestEveryCodeIsAnswerableAndDocumented(t *testing.T) {
 	}
 	for code, statuses := range inAPI {
 		for _, status := range statuses {
-			if !slices.ContainsFunc(verdicts[:], func(v verdict) bool { return string(v.code) == code && v.status == status }) {
+			if !slices.ContainsFunc(refusals[:], func(v refusal) bool { return string(v.code) == code && v.status == status }) {
 				t.Errorf("openapi.yaml has %s under %d, which nothing answers", code, status)
 			}
 		}

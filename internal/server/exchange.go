@@ -3,6 +3,7 @@ package server
 // One request on its way through: what is known of the caller, and what was answered.
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"net/http"
@@ -14,23 +15,26 @@ import (
 	"latchkey/internal/auth"
 	"latchkey/internal/locale"
 	"latchkey/internal/pages"
+	"latchkey/internal/peer"
 )
 
 // exchange is the http.ResponseWriter of one request and what the log line will say about it.
 type exchange struct {
 	http.ResponseWriter
-	s      *server
-	r      *http.Request
-	began  time.Time
-	peer   auth.Peer
-	caller *auth.Caller // whose Bearer, or page session, was accepted; nil: nobody's
-	own    auth.Account // the caller's, where a page shows something of it
+	s       *server
+	r       *http.Request
+	began   time.Time
+	peer    peer.Peer
+	looks   *looks       // what the clients file said when the request came
+	caller  *auth.Caller // whose Bearer, or page session, was accepted; nil: nobody's
+	account auth.Account // the caller's, where a page shows something of it
 
-	route  string // the pattern that matched
-	speaks dialect
-	probe  bool        // a health check: logged at debug level
-	asked  url.Values  // what a page was asked with: its query or form
-	again  *pages.View // the form a refused page shows once more
+	route     string // the pattern that matched
+	speaks    dialect
+	probe     bool        // a health check: logged at debug level
+	params    url.Values  // what a page was asked with: its query or form
+	retryView *pages.View // the form a refused page shows once more
+	form      *oauthForm  // the body of a request under /oauth, once it is read
 
 	status            int // 0: nothing is written yet
 	code              auth.Code
@@ -38,15 +42,19 @@ type exchange struct {
 }
 
 func (s *server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
-	from, viaProxy := s.proxies.clientAddr(r)
+	from, viaProxy := s.proxies.ClientAddr(r.RemoteAddr, r.Header["X-Forwarded-For"])
+	if !viaProxy && len(r.Header["X-Forwarded-For"]) > 0 {
+		s.noteForwarded(from)
+	}
+	now := s.looksNow()
 	return &exchange{
-		ResponseWriter: w, s: s, r: r, began: s.now(), route: "unmatched",
-		peer: auth.Peer{Addr: from, UserAgent: r.UserAgent(), RequestID: requestID(r, viaProxy), Devices: s.devices(r)},
+		ResponseWriter: w, s: s, r: r, began: s.now(), route: "unmatched", looks: now, speaks: dialectOf(r.URL.Path),
+		peer: peer.Peer{Addr: from, UserAgent: r.UserAgent(), RequestID: requestID(r, viaProxy), Devices: s.devices(r), Clients: now.clients},
 	}
 }
 
-// requestIDForm is what a proxy's own request id may look like; anything else could forge log lines.
-var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
+// requestIDForm is what a proxy's own request id may look like (HAProxy's has colons, a load balancer's an =); anything else could forge log lines.
+var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9_.:=-]{8,64}$`)
 
 // requestID is the trusted proxy's X-Request-Id, so that its log and ours can be read together, else
 // a new one.
@@ -90,12 +98,17 @@ func (x *exchange) identify(c *auth.Caller) {
 }
 
 // authenticate asks for a Bearer token; missing ones are refused like bad ones.
-func (x *exchange) authenticate() error {
+func (x *exchange) authenticate() error { return x.authenticateBy(x.s.auth.Authenticate) }
+
+// authenticateLeaver also takes a token that has run out: its handler looks at caller.RunOut.
+func (x *exchange) authenticateLeaver() error { return x.authenticateBy(x.s.auth.AuthenticateLeaver) }
+
+func (x *exchange) authenticateBy(how func(context.Context, string) (auth.Caller, error)) error {
 	token, err := bearer(x.r)
 	if err != nil {
 		return err
 	}
-	c, err := x.s.auth.Authenticate(x.r.Context(), token)
+	c, err := how(x.r.Context(), token)
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,19 @@
 package server
 
 import (
+	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"latchkey/internal/mail"
+	"latchkey/internal/peer"
 )
+
+const testInboxKey InboxKey = "KEYOFTHEINBOXFORTHESETESTSALONE"
 
 const mailedLink = "http://localhost:8080/reset-password?verificationCode=Q2FuYXJ5&email=a%40example.org"
 
@@ -32,6 +38,7 @@ func TestDevInboxNeedsEveryCondition(t *testing.T) {
 		peer, host string
 		headers    []string
 	}
+	const opened = "Cookie: latchkey-inbox=" + string(testInboxKey)
 	good := request{peer: "127.0.0.1:4711", host: "localhost:8080"}
 	for _, tt := range []struct {
 		name    string
@@ -78,14 +85,14 @@ func TestDevInboxNeedsEveryCondition(t *testing.T) {
 		{name: "X-Forwarded-Host", request: func(r *request) { r.headers = []string{"X-Forwarded-Host: localhost"} }},
 		{name: "X-Forwarded-Proto", request: func(r *request) { r.headers = []string{"x-forwarded-proto: http"} }},
 		{name: "X-Forwarded-anything, empty", request: func(r *request) { r.headers = []string{"X-Forwarded-Anything: "} }},
-		{name: "peer local by a trusted proxy's word", options: func(o *Options) { o.TrustedProxies = testProxies }, request: func(r *request) {
+		{name: "peer local by a trusted proxy's word", options: func(o *Options) { o.TrustedProxies = peer.Proxies{netip.MustParsePrefix("10.0.0.0/8")} }, request: func(r *request) {
 			r.peer, r.headers = "10.0.0.1:1", []string{"X-Forwarded-For: 127.0.0.1"}
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inbox := inboxWithMail(t)
 			rm := newRoom(t, func(o *Options) {
-				o.Inbox = inbox
+				o.Inbox, o.InboxKey = inbox, testInboxKey
 				if tt.options != nil {
 					tt.options(o)
 				}
@@ -96,7 +103,7 @@ func TestDevInboxNeedsEveryCondition(t *testing.T) {
 			}
 			r := httptest.NewRequest("GET", "/dev/inbox", nil)
 			r.RemoteAddr, r.Host = asked.peer, asked.host
-			for _, h := range asked.headers {
+			for _, h := range append(asked.headers, opened) {
 				name, value, _ := strings.Cut(h, ": ")
 				r.Header.Add(name, value)
 			}
@@ -124,9 +131,10 @@ func TestDevInboxNeedsEveryCondition(t *testing.T) {
 }
 
 func TestDevInboxInABrowser(t *testing.T) {
-	rm := newRoom(t, func(o *Options) { o.Inbox = inboxWithMail(t) })
+	rm := newRoom(t, func(o *Options) { o.Inbox, o.InboxKey = inboxWithMail(t), testInboxKey })
 	r := httptest.NewRequest("GET", "/dev/inbox", nil)
 	r.RemoteAddr, r.Host = "127.0.0.1:4711", "localhost:8080"
+	r.Header.Set("Cookie", "latchkey-inbox="+string(testInboxKey))
 	r.Header.Set("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")
 	w := httptest.NewRecorder()
 	rm.ServeHTTP(w, r)
@@ -144,4 +152,90 @@ func TestDevInboxInABrowser(t *testing.T) {
 	if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Content-Security-Policy") != pageCSP("") {
 		t.Errorf("headers %v", w.Header())
 	}
+}
+
+// A proxy with a bare proxy_pass looks like this machine: without the key nothing of a mail is shown.
+func TestDevInboxNeedsItsKey(t *testing.T) {
+	const html = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
+	key := string(testInboxKey)
+	for _, tt := range []struct {
+		name, target, cookie string
+		key                  InboxKey
+	}{
+		{"nothing", "/dev/inbox", "", testInboxKey},
+		{"one mail", "/dev/inbox/1@localhost", "", testInboxKey},
+		{"a mail there is not", "/dev/inbox/2@localhost", "", testInboxKey},
+		{"another key", "/dev/inbox?key=" + key[1:] + "A", "", testInboxKey},
+		{"the key in lower case", "/dev/inbox?key=" + strings.ToLower(key), "", testInboxKey},
+		{"a part of it", "/dev/inbox?key=" + key[:20], "", testInboxKey},
+		{"an empty one", "/dev/inbox?key=", "", testInboxKey},
+		{"another cookie", "/dev/inbox", "latchkey-inbox=" + key + "A", testInboxKey},
+		{"an empty cookie", "/dev/inbox", "latchkey-inbox=", testInboxKey},
+		{"an empty cookie where there is no key", "/dev/inbox", "latchkey-inbox=", ""},
+		{"an empty key where there is none", "/dev/inbox?key=", "", ""},
+		{"the key with a mail's address", "/dev/inbox/1@localhost?key=" + key, "", testInboxKey},
+	} {
+		for _, accept := range []string{html, "*/*"} {
+			t.Run(tt.name+" "+accept, func(t *testing.T) {
+				rm := newRoom(t, func(o *Options) { o.Inbox, o.InboxKey = inboxWithMail(t), tt.key })
+				r := httptest.NewRequest("GET", tt.target, nil)
+				r.RemoteAddr, r.Host = "127.0.0.1:4711", "127.0.0.1:8080"
+				r.Header.Set("Accept", accept)
+				if tt.cookie != "" {
+					r.Header.Set("Cookie", tt.cookie)
+				}
+				w := httptest.NewRecorder()
+				rm.ServeHTTP(w, r)
+				body := w.Body.String()
+				if w.Code != 403 || !strings.Contains(body, "inbox.key") || len(w.Result().Cookies()) != 0 {
+					t.Errorf("%d %v %s", w.Code, w.Header(), body)
+				}
+				for _, word := range []string{"verificationCode", "example.org", "Second", "First", "Open this", key} {
+					if strings.Contains(body, word) {
+						t.Errorf("the page says %q: %s", word, body)
+					}
+				}
+				if strings.Contains(rm.log.String(), key) {
+					t.Errorf("the key is in the log: %s", rm.log)
+				}
+			})
+		}
+	}
+}
+
+func TestDevInboxLinkOpensIt(t *testing.T) {
+	rm := newRoom(t, func(o *Options) { o.Inbox, o.InboxKey = inboxWithMail(t), testInboxKey })
+	get := func(target, cookie string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("GET", target, nil)
+		r.RemoteAddr, r.Host = "127.0.0.1:4711", "localhost:8080"
+		r.Header.Set("Cookie", cookie)
+		w := httptest.NewRecorder()
+		rm.ServeHTTP(w, r)
+		return w
+	}
+	w := get(testInboxKey.Link(""), "")
+	if w.Code != 303 || w.Header().Get("Location") != "/dev/inbox" || w.Header().Get("Referrer-Policy") == "unsafe-url" {
+		t.Fatalf("%d %v", w.Code, w.Header())
+	}
+	set := w.Result().Cookies()
+	if len(set) != 1 || set[0].SameSite != http.SameSiteStrictMode || !set[0].HttpOnly || set[0].MaxAge != 0 {
+		t.Fatalf("cookies %v", set)
+	}
+	if w := get("/dev/inbox", set[0].Name+"="+set[0].Value); w.Code != 200 || !strings.Contains(w.Body.String(), mailedLink) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if strings.Contains(rm.log.String(), string(testInboxKey)) {
+		t.Errorf("the key is in the log: %s", rm.log)
+	}
+	for _, said := range []string{fmt.Sprint(testInboxKey), fmt.Sprintf("%#v", testInboxKey), testInboxKey.LogValue().String()} {
+		if said != "[redacted]" {
+			t.Errorf("a key prints as %q", said)
+		}
+	}
+	// From elsewhere the link is as little as the page itself.
+	r := httptest.NewRequest("GET", testInboxKey.Link(""), nil)
+	r.RemoteAddr, r.Host = "192.168.1.3:4711", "localhost:8080"
+	w = httptest.NewRecorder()
+	rm.ServeHTTP(w, r)
+	wantError(t, w, 404, "not_found")
 }

@@ -5,6 +5,7 @@ package server
 // object, each name once and in its right case, UTF-8, nothing after it.
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ import (
 	"latchkey/internal/auth"
 )
 
-const maxBody = 16 << 10 // bytes, security.md section 2
+const maxBody = 16 << 10 // bytes
 
 // form makes a handler of one that takes a JSON body.
 func form[T any](h func(*exchange, T) (reply, error)) handler {
@@ -41,25 +42,18 @@ func form[T any](h func(*exchange, T) (reply, error)) handler {
 	}
 }
 
-// formOrNothing is form for an endpoint that may be called without a body.
-func formOrNothing[T any](h func(*exchange, T) (reply, error)) handler {
-	return func(x *exchange) (reply, error) {
-		body, err := x.body("application/json")
-		if err != nil {
-			return nil, err
-		}
-		var in T
-		if len(body) > 0 {
-			in, err = decodeJSON[T](body)
-		}
-		if err != nil {
-			return nil, err
-		}
-		return h(x, in)
+// readOrNothing reads the JSON body of an endpoint that may be called without one: null is none, either.
+func readOrNothing[T any](x *exchange) (in T, err error) {
+	body, err := x.body("application/json")
+	if err != nil || len(body) == 0 || string(bytes.Trim(body, jsonSpace)) == "null" {
+		return in, err
 	}
+	return decodeJSON[T](body)
 }
 
-// body reads the whole body, which must be of the given media type.
+const jsonSpace = " \t\r\n" // RFC 8259 §2
+
+// body reads the whole body, which must be of the given media type. Nothing but white space is no body.
 func (x *exchange) body(mediaType string) ([]byte, error) {
 	b, err := io.ReadAll(http.MaxBytesReader(x.ResponseWriter, x.r.Body, maxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
@@ -68,8 +62,15 @@ func (x *exchange) body(mediaType string) ([]byte, error) {
 	if err != nil {
 		return nil, malformed("The request body could not be read to its end.")
 	}
-	if len(b) > 0 && !isMediaType(x.r.Header.Get("Content-Type"), mediaType) {
+	if len(bytes.Trim(b, jsonSpace)) == 0 {
+		return nil, nil
+	}
+	if !isMediaType(x.r.Header.Get("Content-Type"), mediaType) {
 		return nil, refuse(codeUnsupportedMedia)
+	}
+	if coding := strings.Join(x.r.Header["Content-Encoding"], ","); coding != "" && !strings.EqualFold(coding, "identity") {
+		x.Header().Set("Accept-Encoding", "identity") // RFC 9110 §12.5.3
+		return nil, refuse(codeUnsupportedMedia, auth.Field{Code: "content_encoding", Message: "Send the body as it is, without a Content-Encoding."})
 	}
 	return b, nil
 }
@@ -80,7 +81,7 @@ func isMediaType(header, want string) bool {
 		return false
 	}
 	charset, given := params["charset"]
-	return !given || strings.EqualFold(charset, "utf-8")
+	return !given || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
 }
 
 // malformed says what is wrong with a request as a whole, never quoting from it.
@@ -206,8 +207,27 @@ func parseValues(raw string) (url.Values, error) {
 			return nil, malformed("The parameters must be UTF-8.")
 		}
 	}
+	if email := values.Get("email"); email != "" {
+		values.Set("email", pastedEmail(email))
+	}
 	return values, nil
 }
+
+// pastedEmail reads an address that a client took from a link and wrote back as it was, or encoded twice. A
+// space within can only have been a plus, which stands for a space in a query; so can the code of a plus, since
+// no mailbox is known to have those three characters in its name; and an address without an @ that has its code
+// can only be encoded.
+func pastedEmail(s string) string {
+	if !strings.Contains(s, "@") && strings.Contains(s, "%40") {
+		if once, err := url.PathUnescape(s); err == nil && utf8.ValidString(once) {
+			s = once
+		}
+	}
+	inner := strings.TrimSpace(s)
+	return strings.Replace(s, inner, asPlus.Replace(inner), 1)
+}
+
+var asPlus = strings.NewReplacer(" ", "+", "%2B", "+", "%2b", "+")
 
 // sendJSON writes v as the whole answer.
 func (x *exchange) sendJSON(status int, v any) {

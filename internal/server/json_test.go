@@ -136,6 +136,11 @@ func TestMediaTypes(t *testing.T) {
 		"application/json":                    true,
 		"Application/JSON; charset=UTF-8":     true,
 		"application/json; charset=\"utf-8\"": true,
+		"application/json; charset=utf8":      true,
+		"application/json;charset=\"UTF8\"":   true,
+		"application/json; charset=utf-16":    false,
+		"application/json; charset=utf":       false,
+		"application/json; charset=":          false,
 		"application/json;charset=latin1":     false,
 		"application/jsonp":                   false,
 		"text/json":                           false,
@@ -201,5 +206,33 @@ func benchmarkDecode[T any](b *testing.B, body string) {
 		if _, err := decodeJSON[T]([]byte(body)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestCompressedBodiesAreRefused(t *testing.T) {
+	rm := newRoom(t, nil)
+	const packed = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
+	for _, tt := range []struct {
+		target, coding, body string
+		status               int
+	}{
+		{"/auth/signin", "gzip", packed, 415},
+		{"/auth/signin", "GZIP", packed, 415},
+		{"/auth/signin", "br", "{}", 415},
+		{"/auth/signin", "identity, gzip", packed, 415},
+		{"/auth/signin", "", packed, 400},
+		{"/auth/signin", "identity", "[]", 400},
+	} {
+		headers := []string{"Content-Type: application/json"}
+		if tt.coding != "" {
+			headers = append(headers, "Content-Encoding: "+tt.coding)
+		}
+		w := rm.ask("POST", tt.target, tt.body, headers...)
+		if w.Code != tt.status || w.Code == 415 && (w.Header().Get("Accept-Encoding") != "identity" || !strings.Contains(w.Body.String(), "Content-Encoding")) {
+			t.Errorf("%s with %q: %d %v %s, want %d", tt.target, tt.coding, w.Code, w.Header(), w.Body, tt.status)
+		}
+	}
+	if w := rm.ask("POST", "/signin", packed, "Content-Type: application/x-www-form-urlencoded", "Content-Encoding: deflate"); w.Code != 415 {
+		t.Errorf("a page's form: %d", w.Code)
 	}
 }

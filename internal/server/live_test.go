@@ -75,6 +75,64 @@ func TestAdminListener(t *testing.T) {
 	}
 }
 
+// A page elsewhere must not read /metrics or pprof through a browser on the operator's machine.
+func TestAdminListenerAnswersTheOperatorAlone(t *testing.T) {
+	s := newNode(t, authtest.SQLite(t), nil).enter(t)
+	for _, tt := range []struct {
+		bind, host, site string
+		status           int
+	}{
+		{"127.0.0.1:9090", "localhost:9090", "", 200},
+		{"127.0.0.1:9090", "127.0.0.1:9090", "", 200},
+		{"127.0.0.1:9090", "127.0.0.1", "none", 200},
+		{"127.0.0.1:9090", "[::1]:19090", "same-origin", 200},
+		{"localhost:9090", "localhost:1", "", 200},
+		{"[::1]:9090", "[::1]", "", 200},
+		{"127.0.0.1:9090", "rebound.example:9090", "", 403},
+		{"127.0.0.1:9090", "rebound.example:9090", "same-origin", 403},
+		{"127.0.0.1:9090", "localhost.rebound.example", "", 403},
+		{"127.0.0.1:9090", "localhost.:9090", "", 403},
+		{"127.0.0.2:9090", "127.0.0.2:9090", "", 200},
+		{"127.0.0.2:9090", "127.0.0.2", "", 200},
+		{"127.0.0.2:9090", "127.0.0.2:9090", "cross-site", 403},
+		{"127.0.0.1:9090", "127.0.0.2:9090", "", 200},
+		{"127.0.0.2:9090", "10.0.0.5:9090", "", 403},
+		{"127.0.0.2:9090", "127.0.0.2.rebound.example:9090", "", 403},
+		{"127.0.0.1:9090", "", "", 403},
+		{"localhost:9090", "rebound.example", "", 403},
+		{"[::1]:9090", "rebound.example", "", 403},
+		{"127.0.0.1:9090", "localhost:9090", "cross-site", 403},
+		{"127.0.0.1:9090", "localhost:9090", "same-site", 403},
+		{"10.0.0.5:9090", "metrics.internal:9090", "", 200},
+		{"0.0.0.0:9090", "10.0.0.5:9090", "none", 200},
+		{":9090", "metrics.internal:9090", "cross-site", 403},
+		{":9090", "metrics.internal:9090", "same-site", 403},
+	} {
+		o := s.ServerOptions()
+		o.AdminAddr = tt.bind
+		admin := server.NewAdmin(o)
+		for _, path := range []string{"/metrics", "/healthz", "/readyz", "/debug/pprof/cmdline", "/nothing"} {
+			r := httptest.NewRequest("GET", path, nil)
+			r.Host = tt.host
+			if tt.site != "" {
+				r.Header.Set("Sec-Fetch-Site", tt.site)
+			}
+			w := httptest.NewRecorder()
+			admin.ServeHTTP(w, r)
+			want := tt.status
+			if path == "/nothing" && want == 200 {
+				want = 404
+			}
+			if w.Code != want {
+				t.Errorf("%s on %s as %q, Sec-Fetch-Site %q: %d, want %d", path, tt.bind, tt.host, tt.site, w.Code, want)
+			}
+			if want == 403 && strings.Contains(w.Body.String(), "latchkey_") {
+				t.Errorf("%s says %s", path, w.Body)
+			}
+		}
+	}
+}
+
 // The pages do what the mailed link is for, once their button is pressed.
 func TestPagesAct(t *testing.T) {
 	s := newNode(t, authtest.SQLite(t), nil).enter(t)

@@ -15,14 +15,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/outbox"
 )
 
-// Metrics counts what happens. One is shared by both listeners and by auth.Options.OnRefresh.
+// Metrics counts what happens. One is shared by both listeners and by auth.Options.OnRefresh and its like.
 type Metrics struct {
-	registry  *prometheus.Registry
-	requests  *prometheus.CounterVec
-	durations *prometheus.HistogramVec
-	refreshes *prometheus.CounterVec
+	registry    *prometheus.Registry
+	requests    *prometheus.CounterVec
+	durations   *prometheus.HistogramVec
+	refreshes   *prometheus.CounterVec
+	signIns     *prometheus.CounterVec
+	mails       *prometheus.CounterVec
+	certificate *prometheus.GaugeVec // of no labels: there is none where TLS is not ours
 }
 
 // NewMetrics returns metrics that have counted nothing.
@@ -36,17 +40,51 @@ func NewMetrics() *Metrics {
 			Name: "latchkey_http_request_duration_seconds", Help: "Time from a request's header to the end of its answer, by route.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route"}),
-		refreshes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "latchkey_refreshes_total", Help: "Refresh tokens presented, by what became of them.",
-		}, []string{"outcome"}),
+		refreshes: counterOf("latchkey_refreshes_total", "Refresh tokens presented, by what became of them.", auth.RefreshOutcomes()),
+		signIns:   counterOf("latchkey_sign_ins_total", "Tries to sign in, by what became of them.", auth.SignInOutcomes()),
+		mails:     counterOf("latchkey_mails_total", "Tries to deliver a mail, by what became of them.", outbox.Outcomes()),
+		certificate: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "latchkey_tls_certificate_expiry_timestamp_seconds", Help: "When the TLS certificate in use runs out, as Unix time.",
+		}, nil),
 	}
-	m.registry.MustRegister(m.requests, m.durations, m.refreshes,
+	m.registry.MustRegister(m.requests, m.durations, m.refreshes, m.signIns, m.mails, m.certificate,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
 	return m
 }
 
+// counterOf counts by outcome. Every outcome has its series from the start: increase() does not see an event
+// that comes with its series.
+func counterOf(name, help string, outcomes []string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"outcome"})
+	for _, outcome := range outcomes {
+		c.WithLabelValues(outcome)
+	}
+	return c
+}
+
+// watched are the statuses that alerts are made of; a route has their series from the start.
+var watched = [...]int{429, 500, 503}
+
+// expect makes the series of a route.
+func (m *Metrics) expect(route string) {
+	for _, status := range watched {
+		m.requests.WithLabelValues(route, strconv.Itoa(status))
+	}
+}
+
 // OnRefresh counts one refresh; it is what auth.Options.OnRefresh wants.
 func (m *Metrics) OnRefresh(outcome string) { m.refreshes.WithLabelValues(outcome).Inc() }
+
+// OnSignIn counts one sign-in; it is what auth.Options.OnSignIn wants.
+func (m *Metrics) OnSignIn(outcome string) { m.signIns.WithLabelValues(outcome).Inc() }
+
+// OnMail counts one try to deliver; it is what auth.Options.OnMail wants.
+func (m *Metrics) OnMail(outcome string) { m.mails.WithLabelValues(outcome).Inc() }
+
+// OnCertificate notes when the certificate in use runs out; it is what NewCertificate wants.
+func (m *Metrics) OnCertificate(notAfter time.Time) {
+	m.certificate.WithLabelValues().Set(float64(notAfter.Unix()))
+}
 
 func (m *Metrics) observe(route string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
@@ -84,24 +122,31 @@ type gauges struct {
 	service *auth.Service
 
 	up, hashRunning, hashWaiting, hashShed, outboxDepth, outboxAge *prometheus.Desc
+	connections, connectionsMax, keyAge, sessions                  *prometheus.Desc
 }
 
 func newGauges(service *auth.Service) *gauges {
 	describe := func(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
 	return &gauges{
-		service:     service,
-		up:          describe("latchkey_database_up", "1 when the database answered this scrape, else 0."),
-		hashRunning: describe("latchkey_password_hashes_running", "Password hashes being computed now."),
-		hashWaiting: describe("latchkey_password_hashes_waiting", "Requests waiting for a permit to hash."),
-		hashShed:    describe("latchkey_password_hashes_shed_total", "Requests turned away because too many waited for a permit."),
-		outboxDepth: describe("latchkey_outbox_mails", "Mails that wait to be sent."),
-		outboxAge:   describe("latchkey_outbox_oldest_seconds", "Age of the mail that has waited longest; 0 when none waits."),
+		service:        service,
+		up:             describe("latchkey_database_up", "1 when the database answered this scrape and takes writes, else 0."),
+		hashRunning:    describe("latchkey_password_hashes_running", "Password hashes being computed now."),
+		hashWaiting:    describe("latchkey_password_hashes_waiting", "Requests waiting for a permit to hash."),
+		hashShed:       describe("latchkey_password_hashes_shed_total", "Requests turned away because too many waited for a permit."),
+		outboxDepth:    describe("latchkey_outbox_mails", "Mails that wait to be sent."),
+		connections:    describe("latchkey_database_connections_in_use", "Connections to the database in use; of SQLite those that read."),
+		connectionsMax: describe("latchkey_database_connections_max", "How many of them there may be."),
+		keyAge:         describe("latchkey_signing_key_age_seconds", "For how long the active signing key has signed."),
+		sessions:       describe("latchkey_sessions_live", "Live sessions, counted every five minutes."),
+		outboxAge:      describe("latchkey_outbox_oldest_seconds", "Age of the mail that has waited longest; 0 when none waits."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range [...]*prometheus.Desc{g.up, g.hashRunning, g.hashWaiting, g.hashShed, g.outboxDepth, g.outboxAge} {
+	for _, d := range [...]*prometheus.Desc{
+		g.up, g.hashRunning, g.hashWaiting, g.hashShed, g.outboxDepth, g.outboxAge, g.connections, g.connectionsMax, g.keyAge, g.sessions,
+	} {
 		out <- d
 	}
 }
@@ -119,6 +164,13 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	gauge(g.hashWaiting, float64(hashing.Waiting))
 	out <- prometheus.MustNewConstMetric(g.hashShed, prometheus.CounterValue, float64(hashing.Shed))
 
+	inUse, most := g.service.DatabaseLoad()
+	gauge(g.connections, float64(inUse))
+	gauge(g.connectionsMax, float64(most))
+	if age, ok := g.service.Keys().ActiveAge(); ok {
+		gauge(g.keyAge, age.Seconds())
+	}
+
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	stats, err := g.service.Stats(ctx)
@@ -126,7 +178,14 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		gauge(g.up, 0)
 		return
 	}
-	gauge(g.up, 1)
+	up := 1.0
+	if g.service.Node().Writing(ctx) != nil {
+		up = 0
+	}
+	gauge(g.up, up)
 	gauge(g.outboxDepth, float64(stats.OutboxDepth))
 	gauge(g.outboxAge, stats.OutboxOldestAge.Seconds())
+	if stats.LiveSessions >= 0 {
+		gauge(g.sessions, float64(stats.LiveSessions))
+	}
 }

@@ -42,3 +42,28 @@ func TestMetricsCountRoutesAndNeverPaths(t *testing.T) {
 		}
 	}
 }
+
+// increase() sees the first reuse, the first refused mail and the first 500 of a route.
+func TestMetricsExistFromTheStart(t *testing.T) {
+	rm := newRoom(t, nil)
+	w := httptest.NewRecorder()
+	promhttp.HandlerFor(rm.metrics.registry, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	text := w.Body.String()
+	for _, want := range []string{
+		`latchkey_refreshes_total{outcome="reuse"} 0`,
+		`latchkey_refreshes_total{outcome="malformed"} 0`,
+		`latchkey_sign_ins_total{outcome="success"} 0`,
+		`latchkey_sign_ins_total{outcome="too_many_requests"} 0`,
+		`latchkey_mails_total{outcome="refused"} 0`,
+		`latchkey_mails_total{outcome="postponed"} 0`,
+		`latchkey_http_requests_total{route="POST /auth/signin",status="500"} 0`,
+		`latchkey_http_requests_total{route="POST /auth/refresh-token",status="503"} 0`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("no %s", want)
+		}
+	}
+	if strings.Contains(text, "\nlatchkey_tls_certificate") {
+		t.Error("there is a certificate where there is none")
+	}
+}

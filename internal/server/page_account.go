@@ -5,9 +5,9 @@ package server
 import (
 	"net/url"
 	"slices"
-	"strings"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/locale"
 	"latchkey/internal/pages"
 )
 
@@ -22,23 +22,23 @@ func (s *server) accountPage(x *exchange, query url.Values) (reply, error) {
 	if note := query.Get("note"); slices.Contains(notes, note) {
 		v.Note = &pages.Said{Key: "account.note." + note}
 	}
-	v.Data = pages.Account{Sessions: shownSessions(x.own.Sessions), Ended: shownSessions(x.own.Ended)}
+	v.Data = pages.Account{Sessions: shownSessions(x.account.Sessions), Ended: shownSessions(x.account.Ended)}
 	return drawn(v), nil
 }
 
-// ownView begins a page of who is signed in.
+// ownView begins a page for whoever is signed in.
 func (x *exchange) ownView(name string) (v *pages.View, err error) {
-	if x.own, err = x.s.auth.Account(x.r.Context(), *x.caller); err != nil {
+	if x.account, err = x.s.auth.Account(x.r.Context(), *x.caller); err != nil {
 		return nil, err
 	}
-	return x.view(name, url.Values{"email": {x.own.Email}}), nil
+	return x.view(name, url.Values{"email": {x.account.Email}}), nil
 }
 
 func shownSessions(list []auth.Session) []pages.Session {
 	shown := make([]pages.Session, 0, len(list))
 	for _, s := range list {
 		shown = append(shown, pages.Session{
-			ID: s.ID, Browser: strings.TrimSpace(s.Device.Browser + " " + s.Device.BrowserVersion), OS: s.Device.OS,
+			ID: s.ID, Browser: locale.Plain(s.Device.Browser + " " + s.Device.BrowserVersion), OS: locale.Plain(s.Device.OS),
 			Kind: s.Device.DeviceType, Addr: s.Device.Addr, FirstSeen: s.CreatedAt, LastSeen: s.LastUsedAt,
 			EndedAt: s.EndedAt, Reason: s.EndReason, Current: s.Current,
 		})

@@ -21,10 +21,10 @@ const (
 
 // language is the tag of the caller's language.
 func (x *exchange) language() string {
-	return locale.Choose(cmp.Or(x.s.cookies.get(x.r, languageCookie), x.own.Language), x.r.Header.Get("Accept-Language"))
+	return locale.Choose(cmp.Or(x.s.cookies.get(x.r, languageCookie), x.account.Language), x.r.Header.Get("Accept-Language"))
 }
 
-// chooseLanguage keeps a language in a cookie, and with the account of who is signed in.
+// chooseLanguage keeps a language in a cookie, and with the account of whoever is signed in.
 func (s *server) chooseLanguage(x *exchange, values url.Values) (reply, error) {
 	tag := values.Get("language")
 	if !locale.Known(tag) {

@@ -16,7 +16,7 @@ func (s *server) forgotPage(x *exchange, query url.Values) (reply, error) {
 }
 
 func (s *server) forgotPagePost(x *exchange, values url.Values) (reply, error) {
-	x.again = x.view("forgot_password", values)
+	x.retryView = x.view("forgot_password", values)
 	_, err := s.auth.ForgotPassword(x.r.Context(), auth.ForgotPassword{
 		Email: strings.TrimSpace(values.Get("email")), ClientAlias: values.Get("clientAlias"), Hosted: true,
 	}, x.peer)
@@ -36,7 +36,7 @@ func (s *server) resetPage(x *exchange, query url.Values) (reply, error) {
 }
 
 func (s *server) resetPagePost(x *exchange, values url.Values) (reply, error) {
-	x.again = x.view("reset_password", values)
+	x.retryView = x.view("reset_password", values)
 	device, err := s.auth.ResetPassword(x.r.Context(), auth.ResetPassword{
 		Email:    values.Get("email"),
 		Password: typed(values.Get("password")),
@@ -62,9 +62,9 @@ func (s *server) changePagePost(x *exchange, values url.Values) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.again = v
+	x.retryView = v
 	device, err := s.auth.ChangePassword(x.r.Context(), x.caller, auth.ChangePassword{
-		Email:       x.own.Email,
+		Email:       x.account.Email,
 		OldPassword: typed(values.Get("oldPassword")),
 		NewPassword: typed(values.Get("newPassword")),
 	}, x.peer)

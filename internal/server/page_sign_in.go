@@ -5,6 +5,7 @@ package server
 
 import (
 	"cmp"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -53,10 +54,10 @@ func (s *server) signInPage(x *exchange, query url.Values) (reply, error) {
 }
 
 func (s *server) signInPagePost(x *exchange, values url.Values) (reply, error) {
-	x.again = x.view("sign_in", values)
+	x.retryView = x.view("sign_in", values)
 	if !s.cookies.allowed {
-		x.again.Problem = &pages.Said{Key: "problem.no_cookie"}
-		return drawn(x.again), nil
+		x.retryView.Problem = &pages.Said{Key: "problem.no_cookie"}
+		return drawn(x.retryView), nil
 	}
 	session, err := s.auth.SignInPage(x.r.Context(), auth.SignIn{
 		Email:       strings.TrimSpace(values.Get("email")),
@@ -70,11 +71,11 @@ func (s *server) signInPagePost(x *exchange, values url.Values) (reply, error) {
 	x.identify(&session.Caller)
 	x.rememberDevice(session.Device)
 	s.cookies.set(x, sessionCookie, session.Token, session.MaxAge, http.SameSiteLaxMode)
-	return seeOther(cmp.Or(s.returnTo(values), "/account")), nil
+	return seeOther(cmp.Or(x.returnTo(values), "/account")), nil
 }
 
 // signOutPagePost ends the session, if it has not ended, and takes the cookie back.
-func (s *server) signOutPagePost(x *exchange, _ url.Values) (reply, error) {
+func (s *server) signOutPagePost(x *exchange, values url.Values) (reply, error) {
 	err := x.recognise()
 	if err == nil {
 		err = s.auth.SignOut(x.r.Context(), *x.caller, auth.SignOut{}, x.peer)
@@ -83,8 +84,11 @@ func (s *server) signOutPagePost(x *exchange, _ url.Values) (reply, error) {
 		return nil, err
 	}
 	s.cookies.set(x, sessionCookie, "", 0, http.SameSiteLaxMode)
-	// Without script nothing makes a browser ask again for the pages that it keeps to go back to.
-	x.Header().Set("Clear-Site-Data", `"cache"`)
+	// Where no script runs, nothing makes a browser ask again for the pages that it keeps to go back to. Elsewhere
+	// page.js does, and has said so: a browser takes seconds to clear a full cache.
+	if values.Get("script") == "" {
+		x.Header().Set("Clear-Site-Data", `"cache"`)
+	}
 	return seeOther("/signed-out"), nil
 }
 
@@ -95,20 +99,20 @@ func (s *server) signedOutPage(x *exchange, query url.Values) (reply, error) {
 // done is the page that tells of a success, with the way back to the application or to sign-in.
 func (x *exchange) done(what string, values url.Values) *pages.View {
 	v := x.view("done", values)
-	data := pages.Done{What: what, Next: v.Link("/signin"), Say: "done.next.sign_in"}
-	if back := x.s.returnTo(values); back != "" && what != "reset" && what != "signed_up" && what != "verified" {
-		data.Next, data.Say = back, "done.next.go_on"
+	data := pages.Done{What: what, Next: template.URL(v.Link("/signin")), Say: "done.next.sign_in"}
+	if back := x.returnTo(values); back != "" && what != "reset" && what != "signed_up" && what != "verified" {
+		data.Next, data.Say = template.URL(back), "done.next.go_on"
 	}
 	v.Data = data
 	return v
 }
 
 // returnTo is the application's page to go back to; empty unless its origin is registered.
-func (s *server) returnTo(values url.Values) string {
+func (x *exchange) returnTo(values url.Values) string {
 	if values.Get("return_to") == "" {
 		return ""
 	}
-	back, ok := s.auth.ReturnTo(values.Get("clientAlias"), values.Get("return_to"))
+	back, ok := x.looks.clients.ReturnTo(values.Get("clientAlias"), values.Get("return_to"))
 	if !ok {
 		return ""
 	}

@@ -17,7 +17,7 @@ func (s *server) signUpPage(x *exchange, query url.Values) (reply, error) {
 }
 
 func (s *server) signUpPagePost(x *exchange, values url.Values) (reply, error) {
-	x.again = x.view("sign_up", values)
+	x.retryView = x.view("sign_up", values)
 	err := s.auth.RequestVerification(x.r.Context(), auth.VerificationMail{
 		Email: strings.TrimSpace(values.Get("email")), ClientAlias: values.Get("clientAlias"), Hosted: true,
 	}, x.peer)
@@ -58,8 +58,8 @@ func (s *server) verifyPagePost(x *exchange, values url.Values) (reply, error) {
 }
 
 func (s *server) completeSignUpPost(x *exchange, values url.Values) (reply, error) {
-	x.again = x.view("complete_sign_up", values)
-	userID, err := s.auth.SignUp(x.r.Context(), auth.SignUp{
+	x.retryView = x.view("complete_sign_up", values)
+	made, err := s.auth.SignUp(x.r.Context(), auth.SignUp{
 		Email:            values.Get("email"),
 		Password:         typed(values.Get("password")),
 		FirstName:        strings.TrimSpace(values.Get("firstName")),
@@ -73,7 +73,8 @@ func (s *server) completeSignUpPost(x *exchange, values url.Values) (reply, erro
 	if err != nil {
 		return nil, err
 	}
-	x.userID = userID
+	x.userID = made.UserID
+	x.rememberDevice(made.Device)
 	return x.goOn("/done?what=signed_up"), nil
 }
 

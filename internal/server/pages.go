@@ -6,6 +6,7 @@ package server
 
 import (
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 
@@ -40,7 +41,7 @@ func keep(values url.Values, names ...string) url.Values {
 
 // view begins a page: values are the request's query or form.
 func (x *exchange) view(name string, values url.Values) *pages.View {
-	look := x.s.brands.of(values.Get("clientAlias"))
+	look := x.looks.brands.of(values.Get("clientAlias"))
 	v := &pages.View{
 		Name:        name,
 		Printer:     look.Printer(x.language()),
@@ -56,7 +57,7 @@ func (x *exchange) view(name string, values url.Values) *pages.View {
 	}
 	v.Here = here(x.r.URL.Path, values)
 	if x.caller != nil {
-		v.SignedIn = x.own.Email
+		v.SignedIn = x.account.Email
 	}
 	return v
 }
@@ -84,7 +85,7 @@ func page(h func(x *exchange, query url.Values) (reply, error)) handler {
 		if err != nil {
 			return nil, err
 		}
-		x.asked = query
+		x.params = query
 		return h(x, query)
 	}
 }
@@ -96,7 +97,7 @@ func pageForm(h func(x *exchange, values url.Values) (reply, error)) handler {
 		if err != nil {
 			return nil, err
 		}
-		x.asked, x.peer.Language = values, x.language()
+		x.params, x.peer.Language = values, x.language()
 		return h(x, values)
 	}
 }
@@ -111,15 +112,15 @@ func newCrossOrigin(publicURL string) *http.CrossOriginProtection {
 	return c
 }
 
-// failPage tells a person what went wrong: on the form, where they can mend it, else on a page of its own.
-func (x *exchange) failPage(v verdict, e *auth.Error) {
+// failPage tells a person what went wrong: on the form, where they can fix it, else on a page of its own.
+func (x *exchange) failPage(v refusal, e *auth.Error) {
 	if e.Code == auth.CodeInvalidToken {
 		x.signInAgain()
 		return
 	}
-	view := x.again
+	view := x.retryView
 	if view == nil || isDeadLink(e.Code) {
-		view = x.view("problem", x.asked)
+		view = x.view("problem", x.params)
 		view.Here = view.Link("/signin")
 		view.Data = wayOn(view, e.Code)
 	}
@@ -129,12 +130,12 @@ func (x *exchange) failPage(v verdict, e *auth.Error) {
 	}
 	view.Faults = map[string]pages.Said{}
 	for _, f := range e.Fields {
-		view.Faults[f.Name] = fault(view, f)
+		view.Faults[f.Name] = fieldProblem(view, f)
 	}
 	x.draw(v.status, view)
 }
 
-// isDeadLink: no form mends a link that is used up.
+// isDeadLink says whether the link is used up or expired, which no form can fix.
 func isDeadLink(code auth.Code) bool {
 	return code == auth.CodeInvalidResetToken || code == auth.CodeInvalidVerificationCode
 }
@@ -143,15 +144,16 @@ func isDeadLink(code auth.Code) bool {
 func wayOn(v *pages.View, code auth.Code) any {
 	switch code {
 	case auth.CodeInvalidResetToken:
-		return pages.Done{Next: v.Link("/forgot-password"), Say: "problem.ask_again"}
+		return pages.Done{Next: template.URL(v.Link("/forgot-password")), Say: "problem.ask_again"}
 	case auth.CodeInvalidVerificationCode:
-		return pages.Done{Next: v.Link("/signup"), Say: "problem.ask_again"}
+		return pages.Done{Next: template.URL(v.Link("/signup")), Say: "problem.ask_again"}
+	default:
+		return nil
 	}
-	return nil
 }
 
-// fault is what is wrong with a field, in words that depend on its code alone.
-func fault(v *pages.View, f auth.Field) pages.Said {
+// fieldProblem is what is wrong with a field, in words that depend on its code alone.
+func fieldProblem(v *pages.View, f auth.Field) pages.Said {
 	said := pages.Said{Key: "fault." + f.Code}
 	if f.Code == "too_short" {
 		said.Args = []any{v.PasswordMin}
@@ -167,12 +169,26 @@ func drawn(v *pages.View) reply {
 	return func(x *exchange) { x.draw(http.StatusOK, v) }
 }
 
+// referrerPolicy is a page's. Browsers that send no Sec-Fetch-Site say by Origin whose form they post, and under
+// no-referrer they say null; so pages let their own origin be told where they are, and no other. A page whose
+// address carries a token tells nobody more than its origin.
+func referrerPolicy(page *url.URL) string {
+	query := page.Query()
+	for _, secret := range [...]string{"token", "verificationCode", "key"} {
+		if query.Has(secret) {
+			return "strict-origin"
+		}
+	}
+	return "same-origin"
+}
+
 func (x *exchange) draw(status int, v *pages.View) {
 	body, err := x.s.drawing.Draw(v)
 	if err != nil {
 		panic(fmt.Errorf("draw page: %w", err)) // the tests have drawn ours, and the start an operator's own
 	}
-	x.Header().Set("Content-Security-Policy", pageCSP(x.s.returnTo(v.Carried)))
+	x.Header().Set("Referrer-Policy", referrerPolicy(x.r.URL))
+	x.Header().Set("Content-Security-Policy", pageCSP(x.returnTo(v.Carried)))
 	x.Header().Add("Vary", "Accept-Language, Cookie")
 	x.send(status, "text/html; charset=utf-8", body)
 }
@@ -187,5 +203,5 @@ func seeOther(target string) reply {
 
 // goOn sends a browser on to a page of ours, with what goes along.
 func (x *exchange) goOn(path string) reply {
-	return seeOther((&pages.View{Carried: carried(x.asked)}).Link(path))
+	return seeOther((&pages.View{Carried: carried(x.params)}).Link(path))
 }

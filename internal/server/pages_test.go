@@ -33,7 +33,7 @@ func TestPagesShowAFormAndDoNothing(t *testing.T) {
 		}
 		for name, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-			"Referrer-Policy":         "no-referrer",
+			"Referrer-Policy":         "strict-origin",
 			"Cache-Control":           "no-store",
 			"Vary":                    "Accept-Language, Cookie",
 		} {
@@ -97,6 +97,93 @@ func TestPagesRefuseOtherSites(t *testing.T) {
 	}
 }
 
+func TestReferrerPolicyOfPages(t *testing.T) {
+	rm := newRoom(t, func(o *Options) { o.Inbox, o.InboxKey = inboxWithMail(t), testInboxKey })
+	for target, want := range map[string]string{
+		"/signin": "same-origin", "/signup": "same-origin",
+		"/forgot-password": "same-origin", "/check-mail?for=sign_up": "same-origin", "/done?what=reset": "same-origin",
+		"/nothing": "same-origin", "/docs": "same-origin", "/change-password": "no-referrer", // a redirect
+		"/end-session": "same-origin", "/end-session?token=Q2FuYXJ5": "strict-origin",
+		"/end-session?%74oken=Q2FuYXJ5":                           "strict-origin",
+		"/reset-password?email=a%40example.org&verificationCode=": "strict-origin", "/signin?token=Q2FuYXJ5": "strict-origin",
+		"/healthz": "no-referrer", "/auth/userinfo": "no-referrer", "/auth/nothing": "no-referrer",
+		"/oauth/nothing": "no-referrer", "/auth/verify?verificationCode=x": "no-referrer", "/.well-known/jwks.json": "no-referrer",
+	} {
+		w := rm.ask("GET", target, "", "Accept: text/html")
+		if got := w.Header().Get("Referrer-Policy"); got != want {
+			t.Errorf("%s: %d, Referrer-Policy %q, want %q", target, w.Code, got, want)
+		}
+	}
+}
+
+// oldBrowser says what a browser without Fetch Metadata sends when a form on page is posted to the page's own
+// origin: Fetch §"append a request Origin header" and Referrer Policy §8.3 as Firefox 89 and Safari 16.3 have them.
+func oldBrowser(policy, page string) []string {
+	origin := publicURL
+	headers := []string{"User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 15_8 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/15.6 Mobile/15E148 Safari/604.1"}
+	switch policy {
+	case "no-referrer":
+		return append(headers, "Origin: null")
+	case "same-origin":
+		return append(headers, "Origin: "+origin, "Referer: "+origin+page)
+	case "strict-origin":
+		return append(headers, "Origin: "+origin, "Referer: "+origin+"/")
+	}
+	return headers
+}
+
+func TestOldBrowsersPostOurForms(t *testing.T) {
+	rm := newRoom(t, nil)
+	for _, page := range []string{"/signin", "/signup", "/forgot-password", "/end-session", "/end-session?token=Q2FuYXJ5"} {
+		shown := rm.ask("GET", page, "")
+		headers := oldBrowser(shown.Header().Get("Referrer-Policy"), page)
+		for _, header := range headers {
+			if strings.Contains(header, "Q2FuYXJ5") {
+				t.Errorf("%s: the browser tells %s", page, header)
+			}
+		}
+		path, _, _ := strings.Cut(page, "?")
+		w := rm.ask("POST", path, "email=not+an+address", append(headers, "Content-Type: application/x-www-form-urlencoded", "Host: elsewhere.internal")...)
+		if w.Code == 403 || strings.Contains(w.Body.String(), "This came from somewhere else") {
+			t.Errorf("%s: our own form is refused: %d", page, w.Code)
+		}
+	}
+}
+
+// Where script runs, page.js asks again for what the browser kept; see TestBackAfterSigningOut.
+func TestSignOutClearsTheCacheWithoutScript(t *testing.T) {
+	rm := newRoom(t, nil)
+	for form, want := range map[string]string{"": `"cache"`, "script=": `"cache"`, "script=runs": ""} {
+		w := rm.ask("POST", "/signout", form, "Content-Type: application/x-www-form-urlencoded")
+		if got := w.Header().Get("Clear-Site-Data"); got != want || w.Code != 303 {
+			t.Errorf("%q: %d, Clear-Site-Data %s, want %s", form, w.Code, got, want)
+		}
+	}
+}
+
+func TestPagesTakeASlash(t *testing.T) {
+	rm := newRoom(t, nil)
+	for target, want := range map[string]string{
+		"/signin/": "/signin", "/signup/?clientAlias=web": "/signup?clientAlias=web", "/account/": "/account", "/docs/": "/docs",
+		"/reset-password/?verificationCode=Q2Fu&email=a%40example.org": "/reset-password?verificationCode=Q2Fu&email=a%40example.org",
+		"/.well-known/change-password/":                                "/.well-known/change-password",
+		"/signin/?x=//elsewhere.example":                               "/signin?x=//elsewhere.example",
+	} {
+		w := rm.ask("GET", target, "", "Origin: https://app.example.org")
+		if w.Code != 303 || w.Header().Get("Location") != want || w.Header().Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s: %d %v, want %s", target, w.Code, w.Header(), want)
+		}
+	}
+	for _, target := range []string{"//signin/", "/signin//", "/signin/%2e/", "/elsewhere.example/", "/signin/x", "/auth/userinfo/", "/page.css/", "/dev/inbox/", "/%2Felsewhere.example/"} {
+		if w := rm.ask("GET", target, ""); w.Code != 404 || w.Header().Get("Location") != "" {
+			t.Errorf("%s: %d %v", target, w.Code, w.Header())
+		}
+	}
+	if w := rm.ask("POST", "/signin/", "email=x", "Content-Type: application/x-www-form-urlencoded"); w.Code != 405 {
+		t.Errorf("a form: %d", w.Code)
+	}
+}
+
 // On plain http off loopback browsers say neither whose form it is nor, for the Referrer-Policy, from where;
 // but nobody is signed in there whose name could be used, and the forms of our own pages work.
 func TestPagesOnPlainHTTP(t *testing.T) {
@@ -145,7 +232,7 @@ func TestRefusedPageShowsTheFormAgain(t *testing.T) {
 		w := httptest.NewRecorder()
 		x := rm.Handler.(*server).newExchange(w, httptest.NewRequest("POST", "/reset-password", nil))
 		x.speaks = inHTML
-		x.again = x.view("reset_password", url.Values{"verificationCode": {"Q2FuYXJ5"}})
+		x.retryView = x.view("reset_password", url.Values{"verificationCode": {"Q2FuYXJ5"}})
 		x.fail(refuse(code))
 		if got := strings.Contains(w.Body.String(), "Q2FuYXJ5"); got != again || w.Code != 400 {
 			t.Errorf("%s: %d, form again: %v", code, w.Code, got)
@@ -159,14 +246,14 @@ func TestRefusedPageShowsTheFormAgain(t *testing.T) {
 
 // Whatever is refused can be said on a page, in every language.
 func TestEveryVerdictHasWords(t *testing.T) {
-	for _, v := range verdicts {
+	for _, v := range refusals {
 		if key := "problem." + string(v.code); !locale.For("en").Has(key) {
 			t.Errorf("no message %s", key)
 		}
 	}
 }
 
-// Cookies: security.md section 2.
+// On https cookies are Secure and bound to this host; on plain http they are set on loopback alone.
 func TestCookiesByPublicURL(t *testing.T) {
 	for publicURL, want := range map[string]string{
 		"https://id.example.com":      "__Host-latchkey-language=de; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax",

@@ -14,6 +14,8 @@ import (
 
 	"latchkey/internal/auth"
 	"latchkey/internal/brand"
+	"latchkey/internal/burst"
+	"latchkey/internal/clients"
 	"latchkey/internal/locale"
 	"latchkey/internal/mail"
 	"latchkey/internal/pages"
@@ -21,13 +23,18 @@ import (
 
 // NewPreview returns a handler whose first page lists every page and mail of every client in every language.
 // They are drawn with set and letters, and looks are those of the clients.
-func NewPreview(set *pages.Set, letters *mail.Templates, clients []auth.Client) http.Handler {
+func NewPreview(set *pages.Set, letters *mail.Templates, clients *clients.Set) http.Handler {
+	rules := &auth.Service{}
+	if err := rules.SetClients(clients); err != nil {
+		panic(err) // cannot be: there is no address of ours that they could share
+	}
 	s := &server{
-		drawing: set, brands: newBrands(clients), auth: &auth.Service{}, now: time.Now,
+		drawing: set, auth: rules, now: time.Now,
 		log: slog.New(slog.DiscardHandler), metrics: NewMetrics(), standing: standingHeaders(false), cross: http.NewCrossOriginProtection(),
 	}
+	s.notes = burst.New(s.log, s.now)
 	p := preview{s, letters, []brand.Brand{brand.Plain}}
-	for _, c := range clients {
+	for _, c := range clients.List() {
 		p.looks = append(p.looks, c.Brand)
 	}
 	s.mux, s.pages = s.routeTable(append(s.assets(), p.routes()...))

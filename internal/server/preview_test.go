@@ -8,21 +8,21 @@ import (
 	"strings"
 	"testing"
 
-	"latchkey/internal/auth"
+	"latchkey/internal/clients"
 	"latchkey/internal/mail"
 	"latchkey/internal/pages"
 )
 
 // Every page of every client in every language can be looked at, without anything behind it.
 func TestPreview(t *testing.T) {
-	clients, err := auth.NewClients([]auth.Client{{
+	clients, err := clients.New([]clients.Client{{
 		Alias: "web", Name: "Acme", URL: "https://app.example.com", Colour: "#0b6e4f", Support: "help@example.com",
 		Texts: map[string]map[string]string{"de": {"sign_in.title": "Willkommen bei Acme"}},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	preview := NewPreview(pages.Must(pages.New(nil)), mail.Must(mail.NewTemplates(nil)), clients.List())
+	preview := NewPreview(pages.Must(pages.New(nil)), mail.Must(mail.NewTemplates(nil)), clients)
 	ask := func(method, target, body string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(method, target, strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

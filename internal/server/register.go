@@ -42,7 +42,7 @@ func (s *server) verify(x *exchange) (reply, error) {
 
 func (s *server) signUp(x *exchange, in api.SignUpRequest) (reply, error) {
 	x.listen()
-	userID, err := s.auth.SignUp(x.r.Context(), auth.SignUp{
+	made, err := s.auth.SignUp(x.r.Context(), auth.SignUp{
 		Email:            in.Email,
 		Password:         password(in.Password, in.IsPasswordEncrypted),
 		FirstName:        strings.TrimSpace(in.FirstName),
@@ -53,12 +53,13 @@ func (s *server) signUp(x *exchange, in api.SignUpRequest) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.userID = userID
-	return created("Your account is ready. Please sign in.", api.SignedUp{UserID: userID}), nil
+	x.userID = made.UserID
+	x.rememberDevice(made.Device)
+	return created("Your account is ready. Please sign in.", api.SignedUp{UserID: made.UserID}), nil
 }
 
-func (s *server) clientAliases(*exchange) (reply, error) {
-	clients := s.auth.Clients()
+func (s *server) clientAliases(x *exchange) (reply, error) {
+	clients := x.looks.clients.List()
 	out := make([]api.ClientAlias, 0, len(clients))
 	for _, c := range clients {
 		out = append(out, api.ClientAlias{ClientAlias: c.Alias, ClientURL: c.URL})

@@ -17,7 +17,7 @@ func (s *server) routes() []route {
 	return append(s.docsRoutes(), []route{
 		{"POST", "/auth/signin", anyone, inJSON, form(s.signIn)},
 		{"POST", "/auth/refresh-token", anyone, inJSON, form(s.refresh)},
-		{"POST", "/auth/signout", user, inJSON, formOrNothing(s.signOut)},
+		{"POST", "/auth/signout", leaver, inJSON, s.signOut},
 		{"GET", "/auth/{id}/sessions", user, inJSON, s.sessions},      // {id} is the user's
 		{"DELETE", "/auth/{id}/sessions", user, inJSON, s.endSession}, // {id} is the session's
 		{"POST", "/auth/forgot-password", anyone, inJSON, form(s.forgotPassword)},
@@ -25,14 +25,16 @@ func (s *server) routes() []route {
 		{"POST", "/auth/reset-password", userOrAnyone, inJSON, form(s.changePassword)},
 		{"POST", "/auth/password-check", anyone, inJSON, form(s.checkPassword)},
 		{"POST", "/auth/verification-mail", anyone, inJSON, form(s.verificationMail)},
-		{"GET", "/auth/verify", opener, inJSON, s.verify},
+		{"GET", "/auth/verify", notEmbedded, inJSON, s.verify},
 		{"POST", "/auth/signup", anyone, inJSON, form(s.signUp)},
 		{"GET", "/auth/clientAliases", anyone, inJSON, s.clientAliases},
 		{"GET", "/auth/userinfo", user, inJSON, s.userInfo},
+		{"POST", "/auth/userinfo", user, inJSON, s.userInfo}, // OpenID Connect Core §5.3.1; the body says nothing
 		{"POST", "/oauth/introspect", client, inOAuth, s.introspect},
 		{"POST", "/oauth/revoke", clientOrAnyone, inOAuth, s.revoke},
 		{"GET", "/.well-known/jwks.json", anyone, inJSON, s.jwks},
 		{"GET", "/.well-known/openid-configuration", anyone, inJSON, s.discovery},
+		{"GET", "/.well-known/oauth-authorization-server", anyone, inJSON, s.authorizationServer},
 		{"GET", "/healthz", anyone, inJSON, s.healthz},
 		{"GET", "/readyz", anyone, inJSON, s.readyz},
 
@@ -44,25 +46,25 @@ func (s *server) routes() []route {
 		{"GET", "/signup", anyone, inHTML, page(s.signUpPage)},
 		{"POST", "/signup", anyone, inHTML, pageForm(s.signUpPagePost)},
 		{"GET", "/check-mail", anyone, inHTML, page(s.checkMailPage)},
-		{"GET", "/verify-email-success", opener, inHTML, page(s.verifyPage)},
+		{"GET", "/verify-email-success", notEmbedded, inHTML, page(s.verifyPage)},
 		{"POST", "/verify-email-success", anyone, inHTML, pageForm(s.verifyPagePost)},
 		{"POST", "/complete-signup", anyone, inHTML, pageForm(s.completeSignUpPost)},
 		{"GET", "/done", anyone, inHTML, page(s.donePage)},
 		{"GET", "/forgot-password", anyone, inHTML, page(s.forgotPage)},
 		{"POST", "/forgot-password", anyone, inHTML, pageForm(s.forgotPagePost)},
-		{"GET", "/reset-password", opener, inHTML, page(s.resetPage)},
+		{"GET", "/reset-password", notEmbedded, inHTML, page(s.resetPage)},
 		{"POST", "/reset-password", anyone, inHTML, pageForm(s.resetPagePost)},
 		{"GET", "/.well-known/change-password", anyone, inHTML, s.changePasswordURL},
-		{"GET", "/change-password", visitor, inHTML, page(s.changePage)},
-		{"POST", "/change-password", visitor, inHTML, pageForm(s.changePagePost)},
-		{"GET", "/account", visitor, inHTML, page(s.accountPage)},
-		{"POST", "/account/end-session", visitor, inHTML, pageForm(s.accountEndSession)},
-		{"POST", "/account/end-others", visitor, inHTML, pageForm(s.accountEndOthers)},
+		{"GET", "/change-password", pageUser, inHTML, page(s.changePage)},
+		{"POST", "/change-password", pageUser, inHTML, pageForm(s.changePagePost)},
+		{"GET", "/account", pageUser, inHTML, page(s.accountPage)},
+		{"POST", "/account/end-session", pageUser, inHTML, pageForm(s.accountEndSession)},
+		{"POST", "/account/end-others", pageUser, inHTML, pageForm(s.accountEndOthers)},
 		{"GET", "/end-session", anyone, inHTML, page(s.endSessionPage)},
 		{"POST", "/end-session", anyone, inHTML, pageForm(s.endSessionPagePost)},
 		{"POST", "/language", anyone, inHTML, pageForm(s.chooseLanguage)},
-		{"GET", "/dev/inbox", anyone, inHTML, s.devInbox},
-		{"GET", "/dev/inbox/{id}", anyone, inHTML, s.devMail},
+		{"GET", "/dev/inbox", anyone, inHTML, s.openInbox},
+		{"GET", "/dev/inbox/{id}", anyone, inHTML, s.inboxPage(s.devMail)},
 	}...)
 }
 
@@ -92,28 +94,31 @@ type access func(x *exchange) error
 
 func anyone(*exchange) error         { return nil }
 func user(x *exchange) error         { return x.authenticate() }
+func leaver(x *exchange) error       { return x.authenticateLeaver() } // whose token may have run out
 func userOrAnyone(x *exchange) error { return x.authenticateIfAsked() }
-func visitor(x *exchange) error      { return x.recognise() } // who signed in to the pages
-func client(x *exchange) error       { return x.authenticateClient() }
+func pageUser(x *exchange) error     { return x.recognise() } // who signed in to the pages
 
-// opener is who opened a mailed link, and not a page elsewhere that makes its visitors' browsers load dead
+// notEmbedded is who opened a mailed link, and not a page elsewhere that makes its visitors' browsers load dead
 // ones: those would count against the visitors' own address.
-func opener(x *exchange) error {
-	if x.s.cors.embeds(x.r) {
+//
+// A browser that only prefetches is asked to come back, and nothing is read or counted: a page elsewhere can make it do
+// that with dead links in its visitor's name, and the click that follows asks again.
+func notEmbedded(x *exchange) error {
+	if prefetches(x.r) {
+		return refuse(auth.CodeUnavailable)
+	}
+	if x.looks.cors.embeds(x.r) {
 		return refuse(auth.CodeForbidden)
 	}
 	return nil
 }
-
-// clientOrAnyone: RFC 7009 §2.1, public clients need no secret.
-func clientOrAnyone(x *exchange) error { return x.authenticateClientIfAsked() }
 
 // dialect is the form that errors take on a route.
 type dialect int
 
 const (
 	inJSON  dialect = iota // api.Error
-	inOAuth                // RFC 6749 §5.2
+	inOAuth                // RFC 6749 §5.2: whatever is asked for under /oauth, routes or not
 	inHTML                 // a page for people; no CORS, no /v1, not in the OpenAPI document
 )
 
@@ -136,6 +141,7 @@ func (t route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // no cookie is kept visitors have none; there browsers hide the origin even of our own forms.
 func (t route) admit(x *exchange) error {
 	if t.speaks == inHTML && x.s.cookies.allowed && x.s.cross.Check(x.r) != nil {
+		x.s.warnOfForm(x.r)
 		return refuse(auth.CodeForbidden)
 	}
 	return t.who(x)
@@ -161,6 +167,7 @@ func (s *server) routeTable(routes []route) (mux *http.ServeMux, pages pagePaths
 				mux.Handle(t.method+" "+path+"/{rest...}", t)
 			}
 		}
+		s.metrics.expect(t.method + " " + t.path)
 		add(t.path)
 		if t.speaks != inHTML {
 			add("/v1" + t.path)
@@ -170,16 +177,36 @@ func (s *server) routeTable(routes []route) (mux *http.ServeMux, pages pagePaths
 			pages.below = append(pages.below, fixed)
 		} else {
 			pages.exact[fixed] = true
+			if t.method == "GET" && fixed != "/" && fixed != "/dev/inbox" && path.Ext(fixed) == "" { // which often must look like no path
+				pages.exact[fixed+"/"] = true
+				mux.Handle("GET "+fixed+"/{$}", route{t.method, fixed + "/", anyone, inHTML, withoutSlash(fixed)})
+			}
 		}
 	}
 	mux.HandleFunc("/", s.noRoute)
 	return mux, pages
 }
 
+// withoutSlash sends who wrote a page's address with a slash at its end on to the page: to the path that is
+// registered, never to one made of the caller's.
+func withoutSlash(page string) handler {
+	return func(x *exchange) (reply, error) {
+		return seeOther((&url.URL{Path: page, RawQuery: x.r.URL.RawQuery}).String()), nil
+	}
+}
+
+// dialectOf is how errors look where no route has been met yet.
+func dialectOf(path string) dialect {
+	if path = strings.TrimPrefix(path, "/v1"); path == "/oauth" || strings.HasPrefix(path, "/oauth/") {
+		return inOAuth
+	}
+	return inJSON
+}
+
 // noRoute answers what no route matched: 404, or 405 with the methods that would.
 func (s *server) noRoute(w http.ResponseWriter, r *http.Request) {
 	x := w.(*exchange)
-	if looksForAPage(r) {
+	if x.speaks != inOAuth && looksForAPage(r) {
 		x.speaks = inHTML
 	}
 	var allowed []string
@@ -190,7 +217,7 @@ func (s *server) noRoute(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	switch {
-	case allowed == nil:
+	case allowed == nil, isDetails(r.URL.Path) && !x.looks.clients.TakeCookies():
 		x.fail(refuse(codeNotFound))
 	case r.Method == http.MethodOptions:
 		w.Header().Set("Allow", strings.Join(append(allowed, "OPTIONS"), ", "))
@@ -203,9 +230,11 @@ func (s *server) noRoute(w http.ResponseWriter, r *http.Request) {
 
 // looksForAPage: a person who has mistyped an address reads a page rather than JSON.
 func looksForAPage(r *http.Request) bool {
-	api := strings.HasPrefix(r.URL.Path, "/auth/") || strings.HasPrefix(r.URL.Path, "/oauth/") || strings.HasPrefix(r.URL.Path, "/v1/")
-	return !api && strings.Contains(r.Header.Get("Accept"), "text/html")
+	api := strings.HasPrefix(r.URL.Path, "/auth/") || strings.HasPrefix(r.URL.Path, "/v1/")
+	return !api && asksForHTML(r)
 }
+
+func asksForHTML(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
 
 // cleanPath says whether u's path is already in the form that ServeMux would otherwise redirect to.
 // A redirect made of the caller's own path is an open door (`//elsewhere.example`), and on a POST a

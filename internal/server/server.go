@@ -14,27 +14,31 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/burst"
 	"latchkey/internal/mail"
 	"latchkey/internal/pages"
+	"latchkey/internal/peer"
 )
 
 // Options are what both listeners need to know. Service, PublicURL, ListenAddr, Log and Metrics
 // must be set.
 type Options struct {
 	Service        *auth.Service
-	PublicURL      string         // the issuer, without a trailing slash; never taken from a request
-	TrustedProxies []netip.Prefix // peers whose X-Forwarded-For is believed
-	CORSOrigins    []string       // exact origins
-	Pages          *pages.Set     // nil: the ones Latchkey brings along
-	Clients        []auth.Client  // whose looks pages take
-	Inbox          *mail.Inbox    // nil: there is no /dev/inbox
-	ListenAddr     string         // of the public listener: /dev/inbox exists on loopback only
+	PublicURL      string       // the issuer, without a trailing slash; never taken from a request
+	TrustedProxies peer.Proxies // peers whose X-Forwarded-For is believed
+	CORSOrigins    []string     // exact origins; nil: those of the clients
+	Pages          *pages.Set   // nil: the ones Latchkey brings along
+	Inbox          *mail.Inbox  // nil: there is no /dev/inbox
+	InboxKey       InboxKey     // without which /dev/inbox shows nothing
+	ListenAddr     string       // of the public listener: /dev/inbox exists on loopback only
+	AdminAddr      string       // of the admin listener: on loopback it answers local names alone
 	Log            *slog.Logger
 	Metrics        *Metrics
 	Now            func() time.Time // nil: time.Now
@@ -53,33 +57,35 @@ func New(o Options) http.Handler {
 	s := &server{
 		auth: o.Service, log: o.Log, metrics: o.Metrics, now: o.Now,
 		publicURL: o.PublicURL, listening: o.Listening, stopping: o.Stopping,
-		proxies: o.TrustedProxies, cors: newCORS(o.CORSOrigins),
+		proxies: o.TrustedProxies, corsOrigins: o.CORSOrigins,
 		inbox: newInboxGuard(o), cookies: newCookies(o.PublicURL),
-		cross: newCrossOrigin(o.PublicURL), drawing: o.Pages, brands: newBrands(o.Clients),
+		cross: newCrossOrigin(o.PublicURL), drawing: o.Pages,
 	}
+	s.notes = burst.New(o.Log, o.Now)
 	s.standing = standingHeaders(strings.HasPrefix(o.PublicURL, "https://"))
-	s.mux, s.pages = s.routeTable(append(s.routes(), s.assets()...))
+	s.mux, s.pages = s.routeTable(slices.Concat(s.routes(), s.assets(), s.existingClientRoutes()))
 	return s
 }
 
 type server struct {
-	auth      *auth.Service
-	log       *slog.Logger
-	metrics   *Metrics
-	now       func() time.Time
-	publicURL string
-	standing  http.Header // of every answer
-	listening <-chan struct{}
-	stopping  <-chan struct{}
-	proxies   proxies
-	cors      cors
-	inbox     inboxGuard
-	cookies   cookies
-	cross     *http.CrossOriginProtection
-	drawing   *pages.Set
-	brands    brands
-	mux       *http.ServeMux
-	pages     pagePaths // no CORS there
+	auth        *auth.Service
+	log         *slog.Logger
+	metrics     *Metrics
+	now         func() time.Time
+	publicURL   string
+	standing    http.Header // of every answer
+	listening   <-chan struct{}
+	stopping    <-chan struct{}
+	proxies     peer.Proxies
+	looks       atomic.Pointer[looks]
+	inbox       inboxGuard
+	cookies     cookies
+	cross       *http.CrossOriginProtection
+	drawing     *pages.Set
+	corsOrigins []string   // nil: the clients'
+	notes       *burst.Log // what strangers can cause at will
+	mux         *http.ServeMux
+	pages       pagePaths // no CORS there
 }
 
 // ServeHTTP answers one request. Whatever happens inside, it is answered, counted and logged once.
@@ -90,10 +96,15 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	maps.Copy(w.Header(), s.standing)
 	w.Header().Set("X-Request-Id", x.peer.RequestID)
-	if !s.pages.has(r.URL.Path) && s.cors.apply(w.Header(), r) {
-		x.route = "preflight"
-		x.WriteHeader(http.StatusNoContent)
-		return
+	if !s.pages.has(r.URL.Path) {
+		if x.looks.cors.apply(w.Header(), r) {
+			x.route = "preflight"
+			x.WriteHeader(http.StatusNoContent)
+			return
+		}
+		if w.Header().Get("Access-Control-Allow-Origin") == "" {
+			s.warnOfOrigin(r)
+		}
 	}
 	if !cleanPath(r.URL) {
 		x.fail(refuse(codeNotFound))
@@ -144,8 +155,12 @@ func (s *server) finish(x *exchange) {
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("request_id", x.peer.RequestID),
 	}
+	client := ""
+	if x.peer.Addr.IsValid() {
+		client = x.peer.Addr.String()
+	}
 	for _, a := range [...]slog.Attr{
-		slog.String("code", string(x.code)), slog.String("user_id", x.userID), slog.String("session_id", x.sessionID),
+		slog.String("client_addr", client), slog.String("code", string(x.code)), slog.String("user_id", x.userID), slog.String("session_id", x.sessionID),
 	} {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)

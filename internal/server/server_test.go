@@ -95,12 +95,12 @@ func TestNoRoute(t *testing.T) {
 		{"GET", "/v1/v1/auth/verify", 404, "not_found", ""},
 		{"POST", "/auth/signin/", 404, "not_found", ""},
 		{"POST", "/AUTH/signin", 404, "not_found", ""},
-		{"GET", "/auth/sessionDetails", 404, "not_found", ""}, // refused on purpose, spec 2.6
-		{"GET", "/v1/reset-password", 404, "not_found", ""},   // pages are no API
+		{"GET", "/auth/sessionDetails", 404, "not_found", ""}, // refused on purpose: an id is not a credential
+		{"GET", "/v1/reset-password", 404, "not_found", ""},   // pages have no twin under /v1
 		{"GET", "/auth/signin", 405, "method_not_allowed", "POST, OPTIONS"},
 		{"HEAD", "/v1/auth/signin", 405, "method_not_allowed", "POST, OPTIONS"},
 		{"PUT", "/auth/0/sessions", 405, "method_not_allowed", "GET, HEAD, DELETE, OPTIONS"},
-		{"TRACE", "/auth/userinfo", 405, "method_not_allowed", "GET, HEAD, OPTIONS"},
+		{"TRACE", "/auth/userinfo", 405, "method_not_allowed", "GET, HEAD, POST, OPTIONS"},
 		{"DELETE", "/auth/password-reset/a@example.org", 405, "method_not_allowed", "POST, OPTIONS"},
 		{"DELETE", "/reset-password", 405, "method_not_allowed", "GET, HEAD, POST, OPTIONS"},
 	} {
@@ -135,10 +135,14 @@ func TestStandingHeaders(t *testing.T) {
 	rm := newRoom(t, nil)
 	for _, target := range []string{"/", "/healthz", "/auth/userinfo", "/oauth/revoke", "/reset-password", "/dev/inbox"} {
 		h := rm.ask("GET", target, "").Header()
+		referrer := "no-referrer"
+		if target == "/reset-password" { // a page, without a token in its address
+			referrer = "same-origin"
+		}
 		for name, want := range map[string]string{
 			"X-Content-Type-Options":     "nosniff",
 			"Cache-Control":              "no-store",
-			"Referrer-Policy":            "no-referrer",
+			"Referrer-Policy":            referrer,
 			"Cross-Origin-Opener-Policy": "same-origin",
 			"Server":                     "",
 		} {
@@ -187,6 +191,12 @@ func TestRequestID(t *testing.T) {
 		kept             bool
 	}{
 		{"trusted proxy", "10.1.2.3:999", "edge-0123456789", true},
+		{"HAProxy's", "10.1.2.3:999", "7F000001:8296_7F00001E:1F90_4B7B0A69_0003:790C", true},
+		{"a load balancer's", "10.1.2.3:999", "Root=1-67891233-abcdef012345678912345678", true},
+		{"with a dot", "10.1.2.3:999", "edge.0123456789", true},
+		{"with a space", "10.1.2.3:999", "edge 0123456789", false},
+		{"with a line feed", "10.1.2.3:999", "edge:0123\n456789", false},
+		{"with a semicolon", "10.1.2.3:999", "edge;0123456789", false},
 		{"anyone", "203.0.113.7:999", "edge-0123456789", false},
 		{"too short", "10.1.2.3:999", "edge", false},
 		{"forged log line", "10.1.2.3:999", `edge-01" level="ERROR`, false},

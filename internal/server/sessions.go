@@ -10,6 +10,7 @@ import (
 
 	"latchkey/api"
 	"latchkey/internal/auth"
+	"latchkey/internal/peer"
 )
 
 func (s *server) sessions(x *exchange) (reply, error) {
@@ -44,7 +45,7 @@ func wireSession(s auth.Session) api.Session {
 }
 
 // clientInfo is JSON inside a JSON string, because existing clients parse it a second time.
-func clientInfo(d auth.Device) string {
+func clientInfo(d peer.Device) string {
 	text, err := json.Marshal(api.ClientInfo{
 		Browser: strings.TrimSpace(d.Browser + " " + d.BrowserVersion),
 		OS:      d.OS, DeviceType: d.DeviceType, RawDetail: d.UserAgent, IP: d.Addr,

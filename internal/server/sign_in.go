@@ -30,7 +30,16 @@ func (s *server) refresh(x *exchange, in api.RefreshRequest) (reply, error) {
 	return x.handOut("Session refreshed.", t), nil
 }
 
-func (s *server) signOut(x *exchange, in api.SignOutRequest) (reply, error) {
+// signOut may come without a body. A token that has run out signs its own session out and no other: what is
+// not plainly that is refused for the token, whatever else is wrong with it.
+func (s *server) signOut(x *exchange) (reply, error) {
+	in, err := readOrNothing[api.SignOutRequest](x)
+	if err != nil && x.caller.RunOut {
+		return nil, refuse(auth.CodeInvalidToken)
+	}
+	if err != nil {
+		return nil, err
+	}
 	out := auth.SignOut{Others: in.Others}
 	if in.Sessions != nil {
 		out.Sessions, out.Listed = *in.Sessions, true

@@ -4,42 +4,52 @@ package server
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"latchkey/api"
-	"latchkey/internal/auth"
+	"latchkey/internal/keyring"
 )
 
-func (s *server) jwks(x *exchange) (reply, error) {
-	keys, err := s.auth.JWKS(x.r.Context())
+func (s *server) jwks(*exchange) (reply, error) {
+	keys, err := s.auth.Keys().JWKS()
 	if err != nil {
 		return nil, err
 	}
-	return cacheable(auth.JWKSMaxAge, func(x *exchange) { x.send(http.StatusOK, "application/json", keys) }), nil
+	return cacheable(keyring.JWKSMaxAge, func(x *exchange) { x.send(http.StatusOK, "application/json", keys) }), nil
 }
 
 func (s *server) discovery(*exchange) (reply, error) {
-	algs := s.auth.SigningAlgs()
-	return cacheable(auth.JWKSMaxAge, bare(api.Discovery{
-		Issuer:                   s.publicURL,
-		JWKSURI:                  s.publicURL + "/.well-known/jwks.json",
-		UserinfoEndpoint:         s.publicURL + "/auth/userinfo",
-		IntrospectionEndpoint:    s.publicURL + "/oauth/introspect",
-		IntrospectionAuthMethods: []string{"client_secret_basic"},
-		RevocationEndpoint:       s.publicURL + "/oauth/revoke",
-		RevocationAuthMethods:    []string{"none", "client_secret_basic"},
-		ResponseTypes:            []string{},
-		SubjectTypes:             []string{"public"},
-		IDTokenSigningAlgs:       algs,
-		AccessTokenSigningAlgs:   algs,
-		Scopes:                   []string{"email", "profile"},
+	algs := s.auth.Keys().Algorithms()
+	return cacheable(keyring.JWKSMaxAge, bare(api.Discovery{
+		AuthorizationServer:    s.metadata(),
+		UserinfoEndpoint:       s.publicURL + "/auth/userinfo",
+		SubjectTypes:           []string{"public"},
+		IDTokenSigningAlgs:     algs,
+		AccessTokenSigningAlgs: algs,
 		Claims: []string{
 			"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "sid", "client_id", "azp", "auth_time",
 			"email", "email_verified", "name", "given_name", "family_name",
 		},
 	})), nil
+}
+
+// authorizationServer answers RFC 8414 §3.
+func (s *server) authorizationServer(*exchange) (reply, error) {
+	return cacheable(keyring.JWKSMaxAge, bare(s.metadata())), nil
+}
+
+// metadata is what both documents say (RFC 8414 §2). It names no endpoint that is not there.
+func (s *server) metadata() api.AuthorizationServer {
+	return api.AuthorizationServer{
+		Issuer:                   s.publicURL,
+		JWKSURI:                  s.publicURL + "/.well-known/jwks.json",
+		IntrospectionEndpoint:    s.publicURL + "/oauth/introspect",
+		IntrospectionAuthMethods: []string{"client_secret_basic", "client_secret_post"},
+		RevocationEndpoint:       s.publicURL + "/oauth/revoke",
+		RevocationAuthMethods:    []string{"none", "client_secret_basic", "client_secret_post"},
+		Scopes:                   []string{"email", "profile"},
+	}
 }
 
 func (s *server) userInfo(x *exchange) (reply, error) {
@@ -84,36 +94,6 @@ func (s *server) revoke(x *exchange) (reply, error) {
 		return nil, err
 	}
 	return bare(struct{}{}), nil
-}
-
-// tokenParameter reads `token` from the form. token_type_hint may be anything: both kinds are looked at.
-func (x *exchange) tokenParameter() (string, error) {
-	values, err := x.formValues()
-	if err != nil {
-		return "", err
-	}
-	if values.Get("token") == "" {
-		return "", refuse(auth.CodeInvalidRequest, auth.Field{Name: "token", Code: "required", Message: "token is missing."})
-	}
-	return values.Get("token"), nil
-}
-
-// authenticateClient reads HTTP Basic as RFC 6749 §2.3.1 has it: both halves form-encoded.
-func (x *exchange) authenticateClient() error {
-	rawAlias, rawSecret, given := x.r.BasicAuth()
-	alias, aliasErr := url.QueryUnescape(rawAlias)
-	secret, secretErr := url.QueryUnescape(rawSecret)
-	if !given || aliasErr != nil || secretErr != nil || len(x.r.Header["Authorization"]) != 1 {
-		return refuse(auth.CodeInvalidClient)
-	}
-	return x.s.auth.AuthenticateClient(x.r.Context(), alias, secret, x.peer)
-}
-
-func (x *exchange) authenticateClientIfAsked() error {
-	if len(x.r.Header["Authorization"]) == 0 {
-		return nil
-	}
-	return x.authenticateClient()
 }
 
 // seconds is a NumericDate (RFC 7519 §2); 0 for a time that is not known.

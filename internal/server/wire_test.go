@@ -8,23 +8,24 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/peer"
 )
 
-// What existing clients read of a session, to the letter (spec 2.1).
+// What existing clients read of a session, to the letter.
 func TestWireSession(t *testing.T) {
 	at := time.Date(2026, 11, 23, 9, 0, 0, 123_456_000, time.FixedZone("CET", 3600))
 	for _, tt := range []struct {
 		name   string
-		device auth.Device
+		device peer.Device
 		want   string
 	}{
 		{
-			"a browser", auth.Device{Browser: "Chrome", BrowserVersion: "140", OS: "Linux", DeviceType: "desktop", UserAgent: `Mozilla/5.0 "x" <y>`, Addr: "203.0.113.7"},
+			"a browser", peer.Device{Browser: "Chrome", BrowserVersion: "140", OS: "Linux", DeviceType: "desktop", UserAgent: `Mozilla/5.0 "x" <y>`, Addr: "203.0.113.7"},
 			`"clientInfo":"{\"browser\":\"Chrome 140\",\"os\":\"Linux\",\"deviceType\":\"desktop\",\"rawDetail\":\"Mozilla/5.0 \\\"x\\\" <y>\",\"ip\":\"203.0.113.7\"}",` +
 				`"client":{"browser":"Chrome","browserVersion":"140","os":"Linux","deviceType":"desktop","ip":"203.0.113.7"}}`,
 		},
 		{
-			"nothing known", auth.Device{DeviceType: "unknown"},
+			"nothing known", peer.Device{DeviceType: "unknown"},
 			`"clientInfo":"{\"browser\":\"\",\"os\":\"\",\"deviceType\":\"unknown\",\"rawDetail\":\"\",\"ip\":\"\"}",` +
 				`"client":{"browser":"","browserVersion":"","os":"","deviceType":"unknown","ip":""}}`,
 		},

@@ -22,7 +22,7 @@ const auditColumns = `id, at, kind, outcome, user_id, session_id, addr, user_age
 
 // InsertAudit appends an event.
 func (tx *Tx) InsertAudit(e AuditEvent) error {
-	return tx.post(`
+	return tx.execDeferred(`
 		INSERT INTO audit_events (`+auditColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1)`,
 		e.ID, e.At, e.Kind, e.Outcome, e.UserID, e.SessionID, e.Addr, e.UserAgent, e.RequestID)
@@ -30,7 +30,7 @@ func (tx *Tx) InsertAudit(e AuditEvent) error {
 
 // CountAudit appends an event that stands for e.Times, or adds that to the one with its id.
 func (tx *Tx) CountAudit(e AuditEvent) error {
-	return tx.post(`
+	return tx.execDeferred(`
 		INSERT INTO audit_events (`+auditColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		ON CONFLICT (id) DO UPDATE
@@ -61,6 +61,14 @@ func (tx *Tx) AuditEventsOf(userID string, at time.Time, id string, limit int64)
 		WHERE user_id = $1 AND at >= $2 AND (at > $2 OR id > $3)
 		ORDER BY at, id
 		LIMIT $4`, userID, at, id, limit)
+}
+
+// AuditEventTime is when the event with this id was.
+func (tx *Tx) AuditEventTime(id string) (time.Time, error) {
+	return one(tx, column[time.Time], `
+		SELECT at
+		FROM audit_events
+		WHERE id = $1`, id)
 }
 
 // SweepAudit removes at most limit events from before the given time.

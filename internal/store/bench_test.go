@@ -40,7 +40,7 @@ func rotate(b *testing.B, s *store.Store, way way, callers int) {
 		go func() {
 			for g := session.Generation; left.Add(-1) >= 0; g++ {
 				err := way(ctx, func(tx *store.Tx) error {
-					_, err := tx.Rotate(turn(session.ID, g, g, now), now)
+					_, err := tx.Rotate(rotateParams(session.ID, g, g, now), now)
 					return err
 				})
 				if err != nil {

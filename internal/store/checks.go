@@ -43,6 +43,13 @@ var checks = [...]struct{ invariant, what, sql string }{
 		SELECT id FROM sessions
 		WHERE end_reason = 'refresh_reuse' AND ended_at >= (SELECT min(at) FROM audit_events)
 			AND id NOT IN (SELECT session_id FROM audit_events WHERE kind = 'refresh_reuse')`},
+	{"I3", "a session ended by reuse, of which only its end is kept, is not in the audit log", `
+		SELECT id FROM ended_sessions
+		WHERE end_reason = 'refresh_reuse' AND ended_at >= (SELECT min(at) FROM audit_events)
+			AND id NOT IN (SELECT session_id FROM audit_events WHERE kind = 'refresh_reuse')`},
+	{"I1", "a session is kept twice, or its end without a reason", `
+		SELECT id FROM ended_sessions
+		WHERE end_reason = '' OR id IN (SELECT id FROM sessions)`},
 	{"I19", "a sign-in is not in the audit log, or more than once", `
 		SELECT id FROM sessions
 		LEFT JOIN (
@@ -51,18 +58,35 @@ var checks = [...]struct{ invariant, what, sql string }{
 			GROUP BY session_id) AS told ON told.session_id = sessions.id
 		WHERE created_at >= (SELECT min(at) FROM audit_events)
 			AND COALESCE(told.times, 0) <> 1`},
-	{"I4", "a reset token outlives the password it was asked for", `
-		SELECT email FROM one_time_tokens
+	{"I4", "a reset link outlives the password it was asked for", `
+		SELECT email FROM one_time_links
 		WHERE purpose = 'reset' AND used_at IS NULL AND EXISTS (
-			SELECT 1 FROM users WHERE users.email = one_time_tokens.email AND users.changed_at >= one_time_tokens.requested_at)`},
-	{"I4", "a reset token belongs to no account, or to a disabled one", `
-		SELECT email FROM one_time_tokens
+			SELECT 1 FROM users WHERE users.email = one_time_links.email AND users.changed_at >= one_time_links.requested_at)`},
+	{"I4", "a reset link belongs to no account, or to a disabled one", `
+		SELECT email FROM one_time_links
 		WHERE purpose = 'reset' AND NOT EXISTS (
-			SELECT 1 FROM users WHERE users.email = one_time_tokens.email AND users.disabled_at IS NULL)`},
+			SELECT 1 FROM users WHERE users.email = one_time_links.email AND users.disabled_at IS NULL)`},
+	{"I4", "a reset link was spent, and others of its address were not dropped with it", `
+		SELECT email FROM one_time_links
+		WHERE purpose = 'reset' AND used_at IS NOT NULL`},
+	{"I4", "a sign-up link was spent, and another from before can be spent still", `
+		SELECT email FROM one_time_links
+		WHERE purpose = 'verify' AND used_at IS NULL AND EXISTS (
+			SELECT 1 FROM one_time_links AS spent
+			WHERE spent.email = one_time_links.email AND spent.purpose = 'verify' AND spent.used_at >= one_time_links.requested_at)
+			AND NOT EXISTS (
+				SELECT 1 FROM users WHERE users.email = one_time_links.email AND users.changed_at >= one_time_links.requested_at)`},
+	{"I4", "a link that the release before knows outlives what ended it here", `
+		SELECT email FROM one_time_tokens
+		WHERE used_at IS NULL AND (
+			EXISTS (SELECT 1 FROM one_time_links WHERE one_time_links.hash = one_time_tokens.hash AND one_time_links.used_at IS NOT NULL)
+			OR purpose = 'reset' AND NOT EXISTS (
+				SELECT 1 FROM users
+				WHERE users.email = one_time_tokens.email AND users.disabled_at IS NULL AND users.changed_at < one_time_tokens.requested_at))`},
 	{"I13", "a mail has ended as nothing known, or keeps its payload", `
 		SELECT id FROM outbox
 		WHERE ended_at IS NOT NULL
-			AND (payload IS NOT NULL OR outcome NOT IN ('sent', 'no_account', 'superseded', 'refused', 'expired'))`},
+			AND (payload IS NOT NULL AND outcome <> 'refused' OR outcome NOT IN ('sent', 'no_account', 'superseded', 'capped', 'refused', 'expired'))`},
 	{"I13", "a mail waits without a payload, or with an outcome", `
 		SELECT id FROM outbox
 		WHERE ended_at IS NULL AND (payload IS NULL OR outcome <> '')`},
@@ -78,7 +102,7 @@ var checks = [...]struct{ invariant, what, sql string }{
 }
 
 // Violations runs every check and returns at most ten rows for each. It reads the whole database, so it
-// is bound by no patience.
+// has no time limit.
 func (s *Store) Violations(ctx context.Context) (found []Violation, err error) {
 	err = s.engine.read(ctx, func(q querier) error {
 		found, err = (&Tx{ctx: ctx, q: q}).violations()

@@ -25,6 +25,8 @@ type engine interface {
 	migrate(ctx context.Context, fn func(querier) error) error
 	clock(ctx context.Context) (time.Time, bool, error)
 	backup(ctx context.Context, file string) error
+	// load says how many connections are in use, and how many may be.
+	load() (inUse, most int)
 	// checkpoint does what commits leave to later.
 	checkpoint() error
 	close() error
@@ -35,9 +37,9 @@ type engine interface {
 type querier interface {
 	exec(ctx context.Context, sql string, args ...any) (changed int64, err error)
 	query(ctx context.Context, row func(scan scanner) error, sql string, args ...any) error
-	// post is exec for a statement whose one answer would be that it succeeded. In a transaction its error
+	// execDeferred is exec for a statement whose one answer would be that it succeeded. In a transaction its error
 	// may come with a later statement, or with the commit, which then commits nothing.
-	post(ctx context.Context, sql string, args ...any) error
+	execDeferred(ctx context.Context, sql string, args ...any) error
 	// script runs several statements without arguments.
 	script(ctx context.Context, sql string) error
 	hasTable(ctx context.Context, name string) (bool, error)
@@ -61,9 +63,11 @@ func (tx *Tx) exec(sql string, args ...any) (changed int64, err error) {
 	return tx.q.exec(tx.ctx, sql, args...)
 }
 
-// post runs a statement whose one answer would be that it succeeded. Where engines have round trips it
+// execDeferred runs a statement whose one answer would be that it succeeded. Where engines have round trips it
 // goes along with the next: an error may come with that one's, or with the commit's, and nothing lasts.
-func (tx *Tx) post(sql string, args ...any) error { return tx.q.post(tx.ctx, sql, args...) }
+func (tx *Tx) execDeferred(sql string, args ...any) error {
+	return tx.q.execDeferred(tx.ctx, sql, args...)
+}
 
 // mustChange runs a conditional change of one row: ErrNotFound when its condition did not hold.
 func (tx *Tx) mustChange(sql string, args ...any) error {

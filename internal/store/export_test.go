@@ -4,9 +4,11 @@ package store
 
 import (
 	"context"
+	"regexp"
+	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/ncruces/go-sqlite3"
 )
 
 const (
@@ -60,7 +62,7 @@ func (e *explainer) query(ctx context.Context, row func(scanner) error, sql stri
 	return e.querier.query(ctx, row, sql, args...)
 }
 
-func (e *explainer) post(ctx context.Context, sql string, args ...any) error {
+func (e *explainer) execDeferred(ctx context.Context, sql string, args ...any) error {
 	_, err := e.exec(ctx, sql, args...)
 	return err
 }
@@ -134,31 +136,110 @@ func Changes(s *Store) *Joiner { return s.engine.(*postgres).changes }
 // Lookups gathers what Lookup was given.
 func Lookups(s *Store) *Joiner { return s.engine.(*postgres).lookups }
 
-// Load says how many callers wait for a lane, and how many lanes are taken.
-func (j *joiner) Load() (waiting, leaders int) {
+// Waiting says how many callers wait for a lane.
+func (j *joiner) Waiting() int {
 	j.queue.mu.Lock()
 	defer j.queue.mu.Unlock()
-	return len(j.queue.waiting), j.queue.leaders
+	return len(j.queue.waiting)
 }
 
-// Hold keeps callers waiting; each call of release frees one lane.
-func (j *joiner) Hold(ctx context.Context) (release func(), err error) {
-	var held []*pgxpool.Conn
-	release = func() {
-		held[0].Release()
-		held = held[1:]
+// HoldLane takes a free lane, as a leader does who carries a group out; release hands the lead on. Callers
+// wait while all lanes are held, and nobody but they decides who goes with whom.
+func (j *joiner) HoldLane() (release func(), held bool) {
+	j.queue.mu.Lock()
+	defer j.queue.mu.Unlock()
+	if j.queue.leaders == j.queue.lanes {
+		return nil, false
 	}
-	for range jointLanes {
-		conn, err := j.pool.Acquire(ctx)
-		if err != nil {
-			return nil, err
-		}
-		held = append(held, conn)
-	}
-	return release, nil
+	j.queue.leaders++
+	return j.queue.handOn, true
 }
 
 // EachRow runs a statement of the test's own and calls do for each of its rows.
 func EachRow(tx *Tx, do func(), sql string, args ...any) error {
 	return tx.q.query(tx.ctx, func(scanner) error { do(); return nil }, sql, args...)
+}
+
+// Work runs fn and returns, by statement, how much of the tables it read: rows on PostgreSQL, steps of its
+// program on SQLite, which are several a row.
+func Work(tx *Tx, fn func(*Tx) error) (work map[string]int64, err error) {
+	m := &meter{querier: tx.q, work: map[string]int64{}}
+	err = fn(&Tx{ctx: tx.ctx, q: m})
+	return m.work, err
+}
+
+// meter runs each statement and notes what that took. PostgreSQL tells it of a run that is undone.
+type meter struct {
+	querier
+	work map[string]int64
+}
+
+func (m *meter) exec(ctx context.Context, sql string, args ...any) (changed int64, err error) {
+	if err := m.explain(ctx, sql, args); err != nil {
+		return 0, err
+	}
+	changed, err = m.querier.exec(ctx, sql, args...)
+	m.count(sql)
+	return changed, err
+}
+
+func (m *meter) query(ctx context.Context, row func(scanner) error, sql string, args ...any) error {
+	if err := m.explain(ctx, sql, args); err != nil {
+		return err
+	}
+	err := m.querier.query(ctx, row, sql, args...)
+	m.count(sql)
+	return err
+}
+
+func (m *meter) execDeferred(ctx context.Context, sql string, args ...any) error {
+	_, err := m.exec(ctx, sql, args...)
+	return err
+}
+
+func (m *meter) count(sql string) {
+	if c, ok := m.querier.(*sqliteConn); ok {
+		m.work[sql] += int64(c.statements[sql].Status(sqlite3.STMTSTATUS_VM_STEP, true))
+	}
+}
+
+var rowsRead = regexp.MustCompile(`(Scan.*\(actual rows=(\d+) loops=(\d+)\)|Rows Removed by (?:Filter|Index Recheck): (\d+))`)
+
+func (m *meter) explain(ctx context.Context, sql string, args []any) error {
+	if _, ok := m.querier.(*sqliteConn); ok {
+		return nil
+	}
+	if _, err := m.querier.exec(ctx, "SAVEPOINT measured"); err != nil {
+		return err
+	}
+	err := m.querier.query(ctx, func(scan scanner) error {
+		var line string
+		err := scan(&line)
+		for _, found := range rowsRead.FindAllStringSubmatch(line, -1) {
+			rows, _ := strconv.ParseInt(found[2]+found[4], 10, 64)
+			loops := int64(1)
+			if found[3] != "" {
+				loops, _ = strconv.ParseInt(found[3], 10, 64)
+			}
+			m.work[sql] += rows * loops
+		}
+		return err
+	}, "EXPLAIN (ANALYZE, TIMING OFF) "+sql, append([]any(nil), args...)...)
+	if err != nil {
+		return err
+	}
+	_, err = m.querier.exec(ctx, "ROLLBACK TO measured")
+	return err
+}
+
+// Single runs fn of one statement.
+func (s *Store) Single(ctx context.Context, fn func(*Tx) error) error { return s.single(ctx, fn) }
+
+// Joint runs fn that changes one row by its key.
+func (s *Store) Joint(ctx context.Context, fn func(*Tx) error) error { return s.joint(ctx, fn) }
+
+// Lookup runs fn that finds a few rows by their keys.
+func (s *Store) Lookup(ctx context.Context, fn func(*Tx) error) error {
+	_, err := lookup(ctx, s, func(tx *Tx) (struct{}, error) { return struct{}{}, fn(tx) })
+	return err
 }

@@ -309,7 +309,7 @@ func judge(t *testing.T, d *failingDisk, n int, errs []error) string {
 			want = store.ErrUnavailable
 		}
 		for _, err := range []error{nil, store.ErrUnavailable, errRefused, store.ErrConflict} {
-			if errors.Is(errs[i], err) != (err == want) {
+			if errors.Is(errs[i], err) != errors.Is(err, want) {
 				t.Errorf("call %d (%v, first in turn %d): caller %d was told %v, want %v", n, d.met, d.at, i, errs[i], want)
 			}
 		}

@@ -41,11 +41,14 @@ var (
 type Rig struct {
 	Fail     func(Moment) error // an error is the call's, and rolls it back but at Answering
 	Rehearse func() bool        // true: the call is undone, and answered as if it had not been
+	Twice    func() bool        // true: what the call runs is run twice, and undone the first time
 	Clock    func() time.Time   // in the place of the time that nodes share
 }
 
 // Rigged returns the same database, misbehaving. Either may be closed, for both.
-func (s *Store) Rigged(r Rig) *Store { return &Store{engine: rigged{s.engine, r}} }
+func (s *Store) Rigged(r Rig) *Store {
+	return &Store{engine: rigged{s.engine, r}, writes: &writeHealth{}, opTimeout: s.opTimeout}
+}
 
 type rigged struct {
 	engine
@@ -98,6 +101,11 @@ func (e rigged) call(ctx context.Context, name string, how runner, fn func(queri
 	if err := e.reach(d, name, Calling); err != nil {
 		return err
 	}
+	if e.rig.Twice != nil && e.rig.Twice() {
+		if err := e.undone(d, fn); err != nil {
+			return err
+		}
+	}
 	rehearsed := e.rehearsing()
 	err := how(d, func(q querier) error {
 		err := fn(riggedQuerier{q, e, d, name})
@@ -109,10 +117,24 @@ func (e rigged) call(ctx context.Context, name string, how runner, fn func(queri
 		}
 		return err
 	})
-	if err != nil && err != errUndone {
+	if err != nil && !errors.Is(err, errUndone) {
 		return err
 	}
 	return e.fail(name, Answering)
+}
+
+// undone runs fn and takes back what it did, at no moment at which a Rig may step in.
+func (e rigged) undone(ctx context.Context, fn func(querier) error) error {
+	err := e.engine.write(ctx, func(q querier) error {
+		if err := fn(q); err != nil {
+			return err
+		}
+		return errUndone
+	})
+	if errors.Is(err, errUndone) {
+		return nil
+	}
+	return err
 }
 
 func (e rigged) rehearsing() bool { return e.rig.Rehearse != nil && e.rig.Rehearse() }
@@ -120,7 +142,7 @@ func (e rigged) rehearsing() bool { return e.rig.Rehearse != nil && e.rig.Rehear
 // reach is fail at a moment at which a deadline may pass.
 func (e rigged) reach(d deadline, call string, at Stage) error {
 	err := e.fail(call, at)
-	if err == ErrLate {
+	if errors.Is(err, ErrLate) {
 		d.pass()
 		return nil
 	}
@@ -173,11 +195,11 @@ func (q riggedQuerier) query(_ context.Context, row func(scanner) error, sql str
 	return q.querier.query(q.deadline, row, sql, args...)
 }
 
-func (q riggedQuerier) post(_ context.Context, sql string, args ...any) error {
+func (q riggedQuerier) execDeferred(_ context.Context, sql string, args ...any) error {
 	if err := q.on.reach(q.deadline, q.call, Running); err != nil {
 		return err
 	}
-	return q.querier.post(q.deadline, sql, args...)
+	return q.querier.execDeferred(q.deadline, sql, args...)
 }
 
 // Tally counts what the database holds, by kind and state, in words that no id and no clock changes: a
@@ -198,15 +220,27 @@ func (tx *Tx) Tally() (map[string]int64, error) {
 		UNION ALL SELECT 'sessions: ' || COALESCE(NULLIF(end_reason, ''), 'live'), count(*) FROM sessions GROUP BY end_reason
 		UNION ALL SELECT 'sessions: generations', CAST(COALESCE(sum(generation), 0) AS BIGINT) FROM sessions
 		UNION ALL SELECT 'sessions: late', CAST(COALESCE(sum(late_run), 0) AS BIGINT) FROM sessions
-		UNION ALL SELECT 'links: ' || purpose, count(*) FROM one_time_tokens GROUP BY purpose
-		UNION ALL SELECT 'links: used', count(*) FROM one_time_tokens WHERE used_at IS NOT NULL
-		UNION ALL SELECT 'links: verified', count(*) FROM one_time_tokens WHERE verified_at IS NOT NULL
+		UNION ALL SELECT 'links: ' || purpose, count(*) FROM one_time_links GROUP BY purpose
+		UNION ALL SELECT 'links: used', count(*) FROM one_time_links WHERE used_at IS NOT NULL
+		UNION ALL SELECT 'links: verified', count(*) FROM one_time_links WHERE verified_at IS NOT NULL
+		UNION ALL SELECT 'newest links: ' || purpose, count(*) FROM one_time_tokens GROUP BY purpose
+		UNION ALL SELECT 'newest links: used', count(*) FROM one_time_tokens WHERE used_at IS NOT NULL
+		UNION ALL SELECT 'newest links: verified', count(*) FROM one_time_tokens WHERE verified_at IS NOT NULL
+		UNION ALL SELECT 'ended sessions: ' || end_reason, count(*) FROM ended_sessions GROUP BY end_reason
+		UNION ALL SELECT 'devices', count(*) FROM devices
 		UNION ALL SELECT 'mail: ' || kind || ' ' || outcome, count(*) FROM outbox GROUP BY kind, outcome
 		UNION ALL SELECT 'mail budgets', count(*) FROM mail_budgets
 		UNION ALL SELECT 'wrong passwords', CAST(COALESCE(sum(failures), 0) AS BIGINT) FROM attempts
+		UNION ALL SELECT 'wrong passwords, by networks', CAST(COALESCE(sum(failures), 0) AS BIGINT) FROM attempt_networks
 		UNION ALL SELECT 'rates', count(*) FROM rates
 		UNION ALL SELECT 'signing keys', count(*) FROM signing_keys
 		UNION ALL SELECT 'master keys', count(*) FROM master_keys WHERE id <> ''
 		UNION ALL SELECT 'audit: ' || kind || ' ' || outcome, count(*) FROM audit_events GROUP BY kind, outcome`)
 	return counts, err
+}
+
+// Counters names every counter there is, of attempts and of rates: a rig sees by them that none can be
+// tried out.
+func (tx *Tx) Counters() ([][]byte, error) {
+	return many(tx, column[[]byte], `SELECT key FROM attempts UNION ALL SELECT key FROM rates`)
 }

@@ -114,17 +114,22 @@ func (q *queue[W]) carryOut(leader *waiter[W]) {
 
 	q.serve(slices.Clone(group))
 
-	q.mu.Lock()
-	if len(q.waiting) > 0 {
-		close(q.waiting[0].lead)
-		q.waiting = slices.Delete(q.waiting, 0, 1)
-	} else {
-		q.leaders--
-	}
-	q.mu.Unlock()
+	q.handOn()
 	for _, t := range group {
 		close(t.done)
 	}
+}
+
+// handOn gives the lead to whoever has waited longest, or the lane back where nobody waits.
+func (q *queue[W]) handOn() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 {
+		q.leaders--
+		return
+	}
+	close(q.waiting[0].lead)
+	q.waiting = slices.Delete(q.waiting, 0, 1)
 }
 
 // close refuses whoever comes from now on, and carries out last, on a queue of one lane, when all who

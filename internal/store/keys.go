@@ -55,6 +55,31 @@ func (tx *Tx) DropSigningKeys(before time.Time) (int64, error) {
 	return tx.exec(`DELETE FROM signing_keys WHERE retire_at < $1`, before)
 }
 
+// SealedKey is a random key of another use than signing, sealed under a master key.
+type SealedKey struct {
+	Name   string
+	KeyID  string // the master key that seals it
+	Sealed []byte
+}
+
+// SealedKey reads a key by its name.
+func (tx *Tx) SealedKey(name string) (SealedKey, error) {
+	return one(tx, func(scan scanner) (k SealedKey, err error) {
+		err = scan(&k.Name, &k.KeyID, &k.Sealed)
+		return k, err
+	}, `SELECT name, kid, sealed FROM sealed_keys WHERE name = $1`, name)
+}
+
+// PutSealedKey adds a key, or changes its seal.
+func (tx *Tx) PutSealedKey(k SealedKey) error {
+	return tx.mustChange(`
+		INSERT INTO sealed_keys (name, kid, sealed)
+		VALUES ($1, $2, $3)
+		ON CONFLICT (name) DO UPDATE
+		SET kid = excluded.kid,
+			sealed = excluded.sealed`, k.Name, k.KeyID, k.Sealed)
+}
+
 // NoteMasterKey remembers that a master key was given.
 func (tx *Tx) NoteMasterKey(id string, now time.Time) error {
 	_, err := tx.exec(`
@@ -71,18 +96,19 @@ func (tx *Tx) MasterKeyIDs() ([]string, error) {
 
 // KeyUse counts what still needs a master key.
 type KeyUse struct {
-	Sessions, Mails, SigningKeys int64
+	Sessions, Mails, SigningKeys, SealedKeys int64
 }
 
-// KeyUse counts the live sessions, waiting mails and signing keys that need a master key.
+// KeyUse counts the live sessions, mails that wait or could be revived, signing keys and other sealed keys that need a master key.
 func (tx *Tx) KeyUse(id string, now time.Time) (KeyUse, error) {
 	return one(tx, func(scan scanner) (u KeyUse, err error) {
-		err = scan(&u.Sessions, &u.Mails, &u.SigningKeys)
+		err = scan(&u.Sessions, &u.Mails, &u.SigningKeys, &u.SealedKeys)
 		return u, err
 	}, `
 		SELECT
 			(SELECT count(*) FROM sessions
 			 WHERE (kid = $1 OR prev_kid = $1) AND ended_at IS NULL AND idle_expires_at > $2 AND overall_expires_at > $2),
-			(SELECT count(*) FROM outbox WHERE kid = $1 AND ended_at IS NULL),
-			(SELECT count(*) FROM signing_keys WHERE kid = $1)`, id, now)
+			(SELECT count(*) FROM outbox WHERE kid = $1 AND payload IS NOT NULL),
+			(SELECT count(*) FROM signing_keys WHERE kid = $1),
+			(SELECT count(*) FROM sealed_keys WHERE kid = $1)`, id, now)
 }

@@ -109,6 +109,10 @@ func TestKeyUse(t *testing.T) {
 				tx.InsertMail(newMail(now)),
 				tx.EndMail(ended, "sent", "", now),
 				tx.PutSigningKey(store.SigningKey{ID: "a", Alg: "ES256", KeyID: "old", Sealed: []byte("s"), CreatedAt: now, UseFrom: now}),
+				tx.PutSealedKey(store.SealedKey{Name: "a", KeyID: "old", Sealed: []byte("s")}),
+				tx.PutSealedKey(store.SealedKey{Name: "b", KeyID: "new", Sealed: []byte("s")}),
+				tx.PutSealedKey(store.SealedKey{Name: "a", KeyID: "new", Sealed: []byte("t")}),
+				tx.PutSealedKey(store.SealedKey{Name: "c", KeyID: "old", Sealed: []byte("s")}),
 			} {
 				if err != nil {
 					return err
@@ -117,8 +121,8 @@ func TestKeyUse(t *testing.T) {
 			return nil
 		})
 		for id, want := range map[string]store.KeyUse{
-			"old":     {Sessions: 2, Mails: 1, SigningKeys: 1},
-			"new":     {Sessions: 2},
+			"old":     {Sessions: 2, Mails: 1, SigningKeys: 1, SealedKeys: 1},
+			"new":     {Sessions: 2, SealedKeys: 2},
 			"unknown": {},
 		} {
 			got := read(t, s, func(tx *store.Tx) (store.KeyUse, error) { return tx.KeyUse(id, now) })

@@ -65,7 +65,7 @@ func (f *lyingFile) Sync(flags vfs.SyncFlag) error {
 		return err
 	}
 	content := make([]byte, size)
-	if _, err := f.ReadAt(content, 0); err != nil && err != io.EOF {
+	if _, err := f.ReadAt(content, 0); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	if strings.HasSuffix(f.name, "-wal") {

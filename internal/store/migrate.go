@@ -41,27 +41,31 @@ func (s *Store) Plan(ctx context.Context) (pending []string, have, want int, err
 }
 
 // Migrate brings the schema up to this binary's version and names what it applied. A database that
-// is up to date is left alone.
+// is up to date is left alone. Each file is a transaction of its own, so that what one of them locks is not locked
+// while the next one works; after an error those before it stay applied.
 func (s *Store) Migrate(ctx context.Context) (applied []string, err error) {
 	if pending, _, _, err := s.Plan(ctx); err != nil || len(pending) == 0 {
 		return nil, err
 	}
-	// Without patience: a large table takes as long as it takes.
-	err = s.engine.migrate(ctx, func(q querier) error {
-		tx := &Tx{ctx: ctx, q: q}
-		todo, _, _, err := tx.pending() // again: another process may have been faster
-		if err != nil {
-			return err
-		}
-		applied = names(todo)
-		for _, m := range todo {
-			if err := tx.apply(m); err != nil {
-				return fmt.Errorf("apply %s: %w", m.name, err)
+	for {
+		// Without a time limit: a large table takes as long as it takes.
+		var done []migration
+		err := s.engine.migrate(ctx, func(q querier) error {
+			tx := &Tx{ctx: ctx, q: q}
+			todo, _, _, err := tx.pending() // again: another process may have been faster
+			if done = todo[:min(1, len(todo))]; err != nil || len(done) == 0 {
+				return err
 			}
+			if err := tx.apply(done[0]); err != nil {
+				return fmt.Errorf("apply %s: %w", done[0].name, err)
+			}
+			return nil
+		})
+		if err != nil || len(done) == 0 {
+			return applied, err
 		}
-		return nil
-	})
-	return applied, err
+		applied = append(applied, names(done)...)
+	}
 }
 
 func (tx *Tx) pending() (todo []migration, have, want int, err error) {

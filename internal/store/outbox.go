@@ -5,7 +5,8 @@ package store
 
 import "time"
 
-// Mail is a row of the outbox. Payload is sealed, and nil once the row has ended.
+// Mail is a row of the outbox. Payload is sealed, and nil once the row has ended; of a refused one, once it has
+// expired.
 type Mail struct {
 	ID         string
 	Kind       string
@@ -19,53 +20,78 @@ type Mail struct {
 	EndedAt    time.Time
 	Outcome    string
 	LastError  string
+	Domain     string // a keyed name of the recipient's domain
+	Told
 }
 
-const mailColumns = `id, kind, kid, address_mac, payload, created_at, expires_at, next_try_at, tries, ended_at, outcome, last_error`
+// Told is what is noted of a mail when it was tried.
+type Told struct {
+	Answer    string // the server's last
+	MessageID string
+	UserID    string // whose account it is about; empty: not known
+}
+
+const mailColumns = `id, kind, kid, address_mac, payload, created_at, expires_at, next_try_at, tries, ended_at, outcome, last_error, domain,
+	answer, message_id, user_id`
 
 func scanMail(scan scanner) (m Mail, err error) {
 	err = scan(&m.ID, &m.Kind, &m.KeyID, &m.AddressMAC, &m.Payload, &m.CreatedAt, &m.ExpiresAt,
-		&m.NextTryAt, &m.Tries, &m.EndedAt, &m.Outcome, &m.LastError)
+		&m.NextTryAt, &m.Tries, &m.EndedAt, &m.Outcome, &m.LastError, &m.Domain,
+		&m.Answer, &m.MessageID, &m.UserID)
 	return m, err
 }
 
 // InsertMail puts a mail into the outbox, due at once.
 func (tx *Tx) InsertMail(m Mail) error {
-	return tx.post(`
+	return tx.execDeferred(`
 		INSERT INTO outbox (`+mailColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $6, 0, NULL, '', '')`,
-		m.ID, m.Kind, m.KeyID, m.AddressMAC, m.Payload, m.CreatedAt, m.ExpiresAt)
-}
-
-// ClaimMail leases the mail that has been due longest until leaseEnd. ErrNotFound when none is due,
-// or when another worker was faster. The lease is named by its end: see the calls below.
-func (tx *Tx) ClaimMail(now, leaseEnd time.Time) (Mail, error) {
-	return one(tx, scanMail, `
-		UPDATE outbox
-		SET next_try_at = $2, tries = tries + 1
-		WHERE ended_at IS NULL AND next_try_at <= $1 AND id = (
-			SELECT id
-			FROM outbox
-			WHERE ended_at IS NULL AND next_try_at <= $1
-			ORDER BY next_try_at
-			LIMIT 1)
-		RETURNING `+mailColumns, now, leaseEnd)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $6, 0, NULL, '', '', $8, '', '', '')`,
+		m.ID, m.Kind, m.KeyID, m.AddressMAC, m.Payload, m.CreatedAt, m.ExpiresAt, m.Domain)
 }
 
 // EndMail ends a mail whose lease is still held, wiping its payload. ErrNotFound when it is not.
 func (tx *Tx) EndMail(m Mail, outcome, lastError string, now time.Time) error {
 	return tx.mustChange(`
 		UPDATE outbox
-		SET ended_at = $5, outcome = $3, last_error = $4, payload = NULL
-		WHERE id = $1 AND next_try_at = $2 AND ended_at IS NULL`, m.ID, m.NextTryAt, outcome, lastError, now)
+		SET ended_at = $5, outcome = $3, last_error = $4, payload = NULL, domain = '-', answer = $6, message_id = $7, user_id = $8
+		WHERE id = $1 AND next_try_at = $2 AND ended_at IS NULL`, m.ID, m.NextTryAt, outcome, lastError, now, m.Answer, m.MessageID, m.UserID)
+}
+
+// RefuseMail is EndMail for a mail that may be revived: its payload stays until WipeMail.
+func (tx *Tx) RefuseMail(m Mail, outcome, lastError string, now time.Time) error {
+	return tx.mustChange(`
+		UPDATE outbox
+		SET ended_at = $5, outcome = $3, last_error = $4, answer = $6, message_id = $7, user_id = $8
+		WHERE id = $1 AND next_try_at = $2 AND ended_at IS NULL`, m.ID, m.NextTryAt, outcome, lastError, now, m.Answer, m.MessageID, m.UserID)
+}
+
+// ReviveMail makes a mail that was refused due again, while its payload is there. ErrNotFound when it is not.
+func (tx *Tx) ReviveMail(id string, now time.Time) error {
+	return tx.mustChange(`
+		UPDATE outbox
+		SET ended_at = NULL, outcome = '', next_try_at = $2
+		WHERE id = $1 AND ended_at IS NOT NULL AND payload IS NOT NULL AND expires_at > $2`, id, now)
+}
+
+// WipeMail wipes the payloads of at most limit refused mails that have expired.
+func (tx *Tx) WipeMail(now time.Time, limit int64) (int64, error) {
+	return tx.exec(`
+		UPDATE outbox
+		SET payload = NULL, domain = '-'
+		WHERE id IN (
+			SELECT id
+			FROM outbox
+			WHERE ended_at IS NOT NULL AND payload IS NOT NULL AND expires_at <= $1
+			ORDER BY expires_at
+			LIMIT $2)`, now, limit)
 }
 
 // PostponeMail gives a lease back, or moves a mail that nobody has: it is due again at next.
 func (tx *Tx) PostponeMail(m Mail, next time.Time, lastError string) error {
 	return tx.mustChange(`
 		UPDATE outbox
-		SET next_try_at = $3, last_error = $4
-		WHERE id = $1 AND next_try_at = $2 AND ended_at IS NULL`, m.ID, m.NextTryAt, next, lastError)
+		SET next_try_at = $3, last_error = $4, answer = $5, message_id = $6, user_id = $7
+		WHERE id = $1 AND next_try_at = $2 AND ended_at IS NULL`, m.ID, m.NextTryAt, next, lastError, m.Answer, m.MessageID, m.UserID)
 }
 
 // MailByID finds a mail.
@@ -81,6 +107,16 @@ func (tx *Tx) Mails(waiting bool, limit int64) ([]Mail, error) {
 		WHERE NOT $1 OR ended_at IS NULL
 		ORDER BY id DESC
 		LIMIT $2`, waiting, limit)
+}
+
+// MailsTo lists the newest mails to an address, by its MAC; only those that wait, if asked.
+func (tx *Tx) MailsTo(addressMAC []byte, waiting bool, limit int64) ([]Mail, error) {
+	return many(tx, scanMail, `
+		SELECT `+mailColumns+`
+		FROM outbox
+		WHERE address_mac = $1 AND (NOT $2 OR ended_at IS NULL)
+		ORDER BY id DESC
+		LIMIT $3`, addressMAC, waiting, limit)
 }
 
 // WaitingMail says how many mails wait and since when the oldest does (zero: none).
@@ -126,7 +162,7 @@ func (tx *Tx) TakeMailBudget(key []byte, gap, window time.Duration, now time.Tim
 
 // ClearMailBudget forgets a mailbox's count.
 func (tx *Tx) ClearMailBudget(key []byte) error {
-	return tx.post(`DELETE FROM mail_budgets WHERE key = $1`, key)
+	return tx.execDeferred(`DELETE FROM mail_budgets WHERE key = $1`, key)
 }
 
 // SweepMailBudgets removes at most limit counts that no longer refuse anything.

@@ -21,6 +21,7 @@ func newMail(due time.Time) store.Mail {
 		KeyID:      "k1",
 		AddressMAC: []byte{1, 2, 3},
 		Payload:    []byte("sealed"),
+		Domain:     "b",
 		CreatedAt:  due,
 		ExpiresAt:  due.Add(time.Hour),
 		NextTryAt:  due,
@@ -34,9 +35,21 @@ func addMail(t testing.TB, s *store.Store, due time.Time) store.Mail {
 	return m
 }
 
+// claim takes the mail that has been due longest.
 func claim(s *store.Store, at, leaseEnd time.Time) (m store.Mail, err error) {
+	var due []store.DueMail
+	err = s.Read(ctx, func(tx *store.Tx) (err error) {
+		due, err = tx.DueMails(at, 1)
+		return err
+	})
+	if err != nil {
+		return m, err
+	}
+	if len(due) == 0 {
+		return m, store.ErrNotFound
+	}
 	err = s.Single(ctx, func(tx *store.Tx) (err error) {
-		m, err = tx.ClaimMail(at, leaseEnd)
+		m, err = tx.ClaimMail(due[0], leaseEnd)
 		return err
 	})
 	return m, err
@@ -94,7 +107,7 @@ func TestMailBelongsToItsLease(t *testing.T) {
 		}
 		write(t, s, func(tx *store.Tx) error { return tx.EndMail(held, "sent", "", later) })
 		want := held
-		want.EndedAt, want.Outcome, want.LastError, want.Payload = later, "sent", "", nil
+		want.EndedAt, want.Outcome, want.LastError, want.Payload, want.Domain = later, "sent", "", nil, "-"
 		got := read(t, s, func(tx *store.Tx) (store.Mail, error) { return tx.MailByID(held.ID) })
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("ended (-want +got):\n%s", diff)
@@ -277,6 +290,55 @@ func TestInsertMailTwice(t *testing.T) {
 		err := s.Write(ctx, func(tx *store.Tx) error { return tx.InsertMail(m) })
 		if !errors.Is(err, store.ErrConflict) {
 			t.Errorf("got %v, want ErrConflict", err)
+		}
+	})
+}
+
+// A refused mail keeps its payload until it expires, and can be revived as long.
+func TestRefusedMail(t *testing.T) {
+	engines(t, func(t *testing.T, s *store.Store) {
+		m := addMail(t, s, now)
+		wantErr(t, s, store.ErrNotFound, func(tx *store.Tx) error { return tx.ReviveMail(m.ID, now) }) // it waits
+		refuse := func(at time.Time) {
+			t.Helper()
+			held, err := claim(s, at, at.Add(time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, s, func(tx *store.Tx) error { return tx.RefuseMail(held, "refused", "550 no", at) })
+			wantErr(t, s, store.ErrNotFound, func(tx *store.Tx) error { return tx.RefuseMail(held, "refused", "550 no", at) })
+		}
+		look := func() store.Mail {
+			return read(t, s, func(tx *store.Tx) (store.Mail, error) { return tx.MailByID(m.ID) })
+		}
+		wipe := func(at time.Time) (n int64) {
+			write(t, s, func(tx *store.Tx) (err error) { n, err = tx.WipeMail(at, 10); return err })
+			return n
+		}
+		refuse(now)
+		if got := look(); got.Outcome != "refused" || got.LastError != "550 no" || string(got.Payload) != "sealed" || !got.EndedAt.Equal(now) {
+			t.Errorf("refused: %+v", got)
+		}
+		if _, err := claim(s, now.Add(time.Hour), now.Add(2*time.Hour)); !isNotFound(err) {
+			t.Errorf("refused, but claimed: %v", err)
+		}
+		later := now.Add(time.Minute)
+		write(t, s, func(tx *store.Tx) error { return tx.ReviveMail(m.ID, later) })
+		if got := look(); got.Outcome != "" || !got.EndedAt.IsZero() || !got.NextTryAt.Equal(later) || got.Domain != m.Domain {
+			t.Errorf("revived: %+v", got)
+		}
+		refuse(later)
+		if n := wipe(m.ExpiresAt.Add(-time.Microsecond)); n != 0 || look().Payload == nil {
+			t.Errorf("wiped %d before it expired", n)
+		}
+		wantErr(t, s, store.ErrNotFound, func(tx *store.Tx) error { return tx.ReviveMail(m.ID, m.ExpiresAt) })
+		if n := wipe(m.ExpiresAt); n != 1 || look().Payload != nil {
+			t.Errorf("wiped %d when it had expired", n)
+		}
+		wantErr(t, s, store.ErrNotFound, func(tx *store.Tx) error { return tx.ReviveMail(m.ID, later) })
+		found, err := s.Violations(ctx)
+		if err != nil || len(found) > 0 {
+			t.Errorf("the auditor finds %v, %v", found, err)
 		}
 	})
 }

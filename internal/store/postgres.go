@@ -35,14 +35,14 @@ type postgres struct {
 }
 
 func openPostgres(ctx context.Context, url string) (*postgres, error) {
-	config, err := pgxpool.ParseConfig(url)
+	config, err := parsePostgres(url)
 	if err != nil {
 		return nil, err
 	}
 	if !strings.Contains(url, "pool_max_conns=") {
 		config.MaxConns = defaultMaxConns
 	}
-	config.ConnConfig.ConnectTimeout = patience / time.Duration(hosts(config.ConnConfig))
+	config.ConnConfig.ConnectTimeout = opTimeout / time.Duration(hosts(config.ConnConfig))
 	if config.ConnConfig.ValidateConnect == nil {
 		// A standby may lag, and would let a session in that has ended.
 		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
@@ -54,9 +54,8 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	params["lock_timeout"] = "4s"
 	params["statement_timeout"] = "30s"
 	params["idle_in_transaction_session_timeout"] = "10s"
-	config.AfterConnect = assertDurable
 	e := &postgres{}
-	if e.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+	if e.pool, err = newPool(ctx, config); err != nil {
 		return nil, err
 	}
 	if e.changes, err = openJoiner(ctx, config); err != nil {
@@ -65,15 +64,18 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	if e.lookups, err = openJoiner(ctx, config); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
-	pingCtx, cancel := context.WithTimeout(ctx, patience)
+	pingCtx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	if err := e.pool.Ping(pingCtx); err != nil {
 		return nil, errors.Join(postgresError(err), e.close())
 	}
+	if err := errors.Join(refusePooling(pingCtx, e.pool), checkRights(pingCtx, e.pool)); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
 	return e, nil
 }
 
-// hosts counts the servers that a URL names. Each gets its part of a caller's patience: one that is
+// hosts counts the servers that a URL names. Each gets its part of opTimeout: one that is
 // silent must not use up the time to try the next.
 func hosts(c *pgx.ConnConfig) int {
 	named := map[string]bool{net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))): true}
@@ -81,24 +83,6 @@ func hosts(c *pgx.ConnConfig) int {
 		named[net.JoinHostPort(f.Host, strconv.Itoa(int(f.Port)))] = true
 	}
 	return len(named)
-}
-
-// assertDurable sees to it that COMMIT waits for the disk on this connection: acknowledged means
-// durable. A stricter setting of the server's (remote_apply) stays.
-func assertDurable(ctx context.Context, conn *pgx.Conn) error {
-	var commit, fsync string
-	err := conn.QueryRow(ctx, "SELECT current_setting('synchronous_commit'), current_setting('fsync')").Scan(&commit, &fsync)
-	if err != nil {
-		return err
-	}
-	if fsync != "on" {
-		return errors.New("the PostgreSQL server runs with fsync=off and would lose what it acknowledged: set fsync=on")
-	}
-	if commit == "on" || commit == "remote_apply" {
-		return nil
-	}
-	_, err = conn.Exec(ctx, "SET synchronous_commit = on")
-	return err
 }
 
 func (e *postgres) name() string { return "postgres" }
@@ -182,6 +166,14 @@ func (e *postgres) clock(ctx context.Context) (now time.Time, ok bool, err error
 	return now, true, postgresError(err)
 }
 
+func (e *postgres) load() (inUse, most int) {
+	for _, pool := range []*pgxpool.Pool{e.pool, e.changes.pool, e.lookups.pool} {
+		stat := pool.Stat()
+		inUse, most = inUse+int(stat.AcquiredConns()), most+int(stat.MaxConns())
+	}
+	return inUse, most
+}
+
 // checkpoint is the server's own business.
 func (e *postgres) checkpoint() error { return nil }
 
@@ -194,6 +186,8 @@ const (
 	uniqueViolation      = "23505"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
+	lacksPrivilege       = "42501"
+	noSchema             = "3F000"
 )
 
 func mayRetry(err error) bool {
@@ -211,6 +205,8 @@ func postgresError(err error) error {
 	switch {
 	case ok && pg.Code == uniqueViolation:
 		return fmt.Errorf("%w: %w", ErrConflict, err)
+	case ok && (pg.Code == lacksPrivilege || pg.Code == noSchema):
+		return lackingRights(pg, err)
 	case ok && slices.Contains([]string{"22", "23", "42"}, pg.Code[:2]):
 		return err
 	}

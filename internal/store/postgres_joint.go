@@ -25,8 +25,8 @@ const (
 	jointLockTimeout = "50ms"
 )
 
-// errHarmed: a neighbour's statement failed and took the group along. Nothing of it lasts.
-var errHarmed = errors.New("the group was rolled back")
+// errBatchAborted: a neighbour's statement failed and took the group along. Nothing of it lasts.
+var errBatchAborted = errors.New("the group was rolled back")
 
 // joiner is a carrier that sends the statements of callers who wait together over connections of its own:
 // they wait for no other transaction's.
@@ -39,7 +39,7 @@ func openJoiner(ctx context.Context, config *pgxpool.Config) (*joiner, error) {
 	config = config.Copy()
 	config.MaxConns = jointLanes
 	config.ConnConfig.RuntimeParams["lock_timeout"] = jointLockTimeout
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := newPool(ctx, config)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (e *postgres) lookup(ctx context.Context, fn func(querier) error) error {
 // together runs fn again, alone, when a neighbour's failure undid the group.
 func (e *postgres) together(ctx context.Context, j *joiner, fn func(querier) error) error {
 	err := fn(pgQuerier{j})
-	if errors.Is(err, errHarmed) {
+	if errors.Is(err, errBatchAborted) {
 		return e.single(ctx, fn)
 	}
 	return err
@@ -78,7 +78,7 @@ func (j *joiner) script(context.Context, string) error { return errors.ErrUnsupp
 func (j *joiner) serve(group []*waiter[*statement]) {
 	// Two groups that take their rows in the same order never wait for each other in a circle.
 	slices.SortFunc(group, func(a, b *waiter[*statement]) int { return cmp.Compare(a.work.key(), b.work.key()) })
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
 	defer cancel()
 	if err := j.serveAll(ctx, group); err != nil {
 		for _, t := range group {
@@ -125,7 +125,7 @@ func (j *joiner) serveAll(ctx context.Context, group []*waiter[*statement]) (err
 // harmed tells a statement that failed from a connection that did: then nobody knows what lasts.
 func harmed(err error) error {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.SeverityUnlocalized == "ERROR" {
-		return fmt.Errorf("%w: %w", errHarmed, err)
+		return fmt.Errorf("%w: %w", errBatchAborted, err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"latchkey/internal/authtest"
@@ -30,13 +31,17 @@ func lock(t *testing.T, s *store.Store, ids ...string) (release func()) {
 			return nil
 		})
 	}()
-	<-held
-	return func() {
+	select {
+	case <-held:
+	case err := <-done:
+		t.Fatalf("hold rows: %v", err)
+	}
+	return releaseOnce(t, func() {
 		close(gate)
 		if err := <-done; err != nil {
 			t.Errorf("hold rows: %v", err)
 		}
-	}
+	})
 }
 
 // how is Store.Joint or Store.Lookup.
@@ -51,40 +56,49 @@ func ask(how how, fn func(*store.Tx) error) chan error {
 
 func rotateOnce(session store.Session) func(*store.Tx) error {
 	return func(tx *store.Tx) error {
-		_, err := tx.Rotate(turn(session.ID, 1, 1, now), now)
+		_, err := tx.Rotate(rotateParams(session.ID, 1, 1, now), now)
 		return err
 	}
 }
 
-// oneGroup makes the calls wait for a lane, so that they are carried out together.
+// oneGroup makes the calls wait for a lane, so that they are carried out together. The test holds the lanes
+// itself: a leader with work of its own may take a call before the test has seen it wait.
 func oneGroup(t *testing.T, j *store.Joiner, how how, fns ...func(*store.Tx) error) (outcomes []chan error) {
 	t.Helper()
-	release, err := j.Hold(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var leaders []chan error
-	for range store.JointLanes {
-		leaders = append(leaders, ask(how, func(tx *store.Tx) error {
-			_, err := tx.SessionByID("nobody's")
-			return err
-		}))
-	}
-	await(t, "the lanes to be taken", func() bool { _, leaders := j.Load(); return leaders == store.JointLanes })
-	waiting := func() int { waiting, _ := j.Load(); return waiting }
+	free := holdLanes(t, j)
 	for i, fn := range fns {
 		outcomes = append(outcomes, ask(how, fn))
-		await(t, "the call to be queued", func() bool { return waiting() == i+1 })
+		await(t, "the call to be queued", func() bool { return j.Waiting() == i+1 })
 	}
-	release() // one lane: its leader, then all that wait
-	await(t, "the group to be taken", func() bool { return waiting() == 0 })
-	release()
-	for _, leader := range leaders {
-		if err := <-leader; !isNotFound(err) {
-			t.Fatal(err)
-		}
+	free[0]() // the first call leads, and takes along all that wait
+	await(t, "the group to be taken", func() bool { return j.Waiting() == 0 })
+	for _, release := range free[1:] {
+		release()
 	}
 	return outcomes
+}
+
+// holdLanes takes every lane as it becomes free. A test that ends early frees them.
+func holdLanes(t *testing.T, j *store.Joiner) (free []func()) {
+	t.Helper()
+	for range store.JointLanes {
+		await(t, "a free lane", func() bool {
+			release, held := j.HoldLane()
+			if held {
+				free = append(free, releaseOnce(t, release))
+			}
+			return held
+		})
+	}
+	return free
+}
+
+// releaseOnce is release, which the end of the test calls if the test did not: what waits for it must not
+// outlive the test.
+func releaseOnce(t *testing.T, release func()) func() {
+	release = sync.OnceFunc(release)
+	t.Cleanup(release)
+	return release
 }
 
 func transactionOf(t *testing.T, s *store.Store, id string) string {

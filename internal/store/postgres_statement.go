@@ -41,7 +41,7 @@ func (q pgQuerier) query(ctx context.Context, row func(scanner) error, sql strin
 	return q.carry(ctx, &statement{sql: sql, args: args, row: row})
 }
 
-func (q pgQuerier) post(ctx context.Context, sql string, args ...any) error {
+func (q pgQuerier) execDeferred(ctx context.Context, sql string, args ...any) error {
 	return q.carry(ctx, &statement{sql: sql, args: args, later: true})
 }
 

@@ -1,11 +1,11 @@
 package store
 
 // The refresh of a session: one conditional statement each for the rotation and for the late mark.
-// The rules that choose between them are internal/auth's.
+// The rules that choose between them are internal/rotation's.
 
 import "time"
 
-// Rotation is the part of a session that a refresh changes. See spec 2.4 for the bookkeeping.
+// Rotation is the part of a session that a refresh changes. docs/adr/0003-refresh-tokens.md has the rules that need it.
 type Rotation struct {
 	Generation    int64
 	RotatedAt     time.Time
@@ -23,37 +23,38 @@ type Rotation struct {
 const rotationColumns = `generation, rotated_at, kid, prev_kid, burst_from, burst_at,
 	prev_from, prev_at, late_now, late_run, idle_expires_at`
 
-// Refreshed is a session with what its tokens say of the user.
-type Refreshed struct {
+// RefreshState is a session with what its tokens say of the user.
+type RefreshState struct {
 	Session
 	Email, FirstName, LastName string
 }
 
-const refreshedColumns = sessionColumns + `,
+const refreshStateColumns = sessionColumns + `,
 	COALESCE((SELECT email FROM users WHERE users.id = sessions.user_id), ''),
 	COALESCE((SELECT first_name FROM users WHERE users.id = sessions.user_id), ''),
 	COALESCE((SELECT last_name FROM users WHERE users.id = sessions.user_id), '')`
 
-func scanRefreshed(scan scanner) (r Refreshed, err error) {
+func scanRefreshState(scan scanner) (r RefreshState, err error) {
 	err = scan(append(r.Session.dest(), &r.Email, &r.FirstName, &r.LastName)...)
 	return r, err
 }
 
-// Turn is one rotation: from the generation the row must still have, by a token of generation
+// RotateParams are those of one rotation: from the generation that the row must still have, by a token of generation
 // Presented, to Presented+1.
-type Turn struct {
-	SessionID     string
-	Judged        int64 // the row's generation, Presented but where the database was set back
-	Presented     int64
-	KeyID         string // master key of the successor
-	IdleExpiresAt time.Time
-	Grace         time.Duration
+type RotateParams struct {
+	SessionID          string
+	Kind               string // the one that the presented token opens
+	ExpectedGeneration int64  // the row's; Presented, unless the database was set back
+	Presented          int64
+	KeyID              string // master key of the successor
+	IdleExpiresAt      time.Time
+	Grace              time.Duration
 }
 
-// Rotate turns a live session to its next generation. ErrNotFound when it is not alive at now, or
-// not at the judged generation: then nothing has changed.
-func (tx *Tx) Rotate(t Turn, now time.Time) (Refreshed, error) {
-	return one(tx, scanRefreshed, `
+// Rotate takes a live session to its next generation. ErrNotFound when it is not alive at now, or
+// not at the expected generation, or of another kind: then nothing has changed.
+func (tx *Tx) Rotate(p RotateParams, now time.Time) (RefreshState, error) {
+	return one(tx, scanRefreshState, `
 		UPDATE sessions
 		SET generation = $4,
 			rotated_at = $5,
@@ -67,21 +68,21 @@ func (tx *Tx) Rotate(t Turn, now time.Time) (Refreshed, error) {
 			late_run   = CASE WHEN late_now THEN late_run ELSE 0 END,
 			late_now   = FALSE
 		WHERE id = $1 AND generation = $2 AND ended_at IS NULL
-			AND idle_expires_at > $5 AND overall_expires_at > $5
-		RETURNING `+refreshedColumns,
-		t.SessionID, t.Judged, t.Presented, t.Presented+1, now, t.KeyID, t.IdleExpiresAt, t.Grace.Microseconds())
+			AND idle_expires_at > $5 AND overall_expires_at > $5 AND kind = $9
+		RETURNING `+refreshStateColumns,
+		p.SessionID, p.ExpectedGeneration, p.Presented, p.Presented+1, now, p.KeyID, p.IdleExpiresAt, p.Grace.Microseconds(), p.Kind)
 }
 
 // MarkLate notes the first late use of a session's previous generation. ErrNotFound when the session
 // has moved on, ended, or been marked: judge again.
-func (tx *Tx) MarkLate(id string, judged int64) error {
+func (tx *Tx) MarkLate(id string, expectedGeneration int64) error {
 	return tx.mustChange(`
 		UPDATE sessions
 		SET late_now = TRUE, late_run = late_run + 1
-		WHERE id = $1 AND generation = $2 AND NOT late_now AND ended_at IS NULL`, id, judged)
+		WHERE id = $1 AND generation = $2 AND NOT late_now AND ended_at IS NULL`, id, expectedGeneration)
 }
 
-// RefreshedByID reads what a refresh needs, changing nothing.
-func (tx *Tx) RefreshedByID(id string) (Refreshed, error) {
-	return one(tx, scanRefreshed, `SELECT `+refreshedColumns+` FROM sessions WHERE id = $1`, id)
+// RefreshStateByID reads what a refresh needs, changing nothing.
+func (tx *Tx) RefreshStateByID(id string) (RefreshState, error) {
+	return one(tx, scanRefreshState, `SELECT `+refreshStateColumns+` FROM sessions WHERE id = $1`, id)
 }

@@ -1,6 +1,6 @@
 package store_test
 
-// The bookkeeping of spec 2.4, statement by statement.
+// What docs/adr/0003-refresh-tokens.md has a row remember of its refreshes, statement by statement.
 
 import (
 	"sync"
@@ -13,15 +13,16 @@ import (
 	"latchkey/internal/store"
 )
 
-// turn is the rotation of a session by the token of a generation.
-func turn(id string, judged, presented int64, at time.Time) store.Turn {
-	return store.Turn{
-		SessionID:     id,
-		Judged:        judged,
-		Presented:     presented,
-		KeyID:         "k2",
-		IdleExpiresAt: at.Add(14 * 24 * time.Hour),
-		Grace:         grace,
+// rotateParams are those of a rotation by the token of a generation.
+func rotateParams(id string, expected, presented int64, at time.Time) store.RotateParams {
+	return store.RotateParams{
+		SessionID:          id,
+		Kind:               "auth",
+		ExpectedGeneration: expected,
+		Presented:          presented,
+		KeyID:              "k2",
+		IdleExpiresAt:      at.Add(14 * 24 * time.Hour),
+		Grace:              grace,
 	}
 }
 
@@ -88,13 +89,13 @@ func TestRotateBookkeeping(t *testing.T) {
 				if presented == 0 {
 					presented = before.Generation
 				}
-				want := store.Refreshed{Session: before, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName}
+				want := store.RefreshState{Session: before, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName}
 				want.Rotation = c.want
 				want.RotatedAt, want.KeyID, want.PrevKeyID, want.IdleExpiresAt = now, "k2", "k1", now.Add(14*24*time.Hour)
 
-				var got store.Refreshed
+				var got store.RefreshState
 				err := s.Joint(ctx, func(tx *store.Tx) (err error) {
-					got, err = tx.Rotate(turn(before.ID, before.Generation, presented, now), now)
+					got, err = tx.Rotate(rotateParams(before.ID, before.Generation, presented, now), now)
 					return err
 				})
 				if err != nil {
@@ -103,7 +104,7 @@ func TestRotateBookkeeping(t *testing.T) {
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("returned row (-want +got):\n%s", diff)
 				}
-				kept := read(t, s, func(tx *store.Tx) (store.Refreshed, error) { return tx.RefreshedByID(before.ID) })
+				kept := read(t, s, func(tx *store.Tx) (store.RefreshState, error) { return tx.RefreshStateByID(before.ID) })
 				if diff := cmp.Diff(want, kept); diff != "" {
 					t.Errorf("kept row (-want +got):\n%s", diff)
 				}
@@ -132,7 +133,7 @@ func TestRotateOnlyTheLivingAndJudged(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				before := addSession(t, s, u.ID, c.edit)
 				wantErr(t, s, store.ErrNotFound, func(tx *store.Tx) error {
-					_, err := tx.Rotate(turn(before.ID, c.judged, c.judged, now), now)
+					_, err := tx.Rotate(rotateParams(before.ID, c.judged, c.judged, now), now)
 					return err
 				})
 				if diff := cmp.Diff(before, sessionByID(t, s, before.ID)); diff != "" {
@@ -141,7 +142,7 @@ func TestRotateOnlyTheLivingAndJudged(t *testing.T) {
 			})
 		}
 		wantErr(t, s, store.ErrNotFound, func(tx *store.Tx) error {
-			_, err := tx.Rotate(turn(newID(), 1, 1, now), now)
+			_, err := tx.Rotate(rotateParams(newID(), 1, 1, now), now)
 			return err
 		})
 	})
@@ -150,9 +151,9 @@ func TestRotateOnlyTheLivingAndJudged(t *testing.T) {
 func TestRotateAfterTheUserIsGone(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
 		session := addSession(t, s, newID())
-		var got store.Refreshed
+		var got store.RefreshState
 		write(t, s, func(tx *store.Tx) (err error) {
-			got, err = tx.Rotate(turn(session.ID, 1, 1, now), now)
+			got, err = tx.Rotate(rotateParams(session.ID, 1, 1, now), now)
 			return err
 		})
 		if got.Email != "" || got.FirstName != "" || got.Generation != 2 {
@@ -167,7 +168,7 @@ func TestRotateHasOneWinner(t *testing.T) {
 		session := addSession(t, s, addUser(t, s).ID)
 		won := race(t, 64, func() error {
 			return s.Joint(ctx, func(tx *store.Tx) error {
-				_, err := tx.Rotate(turn(session.ID, 1, 1, now), now)
+				_, err := tx.Rotate(rotateParams(session.ID, 1, 1, now), now)
 				return err
 			})
 		})

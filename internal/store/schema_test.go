@@ -86,7 +86,7 @@ func changedByRotate(t *testing.T, s *store.Store) (changed []string) {
 	}
 	for at := now; at.Before(now.Add(3 * time.Minute)); at = at.Add(time.Minute) { // a run must end, too
 		write(t, s, func(tx *store.Tx) error {
-			_, err := tx.Rotate(turn(session.ID, session.Generation, session.Generation, at), at)
+			_, err := tx.Rotate(rotateParams(session.ID, session.Generation, session.Generation, at), at)
 			return err
 		})
 		session.Generation++

@@ -9,7 +9,8 @@ type Session struct {
 	ID       string
 	UserID   string
 	Client   string
-	Rotation // what a refresh changes
+	Kind     string // what its token is, and so who may take it: internal/auth's word
+	Rotation        // what a refresh changes
 
 	OverallExpiresAt time.Time // written once, updated by no statement
 	CreatedAt        time.Time
@@ -27,10 +28,18 @@ func (s Session) ExpiresAt() time.Time {
 	return s.OverallExpiresAt
 }
 
+// overAt is when the session ended, or ends if nothing else ends it before.
+func (s Session) overAt() time.Time {
+	if s.EndedAt.IsZero() {
+		return s.ExpiresAt()
+	}
+	return s.EndedAt
+}
+
 // AliveAt says whether the session has neither ended nor expired.
 func (s Session) AliveAt(now time.Time) bool { return s.EndedAt.IsZero() && now.Before(s.ExpiresAt()) }
 
-const sessionColumns = `id, user_id, client, ` + rotationColumns + `,
+const sessionColumns = `id, user_id, client, kind, ` + rotationColumns + `,
 	overall_expires_at, created_at, ended_at, end_reason,
 	browser, browser_version, os, device_type, user_agent, addr`
 
@@ -44,7 +53,7 @@ func scanSession(scan scanner) (s Session, err error) {
 
 func (s *Session) dest() []any {
 	r := &s.Rotation
-	return []any{&s.ID, &s.UserID, &s.Client,
+	return []any{&s.ID, &s.UserID, &s.Client, &s.Kind,
 		&r.Generation, &r.RotatedAt, &r.KeyID, &r.PrevKeyID, &r.BurstFrom, &r.BurstAt,
 		&r.PrevFrom, &r.PrevAt, &r.LateNow, &r.LateRun, &r.IdleExpiresAt,
 		&s.OverallExpiresAt, &s.CreatedAt, &s.EndedAt, &s.EndReason,
@@ -54,10 +63,10 @@ func (s *Session) dest() []any {
 // InsertSession adds a session for a user taken in the same transaction.
 func (tx *Tx) InsertSession(s Session) error {
 	r := s.Rotation
-	return tx.post(`
+	return tx.execDeferred(`
 		INSERT INTO sessions (`+sessionColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`,
-		s.ID, s.UserID, s.Client,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
+		s.ID, s.UserID, s.Client, s.Kind,
 		r.Generation, r.RotatedAt, r.KeyID, r.PrevKeyID, r.BurstFrom, r.BurstAt,
 		r.PrevFrom, r.PrevAt, r.LateNow, r.LateRun, r.IdleExpiresAt,
 		s.OverallExpiresAt, s.CreatedAt, s.EndedAt, s.EndReason,
@@ -78,7 +87,7 @@ func (tx *Tx) LiveSessions(userID string, now time.Time) ([]Session, error) {
 		ORDER BY id DESC`, userID, now)
 }
 
-// AllSessions lists a user's sessions, newest first, the ended ones included.
+// AllSessions lists a user's sessions, newest first, the ended ones included whose whole row is kept.
 func (tx *Tx) AllSessions(userID string) ([]Session, error) {
 	return many(tx, scanSession, `
 		SELECT `+sessionColumns+`
@@ -87,15 +96,12 @@ func (tx *Tx) AllSessions(userID string) ([]Session, error) {
 		ORDER BY id DESC`, userID)
 }
 
-// EndedSessions lists a user's sessions that ended or expired since then, the last to end first, at most limit.
-func (tx *Tx) EndedSessions(userID string, since time.Time, limit int64, now time.Time) ([]Session, error) {
-	return many(tx, scanSession, `
-		SELECT `+sessionColumns+`
-		FROM sessions
-		WHERE user_id = $1 AND (ended_at IS NOT NULL OR idle_expires_at <= $4 OR overall_expires_at <= $4)
-			AND COALESCE(ended_at, `+expiresAt+`) > $2
-		ORDER BY COALESCE(ended_at, `+expiresAt+`) DESC, id DESC
-		LIMIT $3`, userID, since, limit, now)
+// SetKind makes a live session of one kind one of another. ErrNotFound when it is not alive, or not of that kind.
+func (tx *Tx) SetKind(id, from, to string) error {
+	return tx.mustChange(`
+		UPDATE sessions
+		SET kind = $3
+		WHERE id = $1 AND kind = $2 AND ended_at IS NULL`, id, from, to)
 }
 
 // EndSession ends one session, if it lives and is the user's own. ErrNotFound otherwise.
@@ -124,27 +130,34 @@ func (tx *Tx) EndSessions(userID, keep, reason string, now time.Time) (ids []str
 		RETURNING id`, userID, keep, reason, now)
 }
 
-// EndSessionsBefore ends a held user's sessions that were made by the given time and returns their ids.
-func (tx *Tx) EndSessionsBefore(userID string, made time.Time, reason string, now time.Time) (ids []string, err error) {
+// EndSessionsBefore ends a held user's sessions with a client (empty: with any) that were made by the given time, or
+// by a clock ahead by more than slack, and returns their ids.
+func (tx *Tx) EndSessionsBefore(userID, client string, made time.Time, reason string, slack time.Duration, now time.Time) (ids []string, err error) {
 	return many(tx, column[string], `
 		UPDATE sessions
-		SET ended_at = $4, end_reason = $3
-		WHERE user_id = $1 AND created_at <= $2 AND ended_at IS NULL
-		RETURNING id`, userID, made, reason, now)
+		SET ended_at = $5, end_reason = $4
+		WHERE user_id = $1 AND ($2 = '' OR client = $2) AND (created_at <= $3 OR created_at > $6) AND ended_at IS NULL
+		RETURNING id`, userID, client, made, reason, now, now.Add(slack))
 }
 
-// Seen is where a session was made.
-type Seen struct{ Browser, OS, Addr string }
+// SignedIn is a session that has not ended, as WalkSignedIn finds it.
+type SignedIn struct {
+	UserID, ID, Client string
+	CreatedAt          time.Time
+}
 
-// SeenDevices lists where a user's sessions were made, ended ones included, but one.
-func (tx *Tx) SeenDevices(userID, but string) ([]Seen, error) {
-	return many(tx, func(scan scanner) (s Seen, err error) {
-		err = scan(&s.Browser, &s.OS, &s.Addr)
+// WalkSignedIn lists the next sessions that have not ended after the one given, at most stride, in the order of
+// their users and ids. The zero SignedIn comes before the first.
+func (tx *Tx) WalkSignedIn(after SignedIn, stride int64) ([]SignedIn, error) {
+	return many(tx, func(scan scanner) (s SignedIn, err error) {
+		err = scan(&s.UserID, &s.ID, &s.Client, &s.CreatedAt)
 		return s, err
 	}, `
-		SELECT DISTINCT browser, os, addr
+		SELECT user_id, id, client, created_at
 		FROM sessions
-		WHERE user_id = $1 AND id <> $2`, userID, but)
+		WHERE ended_at IS NULL AND (user_id, id) > ($1, $2)
+		ORDER BY user_id, id
+		LIMIT $3`, after.UserID, after.ID, stride)
 }
 
 // EvictSessions ends the least recently used of a taken user's live sessions beyond the newest
@@ -201,4 +214,25 @@ func (tx *Tx) SweepSessions(from, to string, old Age) error {
 		WHERE id >= $1 AND id <= $2 AND ended_at IS NULL
 			AND (idle_expires_at < $3 OR overall_expires_at < $3)`, from, to, old.Expired)
 	return err
+}
+
+// CountLiveSessions counts, among the next `stride` sessions after the id `after`, those that have neither ended nor
+// run out. It returns the last id it looked at, empty at the end of the table.
+func (tx *Tx) CountLiveSessions(after string, stride int64, now time.Time) (last string, live int64, err error) {
+	type counted struct {
+		last string
+		live int64
+	}
+	c, err := one(tx, func(scan scanner) (c counted, err error) {
+		err = scan(&c.last, &c.live)
+		return c, err
+	}, `
+		SELECT COALESCE(max(id), ''), count(CASE WHEN ended_at IS NULL AND idle_expires_at > $3 AND overall_expires_at > $3 THEN 1 END)
+		FROM (
+			SELECT id, ended_at, idle_expires_at, overall_expires_at
+			FROM sessions
+			WHERE id > $1
+			ORDER BY id
+			LIMIT $2) AS next`, after, stride, now)
+	return c.last, c.live, err
 }

@@ -4,7 +4,6 @@ package store_test
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -45,7 +44,7 @@ func TestSessionRoundTrip(t *testing.T) {
 			}
 		}
 		wantErr(t, s, store.ErrNotFound, func(tx *store.Tx) error { _, err := tx.SessionByID(newID()); return err })
-		wantErr(t, s, store.ErrNotFound, func(tx *store.Tx) error { _, err := tx.RefreshedByID(newID()); return err })
+		wantErr(t, s, store.ErrNotFound, func(tx *store.Tx) error { _, err := tx.RefreshStateByID(newID()); return err })
 		first := addSession(t, s, newID())
 		wantErr(t, s, store.ErrConflict, func(tx *store.Tx) error { return tx.InsertSession(first) })
 	})
@@ -76,7 +75,7 @@ func TestLiveSessions(t *testing.T) {
 }
 
 // Is it the caller's own, and does it live: both asked in the statement that ends it.
-func TestEndSession(t *testing.T) {
+func TestEndSessionIsTheOwners(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
 		user := newID()
 		session := addSession(t, s, user)
@@ -145,41 +144,22 @@ func TestEndSessionsBefore(t *testing.T) {
 		user := newID()
 		made := func(at time.Time) func(*store.Session) { return func(x *store.Session) { x.CreatedAt = at } }
 		early, at, late := addSession(t, s, user, made(never)), addSession(t, s, user), addSession(t, s, user, made(now.Add(time.Microsecond)))
+		ahead := addSession(t, s, user, made(now.Add(time.Hour+time.Minute+time.Microsecond))) // of a clock that was
 		foreign := addSession(t, s, newID())
 		ended := addSession(t, s, user, func(x *store.Session) { x.EndedAt, x.EndReason = now, "admin" })
 		var ids []string
 		write(t, s, func(tx *store.Tx) (err error) {
-			ids, err = tx.EndSessionsBefore(user, now, "revoked", now.Add(time.Hour))
+			ids, err = tx.EndSessionsBefore(user, "", now, "revoked", time.Minute, now.Add(time.Hour))
 			return err
 		})
 		slices.Sort(ids)
-		if diff := cmp.Diff([]string{early.ID, at.ID}, ids); diff != "" {
+		if diff := cmp.Diff([]string{early.ID, at.ID, ahead.ID}, ids); diff != "" {
 			t.Errorf("ended (-want +got):\n%s", diff)
 		}
-		for id, want := range map[string]string{early.ID: "revoked", at.ID: "revoked", late.ID: "", foreign.ID: "", ended.ID: "admin"} {
+		for id, want := range map[string]string{early.ID: "revoked", at.ID: "revoked", ahead.ID: "revoked", late.ID: "", foreign.ID: "", ended.ID: "admin"} {
 			if got := sessionByID(t, s, id).EndReason; got != want {
 				t.Errorf("session %s ended for %q, want %q", id, got, want)
 			}
-		}
-	})
-}
-
-func TestSeenDevices(t *testing.T) {
-	engines(t, func(t *testing.T, s *store.Store) {
-		user := newID()
-		at := func(browser, addr string) func(*store.Session) {
-			return func(x *store.Session) { x.Browser, x.Addr = browser, addr }
-		}
-		addSession(t, s, user, at("Chrome", "203.0.113.7"))
-		addSession(t, s, user, at("Chrome", "203.0.113.7"))
-		addSession(t, s, user, at("Firefox", "::1"), func(x *store.Session) { x.EndedAt, x.EndReason = now, "admin" })
-		addSession(t, s, newID(), at("Foreign", "::1"))
-		but := addSession(t, s, user, at("This one", "::1"))
-		got := read(t, s, func(tx *store.Tx) ([]store.Seen, error) { return tx.SeenDevices(user, but.ID) })
-		slices.SortFunc(got, func(a, b store.Seen) int { return strings.Compare(a.Browser, b.Browser) })
-		want := []store.Seen{{Browser: "Chrome", OS: "Linux", Addr: "203.0.113.7"}, {Browser: "Firefox", OS: "Linux", Addr: "::1"}}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
 }
@@ -295,6 +275,66 @@ func TestSweepSessionsWalks(t *testing.T) {
 			if got.EndReason != want.reason || !got.EndedAt.Equal(want.at) {
 				t.Errorf("session %s: ended at %v for %q, want %v for %q", id, got.EndedAt, got.EndReason, want.at, want.reason)
 			}
+		}
+	})
+}
+
+// However many sessions there are and however few are looked for, a step reads no more than its stride, and the
+// steps together read all.
+func TestWalksReadAStride(t *testing.T) {
+	const stride = 100
+	engines(t, func(t *testing.T, s *store.Store) {
+		var want []string
+		for range 7 {
+			u := newID()
+			for range 3 {
+				want = append(want, addSession(t, s, u).ID)
+			}
+			endMany(t, s, addSession(t, s, u, func(x *store.Session) { x.EndedAt, x.EndReason = now, "admin" }), 500)
+			addSession(t, s, u, func(x *store.Session) { x.IdleExpiresAt = now }) // has run out, and not ended
+		}
+		analyze(t, s)
+		most := map[string]int64{"sqlite": 3_000, "postgres": 2 * stride}[s.Engine()]
+		walk := func(name string, step func(*store.Tx) (more bool, err error)) {
+			t.Helper()
+			for more := true; more; {
+				write(t, s, func(tx *store.Tx) error {
+					work, err := store.Work(tx, func(tx *store.Tx) (err error) {
+						more, err = step(tx)
+						return err
+					})
+					for sql, n := range work {
+						if n > most {
+							t.Errorf("%s reads %d, at most %d is right:\n%s", name, n, most, sql)
+							more = false
+						}
+					}
+					return err
+				})
+			}
+		}
+		var sum int64
+		var at string
+		walk("count", func(tx *store.Tx) (bool, error) {
+			last, live, err := tx.CountLiveSessions(at, stride, now)
+			sum, at = sum+live, last
+			return at != "", err
+		})
+		if sum != int64(len(want)) {
+			t.Errorf("counted %d live sessions, want %d", sum, len(want))
+		}
+		var after store.SignedIn
+		var seen []string
+		walk("signed in", func(tx *store.Tx) (bool, error) {
+			found, err := tx.WalkSignedIn(after, 5)
+			for _, x := range found {
+				after = x
+				seen = append(seen, x.ID)
+			}
+			return len(found) > 0, err
+		})
+		if len(seen) != len(want)+7 || !slices.IsSorted(seen) {
+			t.Errorf("saw %d sessions that have not ended, want %d in their order", len(seen), len(want)+7)
 		}
 	})
 }

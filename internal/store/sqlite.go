@@ -38,11 +38,12 @@ func openSQLite(path string) (*sqlite, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &sqlite{path: path, writer: newSQLiteWriter(conn), readers: make(chan *sqliteConn, max(4, 2*runtime.GOMAXPROCS(0)))}
-	e.closing = sync.OnceValue(e.letGo)
-	if err := makePrivate(conn, path); err != nil {
-		return nil, errors.Join(err, e.close())
+	own, err := ownFiles(conn, path)
+	if err != nil {
+		return nil, errors.Join(err, conn.close())
 	}
+	e := &sqlite{path: path, writer: newSQLiteWriter(conn, own), readers: make(chan *sqliteConn, max(4, 2*runtime.GOMAXPROCS(0)))}
+	e.closing = sync.OnceValue(e.letGo)
 	if e.keeper, err = newSQLiteKeeper(path, &e.writer.commits); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
@@ -55,20 +56,6 @@ func openSQLite(path string) (*sqlite, error) {
 		e.opened++
 	}
 	return e, nil
-}
-
-// makePrivate keeps others from an open database's files. The driver leaves the modes of its log and
-// of the log's index to the umask. The first read makes both; they last as long as a connection does.
-func makePrivate(conn *sqliteConn, path string) error {
-	if err := conn.conn.Exec("SELECT count(*) FROM sqlite_schema"); err != nil {
-		return sqliteError(err)
-	}
-	for _, name := range []string{path, path + "-wal", path + "-shm"} {
-		if err := os.Chmod(name, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (e *sqlite) name() string { return "sqlite" }
@@ -89,9 +76,15 @@ func (e *sqlite) joint(ctx context.Context, fn func(querier) error) error {
 	return e.writer.submit(ctx, fn)
 }
 
-// migrate needs no lock of its own: BEGIN IMMEDIATE keeps other writers out.
+// migrate needs no lock of its own: BEGIN IMMEDIATE keeps other writers out. It waits for as long as another
+// process migrates, which may take longer than busy_timeout.
 func (e *sqlite) migrate(ctx context.Context, fn func(querier) error) error {
-	return e.writer.submit(ctx, fn)
+	for {
+		err := e.writer.submit(ctx, fn)
+		if !errors.Is(err, sqlite3.BUSY) || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 func (e *sqlite) read(ctx context.Context, fn func(querier) error) error {
@@ -108,6 +101,8 @@ func (e *sqlite) read(ctx context.Context, fn func(querier) error) error {
 }
 
 func (e *sqlite) clock(context.Context) (time.Time, bool, error) { return time.Time{}, false, nil }
+
+func (e *sqlite) load() (inUse, most int) { return e.opened - len(e.readers), e.opened }
 
 func (e *sqlite) checkpoint() error { return e.keeper.checkpoint() }
 
@@ -157,7 +152,7 @@ func (e *sqlite) letGo() error {
 		select {
 		case conn := <-e.readers:
 			err = errors.Join(err, conn.close())
-		case <-time.After(patience):
+		case <-time.After(opTimeout):
 			return errors.Join(err, errors.New("a reader did not finish"))
 		}
 	}

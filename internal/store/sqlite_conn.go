@@ -23,6 +23,7 @@ var pragmas = []struct{ name, set, reads string }{
 	{"foreign_keys", "ON", "1"},
 	{"wal_autocheckpoint", "15000", "15000"}, // the net below sqlite_checkpoint.go
 	{"temp_store", "MEMORY", "2"},
+	{"secure_delete", "ON", "1"}, // what is deleted is gone from the file, not only from the tables
 }
 
 // sqliteConn is one connection with its prepared statements. One goroutine at a time.
@@ -113,7 +114,7 @@ func (c *sqliteConn) exec(ctx context.Context, sql string, args ...any) (int64, 
 	return c.conn.TotalChanges() - before, err
 }
 
-func (c *sqliteConn) post(ctx context.Context, sql string, args ...any) error {
+func (c *sqliteConn) execDeferred(ctx context.Context, sql string, args ...any) error {
 	_, err := c.exec(ctx, sql, args...)
 	return err
 }

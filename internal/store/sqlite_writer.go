@@ -13,6 +13,7 @@ import (
 
 type sqliteWriter struct {
 	conn    *sqliteConn
+	files   files
 	queue   *queue[transaction]
 	commits atomic.Int64
 }
@@ -22,8 +23,8 @@ type transaction = func(querier) error
 
 type writing = waiter[transaction]
 
-func newSQLiteWriter(conn *sqliteConn) *sqliteWriter {
-	w := &sqliteWriter{conn: conn}
+func newSQLiteWriter(conn *sqliteConn, files files) *sqliteWriter {
+	w := &sqliteWriter{conn: conn, files: files}
 	w.queue = newQueue(1, w.commit)
 	return w
 }
@@ -48,6 +49,9 @@ func (w *sqliteWriter) commit(group []*writing) {
 
 // attempt returns the index of the one during whose turn the transaction was lost, or -1.
 func (w *sqliteWriter) attempt(group []*writing) int {
+	if err := w.files.inPlace(); err != nil {
+		return w.fail(group, err)
+	}
 	if err := w.conn.conn.Exec("BEGIN IMMEDIATE"); err != nil {
 		return w.fail(group, fmt.Errorf("begin: %w", err))
 	}

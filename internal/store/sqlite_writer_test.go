@@ -29,13 +29,17 @@ func hold(t *testing.T, s *store.Store) (release func()) {
 			return nil
 		})
 	}()
-	<-held
-	return func() {
+	select {
+	case <-held:
+	case err := <-done:
+		t.Fatalf("hold the writer: %v", err)
+	}
+	return releaseOnce(t, func() {
 		close(gate)
 		if err := <-done; err != nil {
 			t.Errorf("hold the writer: %v", err)
 		}
-	}
+	})
 }
 
 // together commits fns as one group, in order, and returns their errors.

@@ -1,13 +1,14 @@
 // Package store keeps what Latchkey remembers: accounts, sessions, one-time tokens, the outbox, keys
 // and the audit log, in SQLite or PostgreSQL.
 //
-// It promises: what [Store.Write], [Store.Single] or [Store.Joint] acknowledged is durable; a transaction takes
-// effect whole or not at all; [Store.Read] and [Store.Lookup] see every commit acknowledged before they
-// began. It never decides a rule and never reads the clock: the time of an operation is passed in. Only
-// internal/auth and the commands call it, and only this package knows a driver.
+// It promises: what was acknowledged is durable; a transaction takes effect whole or not at all; what is read shows
+// every commit acknowledged before. Functions of several statements go through [Store.Read] or [Store.Write]; a
+// statement that stands alone is a method of [Store] (doors.go). It never decides a rule and never reads the clock: the time of an operation is passed in. Only
+// internal/auth, the rooms below it and the commands call it, and only this package knows a driver.
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,9 +26,15 @@ var (
 	ErrUnavailable = errors.New("database unavailable")
 )
 
-// patience bounds one operation, waiting included. A caller who hangs up does not shorten it: a
+// opTimeout bounds one operation, waiting included. A caller who hangs up does not shorten it: a
 // statement that runs is never cut off half-way for that.
-const patience = 5 * time.Second
+const opTimeout = 5 * time.Second
+
+// How much one transaction of a long piece of work takes, so that callers wait for no longer than that.
+const (
+	Bite   = 100  // rows that it changes
+	Stride = 2000 // rows that it looks at
+)
 
 // Options say where the database is.
 type Options struct {
@@ -37,7 +44,14 @@ type Options struct {
 
 // Store is a database, ready for use by any number of goroutines.
 type Store struct {
-	engine engine
+	engine    engine
+	writes    *writeHealth
+	opTimeout time.Duration // zero: what everybody has
+}
+
+// Within returns the same database, whose operations are given up after another time than others are.
+func (s *Store) Within(limit time.Duration) *Store {
+	return &Store{engine: s.engine, writes: s.writes, opTimeout: limit}
 }
 
 // Tx is one operation under way. It must not be kept after the function that was given it returns.
@@ -55,13 +69,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open PostgreSQL: %w", err)
 		}
-		return &Store{engine: e}, nil
+		return &Store{engine: e, writes: &writeHealth{}}, nil
 	case o.URL == "":
 		e, err := openSQLite(o.Path)
 		if err != nil {
 			return nil, fmt.Errorf("open %s: %w", o.Path, err)
 		}
-		return &Store{engine: e}, nil
+		return &Store{engine: e, writes: &writeHealth{}}, nil
 	}
 	return nil, errors.New("database URL must begin with postgres:// (leave it empty for SQLite in the data folder)")
 }
@@ -78,44 +92,30 @@ func (s *Store) Read(ctx context.Context, fn func(*Tx) error) error {
 	return s.run(ctx, s.engine.read, fn)
 }
 
-// Lookup is Read for an fn that finds a few rows by their keys: callers who wait together share a round
-// trip where the engine has those. fn may run more than once.
-func (s *Store) Lookup(ctx context.Context, fn func(*Tx) error) error {
-	return s.run(ctx, s.engine.lookup, fn)
-}
-
 // Write runs fn as one transaction: durable when Write returns nil, undone when fn or Write returns
 // an error. A refusal that must leave traces is therefore a value fn sets, never an error. fn may
 // run more than once, so it sets what it reports afresh each time and touches nothing outside the
 // database; it neither hashes, waits nor talks to a network. What answers only that it succeeded, such as
 // InsertAudit, may report a failure with a later statement, or from Write itself.
 func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
-	return s.run(ctx, s.engine.write, fn)
-}
-
-// Single is Write for an fn of exactly one statement: one round trip where the engine has those.
-func (s *Store) Single(ctx context.Context, fn func(*Tx) error) error {
-	return s.run(ctx, s.engine.single, fn)
-}
-
-// Joint is Single for a statement that changes at most the one row its first argument names: callers who
-// wait together are served together, in one commit. fn may run more than once.
-func (s *Store) Joint(ctx context.Context, fn func(*Tx) error) error {
-	return s.run(ctx, s.engine.joint, fn)
+	return s.wrote(s.run(ctx, s.engine.write, fn))
 }
 
 func (s *Store) run(ctx context.Context, how runner, fn func(*Tx) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(s.opTimeout, opTimeout))
 	defer cancel()
 	return how(ctx, func(q querier) error { return fn(&Tx{ctx: ctx, q: q}) })
 }
 
 // Clock returns the database's own time, where nodes share one; ok is false for SQLite.
 func (s *Store) Clock(ctx context.Context) (now time.Time, ok bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	return s.engine.clock(ctx)
 }
+
+// Load says how many connections are in use, and how many may be: of PostgreSQL all, of SQLite those that read.
+func (s *Store) Load() (inUse, most int) { return s.engine.load() }
 
 // Checkpoint moves what was committed from SQLite's log to its place in the file, in no caller's way; it
 // is cheap where there is nothing to move. It does nothing on PostgreSQL.

@@ -86,6 +86,7 @@ func newSession(userID string) store.Session {
 		ID:     newID(),
 		UserID: userID,
 		Client: "latchkey",
+		Kind:   "auth",
 		Rotation: store.Rotation{
 			Generation:    1,
 			RotatedAt:     now,

@@ -1,9 +1,11 @@
 package store
 
-// The counters of the throttle. What they mean is internal/auth's: see throttle.go there.
+// The rows of the counters that internal/throttle keeps, which says what they mean.
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -44,6 +46,40 @@ func (tx *Tx) CountFailure(key []byte, decayed time.Time, stop, most int64, now 
 		RETURNING failures`, key, decayed, stop, most, now)
 }
 
+// NoteNetwork adds one to what a network has added to a counter, which CountFailure has put at failures: at
+// one it began anew, and nothing of before counts.
+func (tx *Tx) NoteNetwork(key, network []byte, failures int64) error {
+	if failures == 1 {
+		if err := tx.execDeferred(`DELETE FROM attempt_networks WHERE key = $1`, key); err != nil {
+			return err
+		}
+	}
+	return tx.execDeferred(`
+		INSERT INTO attempt_networks (key, network, failures)
+		VALUES ($1, $2, 1)
+		ON CONFLICT (key, network) DO UPDATE
+		SET failures = attempt_networks.failures + 1`, key, network)
+}
+
+// TakeBack takes from a counter what a network has added to it. The counter's row is locked first, by a
+// statement of its own, so that the next one sees what others have added until then.
+func (tx *Tx) TakeBack(key, network []byte) error {
+	if err := tx.execDeferred(`UPDATE attempts SET failures = failures WHERE key = $1`, key); err != nil {
+		return err
+	}
+	err := tx.execDeferred(`
+		UPDATE attempts
+		SET failures = failures - (SELECT failures FROM attempt_networks WHERE key = $1 AND network = $2)
+		WHERE key = $1 AND EXISTS (SELECT 1 FROM attempt_networks WHERE key = $1 AND network = $2)`, key, network)
+	if err != nil {
+		return err
+	}
+	if err := tx.execDeferred(`DELETE FROM attempt_networks WHERE key = $1 AND network = $2`, key, network); err != nil {
+		return err
+	}
+	return tx.execDeferred(`DELETE FROM attempts WHERE key = $1 AND failures <= 0`, key)
+}
+
 // DelayAttempts lets nobody in before the given time.
 func (tx *Tx) DelayAttempts(key []byte, notBefore time.Time) error {
 	return tx.mustChange(`UPDATE attempts SET not_before = $2 WHERE key = $1`, key, notBefore)
@@ -51,28 +87,55 @@ func (tx *Tx) DelayAttempts(key []byte, notBefore time.Time) error {
 
 // ClearAttempts forgets a counter.
 func (tx *Tx) ClearAttempts(key []byte) error {
-	return tx.post(`DELETE FROM attempts WHERE key = $1`, key)
+	return tx.execDeferred(`DELETE FROM attempts WHERE key = $1`, key)
 }
 
-// Rate reads when the next event would arrive if all came evenly; the zero time where none came.
-func (tx *Tx) Rate(key []byte) (tat time.Time, err error) {
-	tat, err = one(tx, column[time.Time], `SELECT tat FROM rates WHERE key = $1`, key)
-	if errors.Is(err, ErrNotFound) {
-		return time.Time{}, nil
+// Rate is a counter of events, by the generic cell rate algorithm.
+type Rate struct {
+	Key              []byte
+	EmissionInterval time.Duration // between two events that come evenly
+}
+
+// Rates reads the theoretical arrival times of at most three counters: when each one's next event would come if all came
+// evenly. Counters that no event came to are left out.
+func (tx *Tx) Rates(of ...Rate) (arrivals map[string]time.Time, err error) {
+	keys := make([]any, 3)
+	for i := range keys {
+		keys[i] = of[min(i, len(of)-1)].Key
 	}
-	return tat, err
+	arrivals = map[string]time.Time{}
+	err = tx.q.query(tx.ctx, func(scan scanner) error {
+		var key []byte
+		var arrival time.Time
+		err := scan(&key, &arrival)
+		arrivals[string(key)] = arrival
+		return err
+	}, `SELECT key, tat FROM rates WHERE key IN ($1, $2, $3)`, keys...)
+	return arrivals, err
 }
 
-// TakeRate counts an event that arrives every `every`, unless that would put the next arrival beyond
-// latest: false then, and nothing has changed.
-func (tx *Tx) TakeRate(key []byte, every time.Duration, latest, now time.Time) (bool, error) {
-	n, err := tx.exec(`
-		INSERT INTO rates (key, tat)
-		VALUES ($1, $2)
+// TakeRates counts an event in each of the counters, in one statement, except in those whose theoretical arrival time
+// that would put beyond latest. It returns the keys of those that took it. Two callers name what they share in the same order.
+func (tx *Tx) TakeRates(latest, now time.Time, of ...Rate) (taken [][]byte, err error) {
+	args := []any{now, latest, latest.Sub(now).Microseconds()}
+	var rows []string
+	for _, r := range of {
+		args = append(args, r.Key, now.Add(r.EmissionInterval))
+		rows = append(rows, fmt.Sprintf("($%d, $%d, $3)", len(args)-1, len(args)))
+	}
+	return many(tx, column[[]byte], `
+		INSERT INTO rates (key, tat, reach)
+		VALUES `+strings.Join(rows, ", ")+`
 		ON CONFLICT (key) DO UPDATE
-		SET tat = CASE WHEN rates.tat < $3 THEN $2 ELSE rates.tat + $4 END
-		WHERE rates.tat + $4 <= $5`, key, now.Add(every), now, every.Microseconds(), latest)
-	return n == 1, err
+		SET tat = CASE WHEN rates.tat < $1 THEN excluded.tat ELSE rates.tat + (excluded.tat - $1) END,
+			reach = excluded.reach
+		WHERE rates.tat + (excluded.tat - $1) <= $2
+		RETURNING key`, args...)
+}
+
+// GiveRate takes an event back that TakeRates counted.
+func (tx *Tx) GiveRate(r Rate) error {
+	return tx.execDeferred(`UPDATE rates SET tat = tat - $2 WHERE key = $1`, r.Key, r.EmissionInterval.Microseconds())
 }
 
 // SweepAttempts removes at most limit counters below stop that were last touched before the given time.

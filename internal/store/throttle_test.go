@@ -3,6 +3,7 @@ package store_test
 // The counters of the throttle, and what is counted instead of written a row each.
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,19 +82,135 @@ func TestCountFailureAtOnce(t *testing.T) {
 	})
 }
 
+// takeRate takes from one counter.
+func takeRate(tx *store.Tx, key []byte, every time.Duration, latest, now time.Time) (bool, error) {
+	taken, err := tx.TakeRates(latest, now, store.Rate{Key: key, EmissionInterval: every})
+	return len(taken) == 1, err
+}
+
+// Three counters are taken from in one statement, each by its own pace; those that are full are left as they are, and
+// what was taken can be given back.
+func TestTakeRatesOfSeveral(t *testing.T) {
+	engines(t, func(t *testing.T, s *store.Store) {
+		of := []store.Rate{{Key: []byte("narrow"), EmissionInterval: time.Minute}, {Key: []byte("wide"), EmissionInterval: 20 * time.Second}, {Key: []byte("widest"), EmissionInterval: 6 * time.Second}}
+		rates := func(of ...store.Rate) map[string]time.Time {
+			return read(t, s, func(tx *store.Tx) (map[string]time.Time, error) { return tx.Rates(of...) })
+		}
+		for i, want := range []int{3, 3, 2} {
+			write(t, s, func(tx *store.Tx) error {
+				taken, err := tx.TakeRates(now.Add(2*time.Minute), now, of...)
+				if len(taken) != want {
+					t.Errorf("event %d was taken by %q, want %d", i, taken, want)
+				}
+				return err
+			})
+		}
+		write(t, s, func(tx *store.Tx) error { return tx.GiveRate(of[1]) })
+		want := map[string]time.Time{"narrow": now.Add(2 * time.Minute), "wide": now.Add(40 * time.Second), "widest": now.Add(18 * time.Second)}
+		if diff := cmp.Diff(want, rates(of...)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if got := rates(store.Rate{Key: []byte("none")}); len(got) != 0 {
+			t.Errorf("of a counter that is not there: %v", got)
+		}
+	})
+}
+
+// What a network added is taken back and nothing of others'; a counter that began anew forgets what was before, and
+// what is swept or cleared leaves nothing.
+func TestTakeBack(t *testing.T) {
+	engines(t, func(t *testing.T, s *store.Store) {
+		here, there := []byte("here"), []byte("there")
+		fail := func(network []byte, decayed time.Time, times int) {
+			t.Helper()
+			for range times {
+				write(t, s, func(tx *store.Tx) error {
+					n, err := tx.CountFailure(key, decayed, 100, 1000, now)
+					if err != nil {
+						return err
+					}
+					return tx.NoteNetwork(key, network, n)
+				})
+			}
+		}
+		left := func(what string, want, networks int64) {
+			t.Helper()
+			counts := read(t, s, func(tx *store.Tx) (map[string]int64, error) { return tx.Tally() })
+			if got := attempts(t, s, key).Failures; got != want || counts["wrong passwords, by networks"] != networks {
+				t.Errorf("%s: %d failures are left, %d by networks; want %d and %d", what, got, counts["wrong passwords, by networks"], want, networks)
+			}
+		}
+		takeBack := func(network []byte) {
+			t.Helper()
+			write(t, s, func(tx *store.Tx) error { return tx.TakeBack(key, network) })
+		}
+		takeBack(here)
+		left("nothing there", 0, 0)
+		fail(here, never, 3)
+		fail(there, never, 2)
+		takeBack([]byte("elsewhere"))
+		left("another network", 5, 5)
+		takeBack(here)
+		takeBack(here)
+		left("one network", 2, 2)
+		fail(here, never, 1)
+		fail(there, now.Add(time.Second), 1) // it began anew
+		left("begun anew", 1, 1)
+		takeBack(there)
+		left("both networks", 0, 0)
+		fail(here, never, 2)
+		write(t, s, func(tx *store.Tx) error { return tx.ClearAttempts(key) })
+		left("cleared", 0, 0)
+		fail(here, never, 2)
+		write(t, s, func(tx *store.Tx) error { _, err := tx.SweepAttempts(now.Add(time.Second), 100, 10); return err })
+		left("swept", 0, 0)
+	})
+}
+
+// No failure and no taking back is lost where they meet: what is left is what networks are said to have added.
+func TestTakeBackAtOnce(t *testing.T) {
+	engines(t, func(t *testing.T, s *store.Store) {
+		var nobodys atomic.Int64
+		race(t, 64, func() error {
+			var took bool
+			err := s.Write(ctx, func(tx *store.Tx) error {
+				n, err := tx.CountFailure(key, never, 1000, 1000, now)
+				if err != nil {
+					return err
+				}
+				if took = n%8 == 0; took {
+					return tx.TakeBack(key, []byte("here"))
+				}
+				return tx.NoteNetwork(key, []byte("here"), n)
+			})
+			if took && err == nil {
+				nobodys.Add(1)
+			}
+			return err
+		})
+		counts := read(t, s, func(tx *store.Tx) (map[string]int64, error) { return tx.Tally() })
+		if a, b := counts["wrong passwords"], counts["wrong passwords, by networks"]; a != b+nobodys.Load() || nobodys.Load() == 0 {
+			t.Errorf("%d failures are left, %d by networks", a, b)
+		}
+	})
+}
+
 // Three at once, then one a minute: the generic cell rate algorithm in one statement.
 func TestTakeRate(t *testing.T) {
 	const every, burst = time.Minute, 3 * time.Minute
 	engines(t, func(t *testing.T, s *store.Store) {
 		take := func(at time.Time) (ok bool) {
 			write(t, s, func(tx *store.Tx) (err error) {
-				ok, err = tx.TakeRate(key, every, at.Add(burst), at)
+				ok, err = takeRate(tx, key, every, at.Add(burst), at)
 				return err
 			})
 			return ok
 		}
 		rate := func() time.Time {
-			return read(t, s, func(tx *store.Tx) (time.Time, error) { return tx.Rate(key) })
+			return read(t, s, func(tx *store.Tx) (time.Time, error) {
+				arrivals, err := tx.Rates(store.Rate{Key: key})
+				return arrivals[string(key)], err
+			})
 		}
 		if got := rate(); !got.IsZero() {
 			t.Errorf("none yet: got %v", got)
@@ -125,7 +242,7 @@ func TestTakeRate(t *testing.T) {
 		won := race(t, 64, func() error {
 			var ok bool
 			err := s.Single(ctx, func(tx *store.Tx) (err error) {
-				ok, err = tx.TakeRate([]byte("another"), every, now.Add(burst), now)
+				ok, err = takeRate(tx, []byte("another"), every, now.Add(burst), now)
 				return err
 			})
 			if err == nil && !ok {
@@ -150,7 +267,7 @@ func TestSweepThrottle(t *testing.T) {
 				if _, err := tx.CountFailure([]byte(key), never, 2, 2, at); err != nil {
 					return err
 				}
-				if _, err := tx.TakeRate([]byte(key), time.Minute, at.Add(time.Hour), at); err != nil {
+				if _, err := takeRate(tx, []byte(key), time.Minute, at.Add(time.Hour), at); err != nil {
 					return err
 				}
 			}

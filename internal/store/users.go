@@ -3,7 +3,10 @@ package store
 // Accounts. The row is also the lock of everything done to its user: what makes something of a user
 // takes it with TakeUser, what ends something with HoldUser, before any session row.
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // User is an account.
 type User struct {
@@ -37,7 +40,7 @@ func (tx *Tx) InsertUser(u User) error {
 		ON CONFLICT (email) DO NOTHING`,
 		u.ID, u.Email, u.FirstName, u.LastName, u.PasswordHash, u.Epoch,
 		u.ChangedAt, u.CreatedAt, u.VerifiedAt, u.DisabledAt, u.SignedInAt, u.Language)
-	if err == ErrNotFound {
+	if errors.Is(err, ErrNotFound) {
 		return ErrConflict
 	}
 	return err
@@ -90,9 +93,17 @@ func (tx *Tx) HoldUserByEmail(email string) (User, error) {
 		RETURNING `+userColumns, email)
 }
 
+// newEpoch runs what ends an epoch of a held account, or the account: the devices of the epoch end with it.
+func (tx *Tx) newEpoch(id, sql string, args ...any) error {
+	if err := tx.mustChange(sql, args...); err != nil {
+		return err
+	}
+	return tx.dropDevices(id)
+}
+
 // SetPassword changes the password of a held account and starts a new epoch.
 func (tx *Tx) SetPassword(id, phc string, now time.Time) error {
-	return tx.mustChange(`
+	return tx.newEpoch(id, `
 		UPDATE users
 		SET password_hash = $2, epoch = epoch + 1, changed_at = $3
 		WHERE id = $1`, id, phc, now)
@@ -100,7 +111,7 @@ func (tx *Tx) SetPassword(id, phc string, now time.Time) error {
 
 // Rehash replaces a hash by a stronger one of the same password, in the same epoch.
 func (tx *Tx) Rehash(id, from, to string) error {
-	return tx.post(`
+	return tx.execDeferred(`
 		UPDATE users
 		SET password_hash = $3
 		WHERE id = $1 AND password_hash = $2`, id, from, to)
@@ -119,7 +130,7 @@ func (tx *Tx) SetLanguage(id, tag string) error {
 // SetEmail moves a held account to another address and starts a new epoch. ErrConflict when it is
 // taken; the transaction is then lost.
 func (tx *Tx) SetEmail(id, email string, now time.Time) error {
-	return tx.mustChange(`
+	return tx.newEpoch(id, `
 		UPDATE users
 		SET email = $2, epoch = epoch + 1, changed_at = $3
 		WHERE id = $1`, id, email, now)
@@ -127,12 +138,12 @@ func (tx *Tx) SetEmail(id, email string, now time.Time) error {
 
 // MarkVerified notes that the mailbox was proven, unless that is known already.
 func (tx *Tx) MarkVerified(id string, now time.Time) error {
-	return tx.post(`UPDATE users SET verified_at = $2 WHERE id = $1 AND verified_at IS NULL`, id, now)
+	return tx.execDeferred(`UPDATE users SET verified_at = $2 WHERE id = $1 AND verified_at IS NULL`, id, now)
 }
 
 // SetDisabled disables a held account (at is not zero) or enables it, and starts a new epoch.
 func (tx *Tx) SetDisabled(id string, at, now time.Time) error {
-	return tx.mustChange(`
+	return tx.newEpoch(id, `
 		UPDATE users
 		SET disabled_at = $2, epoch = epoch + 1, changed_at = $3
 		WHERE id = $1`, id, at, now)
@@ -143,17 +154,17 @@ func (tx *Tx) NoteSignIn(id string, now time.Time) error {
 	return tx.mustChange(`UPDATE users SET signed_in_at = $2 WHERE id = $1`, id, now)
 }
 
-// NoteNotified says whether the owner of a taken account was last told of a new device before the
-// given time, and if so that it is told now.
-func (tx *Tx) NoteNotified(id string, before, now time.Time) (bool, error) {
+// NoteNotified says whether the owner of a taken account was last told of a new device longer than gap ago, and
+// if so that it is told now. A time that lies ahead by more than slack counts as none.
+func (tx *Tx) NoteNotified(id string, gap, slack time.Duration, now time.Time) (bool, error) {
 	n, err := tx.exec(`
 		UPDATE users
-		SET notified_at = $3
-		WHERE id = $1 AND (notified_at IS NULL OR notified_at < $2)`, id, before, now)
+		SET notified_at = $4
+		WHERE id = $1 AND (notified_at IS NULL OR notified_at < $2 OR notified_at > $3)`, id, now.Add(-gap), now.Add(slack), now)
 	return n == 1, err
 }
 
 // DeleteUser removes a held account; its ended sessions stay until they are swept.
 func (tx *Tx) DeleteUser(id string) error {
-	return tx.mustChange(`DELETE FROM users WHERE id = $1`, id)
+	return tx.newEpoch(id, `DELETE FROM users WHERE id = $1`, id)
 }

@@ -153,7 +153,7 @@ func TestNoteNotified(t *testing.T) {
 		note := func(at time.Time) error {
 			var told bool
 			err := s.Write(ctx, func(tx *store.Tx) (err error) {
-				told, err = tx.NoteNotified(u.ID, at.Add(-time.Hour), at)
+				told, err = tx.NoteNotified(u.ID, time.Hour, time.Minute, at)
 				return err
 			})
 			if err == nil && !told {
@@ -169,6 +169,12 @@ func TestNoteNotified(t *testing.T) {
 		}
 		if err := note(now.Add(time.Hour + time.Microsecond)); err != nil {
 			t.Errorf("over an hour later: %v", err)
+		}
+		if err := note(now.Add(time.Hour - time.Minute + time.Microsecond)); !isNotFound(err) {
+			t.Errorf("by a clock that is a minute behind: got %v, want not yet", err)
+		}
+		if err := note(now); err != nil {
+			t.Errorf("after the clock was put back by an hour: %v", err)
 		}
 	})
 }

@@ -26,8 +26,16 @@ type Access struct {
 	AuthTime                   time.Time // of the sign-in
 }
 
-// accessType tells access tokens from every other JWT: RFC 9068 §2.1, RFC 8725 §3.11.
-const accessType = "at+jwt"
+// Types of access tokens in the JOSE header. AccessType tells them from every other JWT: RFC 9068 §2.1, RFC 8725 §3.11.
+// PlainType is for verifiers that know no other; then a claim tells the kind, and a verifier that does not look at it
+// takes any JWT of ours for an access token.
+const (
+	AccessType = "at+jwt"
+	PlainType  = "JWT"
+)
+
+// accessUse is the token_use of access tokens of PlainType. No other kind of token ever says it.
+const accessUse = "access"
 
 // accessClaims is the payload: RFC 9068 §2.2, OpenID Connect Core §2 (azp, auth_time) and §5.1 (email and names, left
 // out when empty). The audience is one string, never a list.
@@ -49,6 +57,7 @@ type accessClaims struct {
 	GivenName     string `json:"given_name,omitempty"`
 	FamilyName    string `json:"family_name,omitempty"`
 	Scope         string `json:"scope,omitempty"`
+	Use           string `json:"token_use,omitempty"` // of PlainType alone
 }
 
 // complete asks for what RFC 9068 §2.2 requires, and for the session and its sign-in.
@@ -67,6 +76,9 @@ func (r *KeyRing) SignAccess(a Access, now time.Time) (string, error) {
 		return "", fmt.Errorf("sign access token: no active key: %w", ErrUnknownKey)
 	}
 	claims := claimsOf(a)
+	if key.signs == PlainType {
+		claims.Use = accessUse
+	}
 	if !claims.complete() {
 		return "", errors.New("sign access token: a required claim is missing")
 	}
@@ -89,18 +101,18 @@ func (r *KeyRing) SignAccess(a Access, now time.Time) (string, error) {
 }
 
 // ParseAccess returns what an access token says, if a key of the ring signed it for this issuer and audience and it
-// has not expired at now. It follows RFC 9068 §4 and RFC 8725: the whole header must be the one that SignAccess writes
-// for that key, so neither algorithm nor type is the token's to choose and no jku, x5u, jwk or crit is ever read.
+// has not expired at now. It follows RFC 9068 §4 and RFC 8725: the whole header must be one that SignAccess writes
+// for that key, of either type, so neither algorithm nor type is the token's to choose and no jku, x5u, jwk or crit is ever read.
 //
 // The error is ErrUnknownKey for a header of the right form whose key is not in the ring (or retired), ErrExpired for a
-// token that is right but for its time, and ErrMalformed for all else. exp is strict; a token from a node whose clock
+// token that is right but for its time (the only one that comes with what the token says), and ErrMalformed for all else. exp is strict; a token from a node whose clock
 // runs up to a minute ahead is accepted.
 func (r *KeyRing) ParseAccess(raw, issuer, audience string, now time.Time) (Access, error) {
 	if len(raw) > maxAccess {
 		return Access{}, ErrMalformed
 	}
 	head, rest, _ := strings.Cut(raw, ".")
-	key, err := r.keyOf(head, now)
+	key, kind, err := r.keyOf(head, now)
 	if err != nil {
 		return Access{}, err
 	}
@@ -119,41 +131,63 @@ func (r *KeyRing) ParseAccess(raw, issuer, audience string, now time.Time) (Acce
 	if json.Unmarshal(payload, &c) != nil || !c.complete() || c.Issuer != issuer || c.Audience != audience {
 		return Access{}, ErrMalformed
 	}
-	if now.Add(clockSkew).Before(instant(c.NotBefore)) {
+	if kind == PlainType && c.Use != accessUse { // a JWT of ours, of another kind (I7)
 		return Access{}, ErrMalformed
 	}
-	if !now.Before(instant(c.ExpiresAt)) { // RFC 7519 §4.1.4: on or after
-		return Access{}, ErrExpired
+	if tooEarly(instant(c.NotBefore), now) {
+		return Access{}, ErrMalformed
+	}
+	if expired(instant(c.ExpiresAt), now) {
+		return c.access(), ErrExpired
 	}
 	return c.access(), nil
 }
 
+// StillHolds tells whether ParseAccess, which returned access for raw with this ring before, would do so at now. A key
+// may have retired since, the token expired, or a clock been put back; nothing else of the answer can change. nbf is
+// IssuedAt, as SignAccess writes it.
+func (r *KeyRing) StillHolds(raw string, access Access, now time.Time) bool {
+	head, _, _ := strings.Cut(raw, ".")
+	_, _, err := r.keyOf(head, now)
+	return err == nil && !tooEarly(access.IssuedAt, now) && !expired(access.ExpiresAt, now)
+}
+
 const clockSkew = time.Minute // RFC 7519 §4.1.5: "no more than a few minutes"
 
-// keyOf finds the key by a token's first part. Only a part that no key of the ring writes is looked into, to tell a key
-// not had from a header not ours.
-func (r *KeyRing) keyOf(head string, now time.Time) (*ringKey, error) {
+func tooEarly(notBefore, now time.Time) bool { return now.Add(clockSkew).Before(notBefore) }
+
+// RFC 7519 §4.1.4: on or after.
+func expired(at, now time.Time) bool { return !now.Before(at) }
+
+// keyOf finds the key by a token's first part, and the type that the part says. Only a part that no key of the ring
+// writes is looked into, to tell a key not had from a header not ours.
+func (r *KeyRing) keyOf(head string, now time.Time) (key *ringKey, kind string, err error) {
 	for _, key := range r.keys {
-		if key.head == head && !key.retired(now) {
-			return key, nil
+		if key.retired(now) {
+			continue
+		}
+		for kind, text := range key.heads {
+			if text == head {
+				return key, kind, nil
+			}
 		}
 	}
 	text, ok := decode(head)
 	if !ok {
-		return nil, ErrMalformed
+		return nil, "", ErrMalformed
 	}
 	var fields struct {
 		KeyID string `json:"kid"`
 		Type  string `json:"typ"`
 	}
-	if json.Unmarshal(text, &fields) != nil || fields.Type != accessType || fields.KeyID == "" {
-		return nil, ErrMalformed
+	if json.Unmarshal(text, &fields) != nil || fields.Type != AccessType && fields.Type != PlainType || fields.KeyID == "" {
+		return nil, "", ErrMalformed
 	}
 	had := func(key *ringKey) bool { return key.ID == fields.KeyID && !key.retired(now) }
 	if slices.ContainsFunc(r.keys, had) {
-		return nil, ErrMalformed
+		return nil, "", ErrMalformed
 	}
-	return nil, ErrUnknownKey
+	return nil, "", ErrUnknownKey
 }
 
 // strictParts tells whether payload and signature are spelt as SignAccess spells them.

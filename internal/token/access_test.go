@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -56,7 +57,7 @@ func part(t *testing.T, raw string, i int) map[string]any {
 	return fields
 }
 
-// Spec 2.3: the header and the claims, and no others.
+// RFC 9068 §2: the header and the claims, and no others.
 func TestAccessHeaderAndClaims(t *testing.T) {
 	for _, alg := range algorithms {
 		t.Run(alg, func(t *testing.T) {
@@ -147,10 +148,12 @@ func TestSignAccessRefuses(t *testing.T) {
 			t.Errorf("%s: %s", name, raw)
 		}
 	}
+	unscheduled := keyAt(t, "a", 0, 1, 0)
+	unscheduled.UseFrom = Unscheduled
 	for name, r := range map[string]*KeyRing{
-		"no key":          NewKeyRing(nil),
-		"no key in use":   NewKeyRing([]SigningKey{keyAt(t, "a", 0, 1, 0)}),
-		"no key any more": NewKeyRing([]SigningKey{keyAt(t, "a", -9, -9, -1)}),
+		"no key":             NewKeyRing(nil),
+		"no key with a time": NewKeyRing([]SigningKey{unscheduled}),
+		"no key any more":    NewKeyRing([]SigningKey{keyAt(t, "a", -9, -9, -1)}),
 	} {
 		if raw, err := r.SignAccess(testAccess(), at); !errors.Is(err, ErrUnknownKey) {
 			t.Errorf("%s: %s, %v", name, raw, err)
@@ -306,7 +309,9 @@ func TestParseAccessTellsKeysNotHad(t *testing.T) {
 	r := NewKeyRing([]SigningKey{publishedKey(t)})
 	for header, want := range map[string]error{
 		`{"alg":"EdDSA","kid":"newer","typ":"at+jwt"}`: ErrUnknownKey,
-		`{"alg":"EdDSA","kid":"newer","typ":"JWT"}`:    ErrMalformed,
+		`{"alg":"EdDSA","kid":"newer","typ":"JWT"}`:    ErrUnknownKey, // LATCHKEY_ACCESS_TYP
+		`{"alg":"EdDSA","kid":"newer","typ":"jwt"}`:    ErrMalformed,
+		`{"alg":"EdDSA","kid":"newer","typ":"rt+jwt"}`: ErrMalformed,
 		`{"alg":"EdDSA","kid":"newer"}`:                ErrMalformed,
 		`{"alg":"EdDSA","kid":"","typ":"at+jwt"}`:      ErrMalformed,
 		`{"alg":"EdDSA","typ":"at+jwt"}`:               ErrMalformed,
@@ -391,5 +396,60 @@ func TestKeyRingIsSafeTogether(t *testing.T) {
 			})
 		}
 		group.Wait()
+	}
+}
+
+// A ring reads both types, whichever it signs. Of plain JWTs under its keys only those are access tokens that say so:
+// another kind would have every other claim, too (I7).
+func TestAccessTypes(t *testing.T) {
+	key := publishedKey(t)
+	strict, plain := NewKeyRing([]SigningKey{key}), NewKeyRingOf(PlainType, []SigningKey{key})
+	a := testAccess()
+	at := a.IssuedAt
+	for kind, ring := range map[string]*KeyRing{AccessType: strict, PlainType: plain} {
+		raw, err := ring.SignAccess(a, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := part(t, raw, 0)["typ"]; got != kind {
+			t.Errorf("typ is %v, want %s", got, kind)
+		}
+		if use, ok := part(t, raw, 1)["token_use"]; ok != (kind == PlainType) || ok && use != "access" {
+			t.Errorf("%s: token_use is %v", kind, use)
+		}
+		for name, reader := range map[string]*KeyRing{"strict": strict, "plain": plain} {
+			if got, err := reader.ParseAccess(raw, a.Issuer, a.Audience, at); err != nil || got.SessionID != a.SessionID {
+				t.Errorf("%s read by the %s ring: %v", kind, name, err)
+			}
+		}
+	}
+	claims := map[string]any{}
+	raw, err := plain.SignAccess(a, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(claims, part(t, raw, 1))
+	for name, use := range map[string]any{"of no kind": nil, "an ID token": "id", "in capitals": "Access", "a list": []string{"access"}, "empty": ""} {
+		claims["token_use"] = use
+		if use == nil {
+			delete(claims, "token_use")
+		}
+		payload, err := json.Marshal(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, reader := range []*KeyRing{strict, plain} {
+			jws, err := plain.keys[0].signer.Sign(payload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			other, err := jws.CompactSerialize()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := reader.ParseAccess(other, a.Issuer, a.Audience, at); !errors.Is(err, ErrMalformed) {
+				t.Errorf("a JWT of ours, %s: %v, want ErrMalformed", name, err)
+			}
+		}
 	}
 }

@@ -31,6 +31,9 @@ type SigningKey struct {
 	RetireAt  time.Time
 }
 
+// Unscheduled is the UseFrom of a key that waits until it is given another: it never signs by itself.
+var Unscheduled = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // Format and LogValue keep the private half out of logs and errors, whatever the verb.
 func (k SigningKey) Format(f fmt.State, _ rune)   { _, _ = io.WriteString(f, k.String()) }
 func (k SigningKey) String() string               { return k.Alg + " key " + k.ID + " " + redaction }

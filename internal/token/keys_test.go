@@ -161,6 +161,7 @@ func keyAt(t *testing.T, id string, created, useFrom, retire int) SigningKey {
 func TestKeyRingOverTime(t *testing.T) {
 	broken := func(key SigningKey) SigningKey { key.Alg = "ES256"; return key }
 	now := func(key SigningKey) SigningKey { key.RetireAt = at; return key }
+	waits := func(key SigningKey) SigningKey { key.UseFrom = Unscheduled; return key }
 	missing := func(key SigningKey) SigningKey { key.Private = nil; return key }
 	for name, tc := range map[string]struct {
 		keys      []SigningKey
@@ -170,8 +171,12 @@ func TestKeyRingOverTime(t *testing.T) {
 		"none":                         {nil, "", nil},
 		"one":                          {[]SigningKey{keyAt(t, "a", -9, -9, 0)}, "a", []string{"a"}},
 		"in use from this moment":      {[]SigningKey{keyAt(t, "a", -9, 0, 0)}, "a", []string{"a"}},
-		"not yet in use":               {[]SigningKey{keyAt(t, "a", 0, 1, 0)}, "", []string{"a"}},
-		"next is published, not used":  {[]SigningKey{keyAt(t, "a", -9, -9, 30), keyAt(t, "b", 0, 10, 0)}, "a", []string{"b", "a"}},
+		"none is due":                  {[]SigningKey{keyAt(t, "a", 0, 1, 0), keyAt(t, "b", 0, 2, 0)}, "a", []string{"a", "b"}},
+		"none is due but retired ones": {[]SigningKey{keyAt(t, "a", -9, -9, -1), keyAt(t, "b", 0, 360, 0)}, "b", []string{"b"}},
+		"only one that waits":          {[]SigningKey{waits(keyAt(t, "a", -9, 0, 0))}, "", []string{"a"}},
+		"none is due, one waits":       {[]SigningKey{keyAt(t, "a", 0, 360, 0), waits(keyAt(t, "b", -9, 0, 0))}, "a", []string{"a", "b"}},
+		"next is published, not used":  {[]SigningKey{keyAt(t, "a", -9, -9, 30), keyAt(t, "b", 0, 10, 0)}, "a", []string{"a", "b"}},
+		"active first of three":        {[]SigningKey{keyAt(t, "a", -99, -99, 10), keyAt(t, "b", -9, -1, 0), keyAt(t, "c", 0, 10, 0)}, "b", []string{"b", "c", "a"}},
 		"next took over":               {[]SigningKey{keyAt(t, "a", -99, -99, 10), keyAt(t, "b", -9, -1, 0)}, "b", []string{"b", "a"}},
 		"the old retires now":          {[]SigningKey{now(keyAt(t, "a", -99, -99, 0)), keyAt(t, "b", -9, -1, 0)}, "b", []string{"b"}},
 		"retired":                      {[]SigningKey{keyAt(t, "a", -99, -99, -1), keyAt(t, "b", -9, -5, 0)}, "b", []string{"b"}},

@@ -113,20 +113,24 @@ func (m *MasterKeys) MAC(id, label string, parts ...[]byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compute mac: %w", err)
 	}
+	return sum(key, parts), nil
+}
+
+func sum(key []byte, parts [][]byte) []byte {
 	mac := hmac.New(sha256.New, key)
 	for _, part := range parts {
 		_, _ = mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		_, _ = mac.Write(part)
 	}
-	return mac.Sum(nil), nil
+	return mac.Sum(nil)
 }
 
-// Seal encrypts and authenticates plaintext under the current key, and authenticates bound with it: what says where
+// Seal encrypts and authenticates plaintext under the current key, and authenticates aad (additional data) with it: what says where
 // the sealed bytes belong (a row's id), so that they open nowhere else. The id must be stored beside them.
 //
 // XChaCha20-Poly1305, since its 24-byte nonce may be random for any number of messages; the 12 bytes of AES-GCM may
 // not past 2^32 (NIST SP 800-38D §8.3).
-func (m *MasterKeys) Seal(label string, plaintext, bound []byte) (id string, sealed []byte, err error) {
+func (m *MasterKeys) Seal(label string, plaintext, aad []byte) (id string, sealed []byte, err error) {
 	id = m.Current()
 	key, err := m.derive(id, "seal "+label)
 	if err != nil {
@@ -138,12 +142,12 @@ func (m *MasterKeys) Seal(label string, plaintext, bound []byte) (id string, sea
 	}
 	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plaintext)+aead.Overhead())
 	_, _ = rand.Read(nonce)
-	return id, aead.Seal(nonce, nonce, plaintext, bound), nil
+	return id, aead.Seal(nonce, nonce, plaintext, aad), nil
 }
 
-// Open returns what Seal was given, for the same label and bound. It answers ErrUnknownMasterKey when the ring lacks
-// the key, ErrMalformed when the bytes, the label or bound are not those of Seal.
-func (m *MasterKeys) Open(id, label string, sealed, bound []byte) ([]byte, error) {
+// Open returns what Seal was given, for the same label and aad. It answers ErrUnknownMasterKey when the ring does not have
+// the key, ErrMalformed when the bytes, the label or aad are not those of Seal.
+func (m *MasterKeys) Open(id, label string, sealed, aad []byte) ([]byte, error) {
 	key, err := m.derive(id, "seal "+label)
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
@@ -156,7 +160,7 @@ func (m *MasterKeys) Open(id, label string, sealed, bound []byte) ([]byte, error
 		return nil, fmt.Errorf("open: %w", ErrMalformed)
 	}
 	nonce, ciphertext := sealed[:aead.NonceSize()], sealed[aead.NonceSize():]
-	plaintext, err := aead.Open(nil, nonce, ciphertext, bound)
+	plaintext, err := aead.Open(nil, nonce, ciphertext, aad)
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", ErrMalformed)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The tokens were computed by a program in another language from spec 2.4 and the RFCs. They must never change, not
+// The tokens were computed by a program in another language from the RFCs (7515, 5869) and docs/adr/0004-key-storage.md. They must never change, not
 // with a release of Go's encoder either: a token that is spelt otherwise after an upgrade signs its owner out.
 const (
 	knownRefresh = "eyJ0eXAiOiJydCtqd3QiLCJhbGciOiJIUzI1NiIsImtpZCI6ImUxN2ZjMTg1Mjg3ZTk2OTIifQ." +
@@ -220,7 +220,7 @@ func TestParseRefreshTooLong(t *testing.T) {
 	}
 }
 
-// Security 3: a token of a master key that this node lacks is no verdict on the token, and says which key.
+// Nothing can be said of a token under a master key that this node does not have; the error says which key.
 func TestParseRefreshNamesUnknownMasterKey(t *testing.T) {
 	r, err := ring(t, otherKey).ParseRefresh(knownRefresh)
 	if !errors.Is(err, ErrUnknownMasterKey) {

@@ -24,15 +24,19 @@ type ringKey struct {
 	SigningKey
 	public jose.JSONWebKey
 	signer jose.Signer
-	head   string // the first part of every token of this key
+	signs  string            // the type of the tokens it signs
+	heads  map[string]string // the first part of every token of this key, by type
 }
 
-// NewKeyRing returns the ring of those keys. It leaves out a key that does not fit its algorithm, or has no private
+// NewKeyRing returns the ring of those keys, whose tokens are of AccessType.
+func NewKeyRing(keys []SigningKey) *KeyRing { return NewKeyRingOf(AccessType, keys) }
+
+// NewKeyRingOf returns the ring of those keys, whose tokens are of the given type; it reads both types. It leaves out a key that does not fit its algorithm, or has no private
 // half: NewSigningKey and ParseSigningKey return none.
-func NewKeyRing(keys []SigningKey) *KeyRing {
+func NewKeyRingOf(kind string, keys []SigningKey) *KeyRing {
 	r := &KeyRing{keys: make([]*ringKey, 0, len(keys))}
 	for _, key := range keys {
-		if k, ok := newRingKey(key); ok {
+		if k, ok := newRingKey(kind, key); ok {
 			r.keys = append(r.keys, k)
 		}
 	}
@@ -43,7 +47,7 @@ func NewKeyRing(keys []SigningKey) *KeyRing {
 	return r
 }
 
-func newRingKey(key SigningKey) (*ringKey, bool) {
+func newRingKey(kind string, key SigningKey) (*ringKey, bool) {
 	if !fits(key.Alg, key.Private) {
 		return nil, false
 	}
@@ -52,7 +56,7 @@ func newRingKey(key SigningKey) (*ringKey, bool) {
 			Algorithm: jose.SignatureAlgorithm(key.Alg),
 			Key:       jose.JSONWebKey{Key: key.Private, KeyID: key.ID},
 		},
-		(&jose.SignerOptions{}).WithType(accessType),
+		(&jose.SignerOptions{}).WithType(jose.ContentType(kind)),
 	)
 	if err != nil {
 		return nil, false
@@ -61,16 +65,26 @@ func newRingKey(key SigningKey) (*ringKey, bool) {
 		SigningKey: key,
 		public:     jose.JSONWebKey{Key: key.Private.Public(), KeyID: key.ID, Algorithm: key.Alg, Use: "sig"},
 		signer:     signer,
-		head:       encoding.EncodeToString(fmt.Appendf(nil, `{"alg":%q,"kid":%q,"typ":%q}`, key.Alg, key.ID, accessType)),
+		signs:      kind,
+		heads:      map[string]string{AccessType: headOf(key, AccessType), PlainType: headOf(key, PlainType)},
 	}, true
 }
 
+func headOf(key SigningKey, kind string) string {
+	return encoding.EncodeToString(fmt.Appendf(nil, `{"alg":%q,"kid":%q,"typ":%q}`, key.Alg, key.ID, kind))
+}
+
 // JWKS returns the JWK set (RFC 7517 §5) of the public halves of all keys not retired at now, those not yet in use too:
-// verifiers must know a key before it signs.
+// verifiers must know a key before it signs. The key that signs comes first, since there are verifiers that take the
+// first one.
 func (r *KeyRing) JWKS(now time.Time) ([]byte, error) {
 	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
+	active := r.active(now)
+	if active != nil {
+		set.Keys = append(set.Keys, active.public)
+	}
 	for _, key := range r.keys {
-		if !key.retired(now) {
+		if key != active && !key.retired(now) {
 			set.Keys = append(set.Keys, key.public)
 		}
 	}
@@ -92,7 +106,8 @@ func (r *KeyRing) Algorithms(now time.Time) []string {
 	return algs
 }
 
-// Active returns the key that signs at now: of those in use and not retired, the one put to use last. There may be none.
+// Active returns the key that signs at now: of those in use and not retired, the one put to use last. Where none is due, as
+// after a clock that was ahead is put right, it is the earliest that has a time at all. There may be none.
 func (r *KeyRing) Active(now time.Time) (SigningKey, bool) {
 	key := r.active(now)
 	if key == nil {
@@ -102,10 +117,15 @@ func (r *KeyRing) Active(now time.Time) (SigningKey, bool) {
 }
 
 func (r *KeyRing) active(now time.Time) *ringKey {
+	var earliest *ringKey
 	for _, key := range r.keys {
-		if !key.UseFrom.After(now) && !key.retired(now) {
+		switch {
+		case key.retired(now), key.UseFrom.Equal(Unscheduled):
+		case !key.UseFrom.After(now):
 			return key
+		default:
+			earliest = key
 		}
 	}
-	return nil
+	return earliest
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/outbox"
 )
 
 const (
@@ -20,9 +21,18 @@ const (
 
 // Outbox delivers mail as it becomes due. Several may run side by side, in one process or many: one
 // that waits for a slow SMTP server holds nobody else up.
-func Outbox(ctx context.Context, svc *auth.Service, log *slog.Logger) error {
+func Outbox(ctx context.Context, box *outbox.Outbox, log *slog.Logger) error {
+	return deliver(ctx, box, box.DeliverNext, log)
+}
+
+// FirstTries is Outbox for mail that gives no trouble: see DeliverFirst.
+func FirstTries(ctx context.Context, box *outbox.Outbox, log *slog.Logger) error {
+	return deliver(ctx, box, box.DeliverFirst, log)
+}
+
+func deliver(ctx context.Context, box *outbox.Outbox, next func(context.Context) (bool, error), log *slog.Logger) error {
 	for {
-		delivered, err := svc.DeliverNext(ctx)
+		delivered, err := next(ctx)
 		if err != nil && ctx.Err() == nil {
 			log.Error("the outbox cannot be read", "cause", err)
 		}
@@ -32,23 +42,26 @@ func Outbox(ctx context.Context, svc *auth.Service, log *slog.Logger) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-svc.MailWaiting():
+		case <-box.Woken():
 		case <-time.After(pollEvery):
 		}
 	}
 }
 
-// Upkeep measures the clock, reads the keys again, audits what was refused from memory and forgets what
-// is old.
+// Upkeep measures the clock, sets right what one that was ahead has put off, reads the keys again, compares
+// settings with other nodes, audits what was refused from memory, counts sessions and forgets what is old.
 func Upkeep(ctx context.Context, svc *auth.Service, log *slog.Logger) error {
 	for {
 		for _, chore := range []struct {
 			name string
 			do   func(context.Context) error
 		}{
-			{"measure the clock", svc.MeasureClock},
-			{"read the keys", svc.ReloadKeys},
+			{"measure the clock", svc.Node().MeasureClock},
+			{"settle the clock", svc.Upkeep().SettleClock},
+			{"read the keys", svc.Keys().Reload},
+			{"compare nodes", svc.Node().Compare},
 			{"audit refusals", svc.FlushRefusals},
+			{"count sessions", svc.Upkeep().CountSessions},
 			{"sweep", func(ctx context.Context) error { return sweep(ctx, svc) }},
 		} {
 			if err := chore.do(ctx); err != nil && ctx.Err() == nil {
@@ -64,19 +77,19 @@ func Upkeep(ctx context.Context, svc *auth.Service, log *slog.Logger) error {
 // sweep takes bites until there is nothing left to forget.
 func sweep(ctx context.Context, svc *auth.Service) error {
 	for {
-		more, err := svc.Sweep(ctx)
+		more, err := svc.Upkeep().Sweep(ctx)
 		if err != nil || !more || !pause(ctx, betweenBites) {
 			return err
 		}
 	}
 }
 
-// Checkpoints moves what was committed to its place, all the time, so that no commit has to.
+// Checkpoints moves what was committed to its place, all the time, so that no commit has to. After a failure it
+// goes on: on a disk that was full, a log that is not copied back grows until the disk is full again.
 func Checkpoints(ctx context.Context, svc *auth.Service, log *slog.Logger) error {
 	for pause(ctx, checkpointEvery) {
 		if err := svc.Checkpoint(); err != nil {
 			log.Error("the database's log cannot be copied back and will be tried again", "cause", err)
-			pause(ctx, upkeepEvery)
 		}
 	}
 	return nil

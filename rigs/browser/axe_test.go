@@ -38,6 +38,9 @@ const (
 	pageRules = `["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]`
 )
 
+// colourRules are those that the colours of a theme decide; what the others look at is the same in each.
+const colourRules = `{type: "rule", values: ["color-contrast", "link-in-text-block"]}`
+
 const axeRun = `axe.run(document, {runOnly: %s, resultTypes: ["violations"]})
 	.then(r => ({Checked: r.passes.length, Violations: r.violations.map(v => ({Rule: v.id, Help: v.help,
 		Target: v.nodes.map(n => n.target.join(" ")), Why: v.nodes.map(n => n.failureSummary)}))}))`
@@ -51,13 +54,17 @@ func (p *person) accessible(title string) {
 func (p *person) heldTo(rules, title string) {
 	p.t.Helper()
 	eval[bool](p, axe(p.t)+";true")
-	for _, theme := range themes {
+	for i, theme := range themes {
 		p.prefers(theme)
+		least := 5 // rules that a page passes, if axe looked at it
+		if i > 0 {
+			rules, least = colourRules, 1
+		}
 		found := eval[struct {
 			Checked    int
 			Violations []violation
 		}](p, fmt.Sprintf(axeRun, rules))
-		if found.Checked < 5 {
+		if found.Checked < least {
 			p.t.Errorf("%s, %s: axe passed %d rules only: did it look at the page?", title, theme, found.Checked)
 		}
 		for _, v := range found.Violations {
@@ -76,6 +83,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	show := newShow(t)
 	for _, l := range locale.Languages() {
 		t.Run(l.Tag, func(t *testing.T) {
+			t.Parallel()
 			p := newPerson(t, true)
 			shown, mails := show.pages(l.Tag), show.mails(l.Tag)
 			if l.Tag != "en" && l.Direction != "rtl" {

@@ -134,7 +134,7 @@ func TestThatWasNotMe(t *testing.T) {
 }
 
 // return_to leads back to a registered application and nowhere else.
-func TestReturnTo(t *testing.T) {
+func TestReturnToInABrowser(t *testing.T) {
 	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write([]byte("<!doctype html><title>app</title><h1>the application</h1>"))

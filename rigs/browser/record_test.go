@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -22,6 +23,7 @@ type request struct {
 	Bytes       float64 // received in all
 	FirstByte   float64 // milliseconds from sending to the first byte
 	id          network.RequestID
+	document    cdp.LoaderID // that asked for it
 	over        bool
 }
 
@@ -43,12 +45,15 @@ func (r *record) hear(event any) {
 			r.answered(e.RequestID, e.RedirectResponse)
 			r.end(e.RequestID, e.RedirectResponse.EncodedDataLength)
 		}
-		r.requests = append(r.requests, &request{URL: e.Request.URL, Method: e.Request.Method, Type: e.Type, id: e.RequestID})
+		r.requests = append(r.requests, &request{URL: e.Request.URL, Method: e.Request.Method, Type: e.Type, id: e.RequestID, document: e.LoaderID})
 		r.refer(e.RequestID, e.Request.Headers)
 	case *network.EventRequestWillBeSentExtraInfo:
 		r.refer(e.RequestID, e.Headers)
 	case *network.EventResponseReceived:
 		r.answered(e.RequestID, e.Response)
+		if e.Type == network.ResourceTypeDocument {
+			r.leave(e.LoaderID)
+		}
 	case *network.EventLoadingFinished:
 		r.end(e.RequestID, e.EncodedDataLength)
 	case *network.EventLoadingFailed:
@@ -89,6 +94,13 @@ func (r *record) answered(id network.RequestID, response *network.Response) {
 func (r *record) end(id network.RequestID, bytes float64) {
 	q := r.last(id)
 	q.Bytes, q.over = bytes, true
+}
+
+// leave ends what other documents asked for: of a request that its page leaves behind the browser may tell no end.
+func (r *record) leave(next cdp.LoaderID) {
+	for _, q := range r.requests {
+		q.over = q.over || q.document != next
+	}
 }
 
 func (r *record) refer(id network.RequestID, headers network.Headers) {

@@ -8,8 +8,8 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"latchkey/internal/auth"
 	"latchkey/internal/brand"
+	"latchkey/internal/clients"
 	"latchkey/internal/mail"
 	"latchkey/internal/pages"
 	"latchkey/internal/server"
@@ -26,16 +26,16 @@ type show struct {
 
 func newShow(t *testing.T) show {
 	t.Helper()
-	colour, err := brand.ParseColour("#0b6e4f")
+	clients, err := clients.New([]clients.Client{{Alias: "web", Name: "Acme", URL: "https://example.com", Support: "help@example.com", Colour: "#0b6e4f"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	look := brand.Brand{Alias: "web", Name: "Acme", Home: "https://example.com/", Support: "mailto:help@example.com", Colour: colour}
+	look := clients.List()[0].Brand
 	set, err := pages.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	served := httptest.NewServer(server.NewPreview(set, mail.Must(mail.NewTemplates(nil)), []auth.Client{{Alias: "web", Brand: look}}))
+	served := httptest.NewServer(server.NewPreview(set, mail.Must(mail.NewTemplates(nil)), clients))
 	t.Cleanup(served.Close)
 	return show{served.URL, look}
 }

@@ -86,13 +86,24 @@ func StartNode(t testing.TB, extra Settings) *Node {
 	return n
 }
 
-// Elsewhere gives every request a client address of its own, as a proxy would: limits by address are
-// not what the rigs are about.
+// At gives the requests of a context one client address, as somebody at home has.
+func At(ctx context.Context, address string) context.Context {
+	return context.WithValue(ctx, home{}, address)
+}
+
+type home struct{}
+
+// Elsewhere gives every request a client address of its own, as a proxy would, but for those that are At one:
+// limits by address are not what the rigs are about.
 type Elsewhere struct{ http.RoundTripper }
 
 func (e Elsewhere) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
-	r.Header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.%d.%d", rand.IntN(256), rand.IntN(256), 1+rand.IntN(254)))
+	address, settled := r.Context().Value(home{}).(string)
+	if !settled {
+		address = fmt.Sprintf("10.%d.%d.%d", rand.IntN(256), rand.IntN(256), 1+rand.IntN(254))
+	}
+	r.Header.Set("X-Forwarded-For", address)
 	return e.RoundTripper.RoundTrip(r)
 }
 

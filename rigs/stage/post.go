@@ -24,8 +24,12 @@ const (
 	Cheerful  Mood = iota // takes every letter
 	Away                  // nobody listens
 	Mute                  // answers RCPT never
+	Silent                // accepts a connection and says nothing
+	Tarpit                // answers everything, each time just before one would give up
+	Slow                  // answers RCPT after a time that a person would not wait
 	Busy                  // answers RCPT with 451: come again
 	Strict                // answers RCPT with 550: never come again
+	Averse                // answers MAIL with 553: it does not want us
 	Forgetful             // takes the letter, then hangs up before it says so
 )
 
@@ -95,11 +99,32 @@ func (p *Post) Be(m Mood) {
 	p.mu.Unlock()
 	go func() {
 		defer close(served)
+		if m == Silent {
+			holdSilently(l)
+			return
+		}
 		_ = server.Serve(l)
 	}()
 }
 
-// Treat changes how the post is toward one address.
+// holdSilently keeps connections until the door closes.
+func holdSilently(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+	}
+}
+
+// tarred is how long each answer of a tarpit takes.
+const tarred = 9 * time.Second
+
+// slowness is longer than a dialogue may take before its domain counts as slow, and shorter than one may take at all.
+const slowness = 12 * time.Second
+
+// Treat changes how the post is toward one address, or toward a domain ("@slow.example").
 func (p *Post) Treat(address string, m Mood) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,15 +135,27 @@ func (p *Post) Treat(address string, m Mood) {
 func (p *Post) moodToward(address string) (Mood, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m, ok := p.toward[address]; ok {
-		return m, p.moved
+	for _, key := range []string{address, address[strings.LastIndexByte(address, '@'):]} {
+		if m, ok := p.toward[key]; ok {
+			return m, p.moved
+		}
 	}
 	return p.mood, p.moved
 }
 
 // NewSession implements smtp.Backend.
 func (p *Post) NewSession(c *smtp.Conn) (smtp.Session, error) {
+	p.tarpit()
 	return &dialogue{post: p, conn: c}, nil
+}
+
+func (p *Post) tarpit() {
+	if mood, moved := p.moodToward("@"); mood == Tarpit {
+		select {
+		case <-moved:
+		case <-time.After(tarred):
+		}
+	}
 }
 
 type dialogue struct {
@@ -127,21 +164,35 @@ type dialogue struct {
 	to   string
 }
 
-func (d *dialogue) Mail(string, *smtp.MailOptions) error { return nil }
-func (d *dialogue) Reset()                               {}
-func (d *dialogue) Logout() error                        { return nil }
+func (d *dialogue) Reset()        {}
+func (d *dialogue) Logout() error { return nil }
+
+func (d *dialogue) Mail(string, *smtp.MailOptions) error {
+	d.post.tarpit()
+	if mood, _ := d.post.moodToward("@"); mood == Averse {
+		return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.NoEnhancedCode, Message: "your sender is not allowed here"}
+	}
+	return nil
+}
 
 func (d *dialogue) Rcpt(to string, _ *smtp.RcptOptions) error {
 	d.to = to
+	d.post.tarpit()
 	mood, moved := d.post.moodToward(to)
 	switch mood {
 	case Mute:
 		<-moved
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.NoEnhancedCode, Message: "not now"}
+	case Slow:
+		select {
+		case <-moved:
+		case <-time.After(slowness):
+		}
 	case Busy:
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.NoEnhancedCode, Message: "too much to do"}
 	case Strict:
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.NoEnhancedCode, Message: "nobody of that name"}
+	default:
 	}
 	return nil
 }

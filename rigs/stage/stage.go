@@ -107,3 +107,19 @@ func (w *warden) end() error {
 	}
 	return err
 }
+
+// Lane chooses by the length of the run, which LATCHKEY_RIG says.
+func Lane[T any](t testing.TB, short, long, soak T) T {
+	t.Helper()
+	switch name := os.Getenv("LATCHKEY_RIG"); name {
+	case "":
+		return short
+	case "long":
+		return long
+	case "soak":
+		return soak
+	default:
+		t.Fatalf("LATCHKEY_RIG is %q: write long or soak, or leave it out", name)
+		return short
+	}
+}

@@ -27,6 +27,7 @@ import (
 	"latchkey/internal/apidocs"
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/clients"
 )
 
 func TestMain(m *testing.M) { authtest.Main(m) }
@@ -40,26 +41,28 @@ type values struct {
 func (v values) goExamples(ctx context.Context) map[string]func() error {
 	latchkey := client.New(v.url, nil)
 	return map[string]func() error{
-		"signIn":           func() error { return signIn(ctx, latchkey) },
-		"refresh":          func() error { return refresh(ctx, latchkey, v.refreshToken) },
-		"signOut":          func() error { return signOut(ctx, latchkey, v.accessToken) },
-		"sessions":         func() error { return sessions(ctx, latchkey, v.accessToken, v.userID) },
-		"endSession":       func() error { return endSession(ctx, latchkey, v.accessToken, v.sessionID) },
-		"forgotPassword":   func() error { return forgotPassword(ctx, latchkey) },
-		"resetPassword":    func() error { return resetPassword(ctx, latchkey, v.code) },
-		"changePassword":   func() error { return changePassword(ctx, latchkey, v.accessToken) },
-		"checkPassword":    func() error { return checkPassword(ctx, latchkey) },
-		"verificationMail": func() error { return verificationMail(ctx, latchkey) },
-		"verify":           func() error { return verify(ctx, latchkey, v.code) },
-		"signUp":           func() error { return signUp(ctx, latchkey, v.code) },
-		"clientAliases":    func() error { return clientAliases(ctx, latchkey) },
-		"userInfo":         func() error { return userInfo(ctx, latchkey, v.accessToken) },
-		"introspect":       func() error { return introspect(ctx, latchkey, v.clientSecret, v.accessToken) },
-		"revoke":           func() error { return revoke(ctx, latchkey, v.refreshToken) },
-		"jwks":             func() error { return jwks(ctx, latchkey) },
-		"discovery":        func() error { return discovery(ctx, latchkey) },
-		"healthz":          func() error { return healthz(v.url) },
-		"readyz":           func() error { return readyz(ctx, latchkey) },
+		"signIn":              func() error { return signIn(ctx, latchkey) },
+		"refresh":             func() error { return refresh(ctx, latchkey, v.refreshToken) },
+		"signOut":             func() error { return signOut(ctx, latchkey, v.accessToken) },
+		"sessions":            func() error { return sessions(ctx, latchkey, v.accessToken, v.userID) },
+		"endSession":          func() error { return endSession(ctx, latchkey, v.accessToken, v.sessionID) },
+		"forgotPassword":      func() error { return forgotPassword(ctx, latchkey) },
+		"resetPassword":       func() error { return resetPassword(ctx, latchkey, v.code) },
+		"changePassword":      func() error { return changePassword(ctx, latchkey, v.accessToken) },
+		"checkPassword":       func() error { return checkPassword(ctx, latchkey) },
+		"verificationMail":    func() error { return verificationMail(ctx, latchkey) },
+		"verify":              func() error { return verify(ctx, latchkey, v.code) },
+		"signUp":              func() error { return signUp(ctx, latchkey, v.code) },
+		"clientAliases":       func() error { return clientAliases(ctx, latchkey) },
+		"userInfo":            func() error { return userInfo(ctx, latchkey, v.accessToken) },
+		"postUserInfo":        func() error { return postUserInfo(v.url, v.accessToken) },
+		"introspect":          func() error { return introspect(ctx, latchkey, v.clientSecret, v.accessToken) },
+		"revoke":              func() error { return revoke(ctx, latchkey, v.refreshToken) },
+		"jwks":                func() error { return jwks(ctx, latchkey) },
+		"discovery":           func() error { return discovery(ctx, latchkey) },
+		"authorizationServer": func() error { return authorizationServer(ctx, latchkey) },
+		"healthz":             func() error { return healthz(v.url) },
+		"readyz":              func() error { return readyz(ctx, latchkey) },
 	}
 }
 
@@ -140,7 +143,7 @@ func newValues(t *testing.T, operation string) values {
 	t.Helper()
 	v := values{clientSecret: "a secret of thirty-two characters"}
 	r := authtest.New(t, authtest.SQLite(t), func(o *auth.Options) {
-		clients, err := auth.NewClients([]auth.Client{
+		clients, err := clients.New([]clients.Client{
 			{Alias: "web", Name: "Acme", URL: "https://app.example.com", Default: true},
 			{Alias: "reports", Name: "Acme Reports", URL: "https://reports.example.com", Secret: v.clientSecret},
 		})

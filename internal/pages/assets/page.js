@@ -37,6 +37,7 @@ for (const form of document.forms) {
     form.querySelector("button:not(.show)").setAttribute("aria-disabled", true);
   });
 }
+for (const input of document.querySelectorAll("input[name=script]")) input.value = "runs";
 addEventListener("pageshow", (e) => e.persisted && location.reload());
 for (const t of document.querySelectorAll("time:not([data-ago])")) {
   t.textContent = new Date(t.dateTime).toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });

@@ -1,0 +1,1 @@
+curl -s "$URL/.well-known/oauth-authorization-server"

@@ -1,0 +1,20 @@
+package examples
+
+import (
+	"context"
+	"fmt"
+
+	"latchkey/client"
+)
+
+func authorizationServer(ctx context.Context, latchkey *client.Client) error {
+	document, err := latchkey.AuthorizationServer(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Println(document.Issuer, "is asked about tokens at", document.IntrospectionEndpoint)
+	return nil
+}
+
+// Output:
+// http://localhost:8080 is asked about tokens at http://localhost:8080/oauth/introspect

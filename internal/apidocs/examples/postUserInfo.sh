@@ -1,0 +1,2 @@
+curl -s -X POST "$URL/auth/userinfo" \
+  -H "Authorization: Bearer $ACCESS_TOKEN"

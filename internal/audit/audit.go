@@ -1,0 +1,131 @@
+// Package audit owns the audit log: the kinds of its events, how one becomes a row, and which rows a query asks for. An
+// event is written in the transaction of what it tells, once (I19 of internal/auth). It holds no secret, and never
+// decides what is worth an event.
+package audit
+
+import (
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"latchkey/internal/ids"
+	"latchkey/internal/peer"
+	"latchkey/internal/store"
+)
+
+// What an audit event tells. The words are kept in the database: they never change.
+const (
+	SignIn          = "sign_in"
+	SignUp          = "sign_up"
+	EmailVerified   = "email_verified"
+	PasswordChanged = "password_changed"
+	PasswordReset   = "password_reset"
+	SessionEnded    = "session_ended"
+	RefreshReuse    = "refresh_reuse"
+	RefreshLate     = "refresh_late"
+	RefreshAhead    = "refresh_ahead"
+	UserAdded       = "user_added"
+	UserDisabled    = "user_disabled"
+	UserEnabled     = "user_enabled"
+	UserUnlocked    = "user_unlocked"
+	UserDeleted     = "user_deleted"
+	EmailChanged    = "email_changed"
+	KeyRotated      = "key_rotated"
+	MailRetried     = "mail_retried"
+	TooMany         = "throttled"
+	DetailsRefused  = "session_details_refused"
+
+	OK         = "ok"
+	Refused    = "refused"
+	Unverified = "email_not_verified"
+
+	NotAccepted = "not_accepted" // the old password was right, the new one was not taken
+)
+
+// Event is what a rule has to say; who and when are added by Write.
+type Event struct {
+	Kind, Outcome, UserID, SessionID string
+}
+
+// Write adds an event to the log in the transaction of what it tells.
+func Write(tx *store.Tx, now time.Time, e Event, by peer.Peer) error {
+	return tx.InsertAudit(e.row(ids.New(), now, by))
+}
+
+func (e Event) row(id string, now time.Time, peer peer.Peer) store.AuditEvent {
+	d := peer.Describe()
+	return store.AuditEvent{
+		ID:        id,
+		At:        now,
+		Kind:      e.Kind,
+		Outcome:   cmp.Or(e.Outcome, OK),
+		UserID:    e.UserID,
+		SessionID: e.SessionID,
+		Addr:      d.Addr,
+		UserAgent: d.UserAgent,
+		RequestID: peer.RequestID,
+		Times:     1,
+	}
+}
+
+// WriteEnded audits each of the sessions that were ended at once.
+func WriteEnded(tx *store.Tx, now time.Time, ids []string, e Event, peer peer.Peer) error {
+	e.Kind = SessionEnded
+	for _, e.SessionID = range ids {
+		if err := Write(tx, now, e, peer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Throttled is the event of a refusal: one row a counter and minute, which tells of the first and counts
+// the others; a row each would be a flood's weapon.
+func Throttled(key []byte, userID string, peer peer.Peer, now time.Time) store.AuditEvent {
+	minute := fmt.Append(nil, hex.EncodeToString(key), now.Truncate(time.Minute).Unix())
+	e := Event{Kind: TooMany, Outcome: Refused, UserID: userID}
+	return e.row(uuid.NewSHA1(uuid.NameSpaceOID, minute).String(), now, peer)
+}
+
+// Kinds are the words that a query may ask for.
+func Kinds() []string {
+	return []string{
+		SignIn, SignUp, EmailVerified, PasswordChanged,
+		PasswordReset, SessionEnded, RefreshReuse, RefreshLate,
+		RefreshAhead, UserAdded, UserDisabled, UserEnabled,
+		UserDeleted, EmailChanged, KeyRotated, MailRetried,
+		TooMany, UserUnlocked, DetailsRefused,
+	}
+}
+
+// Fits says whether an event of the log is of the kinds, and from the network, that q asks for.
+func (q Query) Fits(e store.AuditEvent) bool {
+	if len(q.Kinds) > 0 && !slices.Contains(q.Kinds, e.Kind) {
+		return false
+	}
+	if !q.From.IsValid() {
+		return true
+	}
+	from, err := netip.ParseAddr(e.Addr)
+	return err == nil && q.From.Contains(from.Unmap().WithZone(""))
+}
+
+// Operator is the peer of a command.
+var Operator = peer.Peer{UserAgent: "latchkey command"}
+
+// Query says which part of the audit log to read.
+type Query struct {
+	Since time.Time
+	After string // the id of the last event of the page before, whose time is Since
+	User  string // e-mail address or id; empty: everybody
+	Limit int    // events read, before what follows is looked at
+
+	Until time.Time    // the zero time: no end
+	Kinds []string     // none: every kind
+	From  netip.Prefix // the zero prefix: from everywhere
+}

@@ -1,0 +1,90 @@
+package auth
+
+// Asking for a mailed link. A request looks no account up: whether there is one is found out when its mail is
+// composed (compose.go).
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"latchkey/internal/mail"
+	"latchkey/internal/outbox"
+	"latchkey/internal/peer"
+	"latchkey/internal/store"
+	"latchkey/internal/throttle"
+)
+
+// ForgotPassword asks for a reset link. The answer and the work are the same for every address (I9);
+// repeats are coalesced silently. Whatever is mailed later, a link already mailed stays good.
+func (s *Service) ForgotPassword(ctx context.Context, in ForgotPassword, peer peer.Peer) (Requested, error) {
+	var f validator
+	email := f.email("email", in.Email)
+	r, err := s.linkRequest(&f, email, in.BrandLogoURL, in.PlatformName, in.ClientAlias, peer)
+	if err != nil {
+		return Requested{}, err
+	}
+	if in.Endpoint != "" {
+		base, ok := s.clientsOf(peer).Endpoint(in.ClientAlias, in.Endpoint)
+		if !ok {
+			return Requested{}, &Error{Code: CodeEndpointNotAllowed, Fields: []Field{{
+				"endpoint", "not_allowed", "Use the origin of a URL registered for this client."}}}
+		}
+		r.Base = base
+	}
+	if in.Hosted {
+		r.Base, r.Hosted = s.o.Issuer, true
+	}
+	if err := s.request(ctx, mail.Reset, r, s.o.ResetTTL, peer); err != nil {
+		return Requested{}, err
+	}
+	return Requested{ID: uuid.NewString(), Email: in.Email}, nil
+}
+
+// RequestVerification asks for a verification link, or for the news that there is an account.
+func (s *Service) RequestVerification(ctx context.Context, in VerificationMail, peer peer.Peer) error {
+	var f validator
+	email := f.email("email", in.Email)
+	r, err := s.linkRequest(&f, email, in.BrandLogoURL, in.PlatformName, in.ClientAlias, peer)
+	if err != nil {
+		return err
+	}
+	if in.Hosted {
+		r.Base, r.Hosted = s.o.Issuer, true
+	}
+	return s.request(ctx, mail.Verify, r, s.o.VerifyTTL, peer)
+}
+
+// linkRequest checks what both requests take.
+func (s *Service) linkRequest(f *validator, email, logo, platform, alias string, peer peer.Peer) (outbox.Request, error) {
+	r := outbox.Request{To: email, Platform: s.clientsOf(peer).Platform(platform), Alias: alias, Lang: peer.Language}
+	if logo != "" {
+		shown, ok := s.clientsOf(peer).Logo(logo)
+		if !ok {
+			f.add("brandLogoUrl", "invalid_format", "Use an absolute http or https URL of a public host.")
+		}
+		r.Logo = shown
+	}
+	if err := f.err(); err != nil {
+		return outbox.Request{}, err
+	}
+	client, err := s.client(peer, alias)
+	if err != nil {
+		return outbox.Request{}, err
+	}
+	r.Client, r.Base = client.Alias, client.URL
+	return r, nil
+}
+
+// request puts the mail into the outbox, if its address and the mailbox's budget allow it. No account is looked up.
+func (s *Service) request(ctx context.Context, kind mail.Kind, r outbox.Request, ttl time.Duration, peer peer.Peer) error {
+	now := s.now()
+	err := s.throttle.WithinRate(ctx, throttle.MailLimit, peer, now, func(tx *store.Tx) error {
+		return s.outbox.Ask(tx, kind, r, ttl, now)
+	})
+	if err == nil {
+		s.outbox.Wake()
+	}
+	return err
+}

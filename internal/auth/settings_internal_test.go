@@ -1,0 +1,106 @@
+package auth
+
+// No setting is forgotten where nodes compare theirs.
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"latchkey/internal/clients"
+	"latchkey/internal/node"
+	"latchkey/internal/password"
+	"latchkey/internal/token"
+)
+
+// comparedAs names the setting that each option comes from; or says why nodes need not have it alike.
+var comparedAs = map[string]string{
+	"Master":            "LATCHKEY_MASTER_KEY",
+	"Hash":              "LATCHKEY_HASH_MEMORY_KIB",
+	"Policy":            "LATCHKEY_PASSWORD_MIN",
+	"Clients":           "LATCHKEY_CLIENTS_FILE",
+	"MailFrom":          "LATCHKEY_MAIL_FROM",
+	"Issuer":            "LATCHKEY_PUBLIC_URL",
+	"Audience":          "LATCHKEY_AUDIENCE",
+	"SigningAlg":        "LATCHKEY_SIGNING_ALG",
+	"AccessTyp":         "LATCHKEY_ACCESS_TYP",
+	"AccessTTL":         "LATCHKEY_ACCESS_TTL",
+	"RefreshIdle":       "LATCHKEY_REFRESH_IDLE",
+	"RefreshOverall":    "LATCHKEY_REFRESH_OVERALL",
+	"RefreshGrace":      "LATCHKEY_REFRESH_GRACE",
+	"RefreshRecoveries": "LATCHKEY_REFRESH_RECOVERIES",
+	"ResetTTL":          "LATCHKEY_RESET_TTL",
+	"VerifyTTL":         "LATCHKEY_VERIFY_TTL",
+	"SessionsPerUser":   "LATCHKEY_SESSIONS_PER_USER",
+	"SignupOpen":        "LATCHKEY_SIGNUP",
+	"Throttle":          "LATCHKEY_THROTTLE",
+	"TransportKey":      "LATCHKEY_TRANSPORT_KEY",
+	"AuditDays":         "LATCHKEY_AUDIT_DAYS",
+
+	"Store":     "the database by which they know of one another",
+	"Pool":      "a node's own: as many hashes at once as it has processors for",
+	"Sender":    "a node's own: which relay it reaches",
+	"Letters":   "files of a node's own",
+	"Now":       "measured, see internal/node",
+	"Log":       "a node's own",
+	"OnRefresh": "a node's own",
+	"OnSignIn":  "a node's own",
+	"OnMail":    "a node's own",
+}
+
+func TestEveryOptionIsComparedOrNeedNotBe(t *testing.T) {
+	master, err := token.ParseMasterKeys("bGF0Y2hrZXktdGVzdC1tYXN0ZXIta2V5LTMyYnl0ZXM=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Service{o: Options{Master: master, Policy: password.Policy{MinLength: 8}}}
+	told := s.settings()
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Options]()) {
+		as, decided := comparedAs[field.Name]
+		if !decided {
+			t.Errorf("Options.%s: name the setting that nodes compare, or say why they need not have it alike", field.Name)
+		}
+		isTold := func(s node.Setting) bool { return s.Name == as }
+		if strings.HasPrefix(as, "LATCHKEY_") && !slices.ContainsFunc(told, isTold) {
+			t.Errorf("Options.%s: %s is not compared", field.Name, as)
+		}
+	}
+}
+
+// Whatever the clients file says differs is noticed; of what is secret, only whether there is one.
+func TestEveryKeyOfAClientIsCompared(t *testing.T) {
+	notCompared := []string{"LogoFile", "Brand"} // a path of the node's own, and what is made of the others
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[clients.Client]()) {
+		with := func(text string) string {
+			var c clients.Client
+			v := reflect.ValueOf(&c).Elem().FieldByIndex(field.Index)
+			switch v.Kind() {
+			case reflect.String:
+				v.SetString(text)
+			case reflect.Bool:
+				v.SetBool(true)
+			case reflect.Slice:
+				v.Set(reflect.ValueOf([]string{text}))
+			case reflect.Map:
+				v.Set(reflect.MakeMap(v.Type()))
+				v.SetMapIndex(reflect.ValueOf(text).Convert(v.Type().Key()), reflect.Zero(v.Type().Elem()))
+			}
+			return clientSettings(c)
+		}
+		if slices.Contains(notCompared, field.Name) {
+			continue
+		}
+		if with("a") == clientSettings(clients.Client{}) {
+			t.Errorf("%s is not compared", field.Name)
+		}
+		if secret := strings.HasSuffix(field.Name, "Secret"); secret && with("a") != with("b") {
+			t.Errorf("a hash tells who guesses %s", field.Name)
+		}
+	}
+	logo := clients.Client{}
+	logo.Brand.Logo.Content = []byte("a picture")
+	if clientSettings(logo) == clientSettings(clients.Client{}) {
+		t.Error("the logo is not compared")
+	}
+}

@@ -1,0 +1,9 @@
+package outbox_test
+
+import (
+	"testing"
+
+	"latchkey/internal/authtest"
+)
+
+func TestMain(m *testing.M) { authtest.Main(m) }
