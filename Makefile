@@ -3,7 +3,8 @@
 GO ?= go
 FUZZTIME ?= 10s
 RIGS = ^Test(Simulation|Model|Timing|EveryMoment|StrangersCampaign)
-TOOL = $(GO) tool -modfile=tools/go.mod
+TOOL = $(GO) tool -modfile=$(CURDIR)/tools/go.mod
+MODULES = . bench
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-long test-soak check vulnerabilities screenshots bench bench-full bench-functions lint deps config-table answers-table clean
@@ -21,7 +22,7 @@ check: lint ## lint, and what one process shows on SQLite: for every save
 	$(GO) test -short -skip '$(RIGS)|^Test(Examples|SecretFiles)$$' . ./api/... ./client/... ./cmd/... ./internal/...
 
 test: deps lint ## everything a change must pass, on SQLite and PostgreSQL
-	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+	for module in $(MODULES); do (cd $$module && CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...) || exit 1; done
 	@CGO_ENABLED=1 $(GO) test -race -timeout 30m -v -run '^TestFigures$$' ./rigs/browser | awk '/first byte/ || $$1 ~ "^/"'
 	./scripts/verify-node.sh
 	cd examples/verify-go && $(GO) test ./...
@@ -35,17 +36,17 @@ test-long: deps ## the proving rigs at length, then every fuzz target for FUZZTI
 test-soak: deps ## the same at length, an hour or more: see docs/reliability.md
 	LATCHKEY_RIG=soak $(GO) test -timeout 0 -v ./rigs
 	LATCHKEY_RIG=soak $(GO) test -timeout 0 -v -run '$(RIGS)' ./internal/auth ./internal/rotation
-	LATCHKEY_RIG=soak $(GO) test -timeout 0 -v -run '^TestSmoke$$' ./bench
+	cd bench && LATCHKEY_RIG=soak $(GO) test -timeout 0 -v -run '^TestSmoke$$' .
 	./scripts/fuzz.sh 60s
 
 screenshots: deps ## every page and mail on phone and desktop, light and dark, into bin/screenshots
 	LATCHKEY_SCREENSHOTS=$(CURDIR)/bin/screenshots $(GO) test -count=1 -run '^TestEveryPageFits$$' ./rigs/browser
 
 bench: deps ## load the server on both engines for some minutes, and write bench/report.md
-	$(GO) run ./bench -set short
+	cd bench && $(GO) run . -set short
 
 bench-full: deps ## the same at length, with 10 million sessions: hours, and 20 GB of disk
-	$(GO) run ./bench -set full
+	cd bench && $(GO) run . -set full
 
 bench-functions: ## Go benchmarks with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./...
@@ -53,14 +54,13 @@ bench-functions: ## Go benchmarks with allocations
 lint: ## gofmt, vet, staticcheck, switches that forget a constant, errors compared though wrapped, spelling
 	@unformatted=$$(gofmt -l api bench client cmd examples internal rigs tools $(wildcard *.go)); \
 	  if [ -n "$$unformatted" ]; then echo "run gofmt -w on:" $$unformatted; exit 1; fi
-	$(GO) vet ./...
 	cd tools && $(GO) build -o ../bin/lint ./lint
-	$(GO) vet -vettool=$(CURDIR)/bin/lint ./...
-	$(TOOL) staticcheck ./...
+	for module in $(MODULES); do (cd $$module && $(GO) vet ./... && \
+	  $(GO) vet -vettool=$(CURDIR)/bin/lint ./... && $(TOOL) staticcheck ./...) || exit 1; done
 	@$(TOOL) misspell -error -i adress $$(git ls-files '*.go' '*.md' '*.html' '*.yaml' '*.sh' '*/en.toml')
 
 vulnerabilities: ## what the Go vulnerability database says of this code: needs https://vuln.go.dev
-	$(TOOL) govulncheck ./...
+	for module in $(MODULES); do (cd $$module && $(TOOL) govulncheck ./...) || exit 1; done
 
 deps: ## what the tests need besides Go: PostgreSQL, a C compiler, curl, Node.js, Chromium, fonts
 	@./scripts/deps.sh

@@ -1,4 +1,4 @@
-// Package latchkey_test holds the module to its own rules: the order of the rooms, the list of
+// Package latchkey_test holds the code to its own rules: the order of the rooms, the list of
 // dependencies, the size of files and functions, and documents that name only what exists.
 package latchkey_test
 
@@ -56,6 +56,10 @@ var rooms = map[string][]string{
 // rigs are imported by tests alone: they may reach every room, start goroutines and read the
 // environment. Packages below them are rigs too.
 var rigs = []string{"internal/authtest", "rigs", "bench"}
+
+// modules are the folders of the modules that these rules hold for: the product's, and that of bench, which is one
+// of its own so that the product's go.mod needs nothing for it.
+var modules = []string{".", "bench"}
 
 // reserved are packages that only the named room may import.
 var reserved = []struct{ path, room, why string }{
@@ -133,8 +137,7 @@ func (s source) linesOf(n ast.Node) int {
 	return s.set.Position(n.End()).Line - s.set.Position(n.Pos()).Line + 1
 }
 
-// sources parses every Go file of the module, whatever its build tags. Folders with a go.mod of their
-// own are other modules.
+// sources parses every Go file of our modules, whatever its build tags.
 func sources(t *testing.T) []source {
 	t.Helper()
 	set := token.NewFileSet()
@@ -143,7 +146,7 @@ func sources(t *testing.T) []source {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata" || isModule(name)):
+		case entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata" || isForeign(name)):
 			return filepath.SkipDir
 		case entry.IsDir() || !strings.HasSuffix(name, ".go"):
 			return nil
@@ -162,9 +165,10 @@ func sources(t *testing.T) []source {
 	return all
 }
 
-func isModule(dir string) bool {
+// isForeign says whether a folder is a module of its own that is none of modules.
+func isForeign(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "go.mod"))
-	return err == nil
+	return err == nil && !slices.Contains(modules, filepath.ToSlash(dir))
 }
 
 func (s source) imports() []string {
@@ -289,7 +293,7 @@ func TestEveryDependencyHasAReason(t *testing.T) {
 	}
 	for _, module := range direct {
 		if dependencies[module] == "" && testDependencies[module] == "" {
-			t.Errorf("go.mod requires %s directly, and it has no reason in architecture_test.go", module)
+			t.Errorf("a go.mod requires %s directly, and it has no reason in architecture_test.go", module)
 		}
 	}
 	for module := range dependencies {
@@ -299,26 +303,34 @@ func TestEveryDependencyHasAReason(t *testing.T) {
 	}
 	for module := range testDependencies {
 		if !slices.Contains(all, module) {
-			t.Errorf("architecture_test.go gives a reason for %s, which go.mod does not require", module)
+			t.Errorf("architecture_test.go gives a reason for %s, which no go.mod requires", module)
 		}
 	}
 }
 
-// requirements reads go.mod: the modules that it requires directly, and all.
+// requirements reads the go.mod of each of our modules: what they require directly, and all. They agree on each
+// version, so that bench measures what is shipped.
 func requirements(t *testing.T) (direct, all []string) {
 	t.Helper()
-	raw, err := os.ReadFile("go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(raw)) {
-		words := strings.Fields(strings.TrimPrefix(line, "require "))
-		if len(words) < 2 || !strings.Contains(words[0], ".") || !strings.HasPrefix(words[1], "v") {
-			continue
+	versions := map[string]string{}
+	for _, module := range modules {
+		raw, err := os.ReadFile(filepath.Join(module, "go.mod"))
+		if err != nil {
+			t.Fatal(err)
 		}
-		all = append(all, words[0])
-		if !strings.Contains(line, "// indirect") {
-			direct = append(direct, words[0])
+		for line := range strings.Lines(string(raw)) {
+			words := strings.Fields(strings.TrimPrefix(line, "require "))
+			if len(words) < 2 || !strings.Contains(words[0], ".") || !strings.HasPrefix(words[1], "v") {
+				continue
+			}
+			if version, ok := versions[words[0]]; ok && version != words[1] {
+				t.Errorf("%s/go.mod requires %s %s, and go.mod %s: run `go mod tidy` in %s", module, words[0], words[1], version, module)
+			}
+			versions[words[0]] = words[1]
+			all = append(all, words[0])
+			if !strings.Contains(line, "// indirect") {
+				direct = append(direct, words[0])
+			}
 		}
 	}
 	if len(all) == 0 {

@@ -70,6 +70,7 @@ func (b *bench) prepare() error {
 	if b.binary == "" {
 		b.binary = filepath.Join(b.dir, "latchkey")
 		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.binary, "./cmd/latchkey")
+		build.Dir = ".." // a module of its own, whose dependencies are the server's
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("build the server: %w: %s", err, out)

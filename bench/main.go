@@ -1,8 +1,12 @@
 // Command bench measures Latchkey under load and writes a report: what was wanted, what came out, what
 // the machine could do at best.
 //
-//	go run ./bench [-set short|full|smoke] [-only REGEXP] [-engines SQLite,PostgreSQL] [-throttle off]
-//	go run ./bench -binary OLD -out FOLDER; go run ./bench -against FOLDER
+//	cd bench
+//	go run . [-set short|full|smoke] [-only REGEXP] [-engines SQLite,PostgreSQL] [-throttle off]
+//	go run . -binary OLD -out FOLDER; go run . -against FOLDER
+//
+// It is a module of its own, so that the server's go.mod holds nothing that only measuring needs, and runs
+// in its own folder: it builds the server from the folder above.
 //
 // It builds the server, starts it as a process of its own with the default configuration, on SQLite and
 // on a PostgreSQL cluster of its own, fills databases, sends requests over loopback, and stops all it
@@ -79,7 +83,7 @@ func parseOptions(args []string) (o options, err error) {
 	flags.StringVar(&o.throttle, "throttle", "on", "LATCHKEY_THROTTLE of everything but the flood, which is measured with both")
 	flags.StringVar(&o.binary, "binary", "", "the latchkey to measure, instead of building one")
 	against := flags.String("against", "", "folder of an earlier run's results.json, such as one of an older -binary, to compare with")
-	flags.StringVar(&o.out, "out", "bench", "folder of report.md, results.json and plots")
+	flags.StringVar(&o.out, "out", ".", "folder of report.md, results.json and plots")
 	flags.StringVar(&o.work, "work", os.TempDir(), "where to make the folder of the databases: the disk that is measured")
 	flags.BoolVar(&o.profile, "profile", true, "profile the server once more after measuring, so that the report can say where its time goes")
 	flags.DurationVar(&o.patience, "patience", time.Minute, "how long to wait, in all, for a moment in which nobody else uses the CPUs")

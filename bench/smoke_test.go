@@ -14,7 +14,6 @@ func TestSmoke(t *testing.T) {
 		t.Skip("LATCHKEY_RIG=soak runs this: two minutes of load")
 	}
 	out := t.TempDir()
-	t.Chdir("..")
 	err := run(t.Context(), []string{"-set", "smoke", "-out", out, "-work", t.TempDir(), "-patience", "0"}, t.Output())
 	if err != nil {
 		t.Fatal(err)
