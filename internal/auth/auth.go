@@ -45,6 +45,7 @@ import (
 	"latchkey/internal/clients"
 	"latchkey/internal/hashcosts"
 	"latchkey/internal/keyring"
+	"latchkey/internal/links"
 	"latchkey/internal/mail"
 	"latchkey/internal/node"
 	"latchkey/internal/outbox"
@@ -58,6 +59,7 @@ import (
 type Service struct {
 	o      Options
 	outbox *outbox.Outbox
+	links  *links.Links
 	keys   *keyring.Keys
 	costs  *hashcosts.Costs // what evaluating a password takes
 	upkeep *upkeep.Upkeep
@@ -88,7 +90,14 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s := &Service{o: o}
 	s.node = node.New(node.Options{Store: o.Store, Settings: s.settings, Now: o.Now, Log: o.Log})
 	s.outbox = outbox.New(outbox.Options{
-		Store: o.Store, Master: o.Master, Sender: o.Sender, Compose: s.compose, Now: s.now, Log: o.Log, OnMail: o.OnMail,
+		Store: o.Store, Master: o.Master, Sender: o.Sender, Now: s.now, Log: o.Log, OnMail: o.OnMail,
+		Compose: func(ctx context.Context, row store.Mail, r outbox.Request) (outbox.Composed, error) {
+			return s.links.Compose(ctx, row, r)
+		},
+	})
+	s.links = links.New(links.Options{
+		Store: o.Store, Master: o.Master, Outbox: s.outbox, Templates: o.Letters, Clients: s.ClientsNow,
+		Issuer: o.Issuer, MailFrom: o.MailFrom, SignupOpen: o.SignupOpen, Now: s.now, Log: o.Log,
 	})
 	s.notes = burst.New(o.Log, s.now)
 	if err := s.SetClients(o.Clients); err != nil {

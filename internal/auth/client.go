@@ -43,7 +43,7 @@ func (s *Service) clientsOf(peer peer.Peer) *clients.Set {
 func (s *Service) client(peer peer.Peer, alias string) (clients.Client, error) {
 	registered := s.clientsOf(peer)
 	if alias == "" {
-		return s.defaultOf(registered), nil
+		return registered.DefaultOr(s.o.Issuer), nil
 	}
 	c, ok := registered.Lookup(alias)
 	if !ok {
@@ -54,16 +54,5 @@ func (s *Service) client(peer peer.Peer, alias string) (clients.Client, error) {
 	return c, nil
 }
 
-// defaultOf is the default client, or Latchkey itself.
-func (s *Service) defaultOf(registered *clients.Set) clients.Client {
-	if c, ok := registered.Default(); ok {
-		return c
-	}
-	return clients.Client{Alias: ownAlias, Name: "Latchkey", URL: s.o.Issuer}
-}
-
 // maxShownAlias is how many bytes of an unknown alias the log shows.
 const maxShownAlias = 64
-
-// ownAlias is the client named in tokens where no client is registered.
-const ownAlias = "latchkey"

@@ -38,3 +38,13 @@ func TestRulesReadTheClientsOfTheRequest(t *testing.T) {
 		t.Error("the set before did not stay")
 	}
 }
+
+// registered is the set of clients that the operator's file would make.
+func registered(t testing.TB, list ...clients.Client) *clients.Set {
+	t.Helper()
+	set, err := clients.New(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}

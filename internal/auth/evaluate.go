@@ -12,7 +12,6 @@ import (
 
 	"latchkey/internal/audit"
 	"latchkey/internal/clients"
-	"latchkey/internal/mail"
 	"latchkey/internal/password"
 	"latchkey/internal/peer"
 	"latchkey/internal/store"
@@ -178,22 +177,5 @@ func (s *Service) changePassword(tx *store.Tx, u store.User, phc, keep, reason s
 	if _, err := tx.EndSessions(u.ID, keep, reason, now); err != nil {
 		return err
 	}
-	return s.dropLinks(tx, u.Email)
-}
-
-// dropLinks forgets every outstanding mailed link of an address, and how many were asked for.
-func (s *Service) dropLinks(tx *store.Tx, email string) error {
-	for _, kind := range mail.LinkKinds {
-		if err := s.dropLink(tx, kind, email); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Service) dropLink(tx *store.Tx, kind mail.Kind, email string) error {
-	if err := tx.DropOneTime(string(kind), email); err != nil {
-		return err
-	}
-	return s.outbox.ClearBudget(tx, kind, email)
+	return s.links.Drop(tx, u.Email)
 }

@@ -1,34 +1,23 @@
 package auth
 
-// Notices: telling the owner of an account what happened to it, with a link that undoes the worst of
-// it in one step. The link is a signed claim, good for one purpose, so nothing is stored for it;
-// using it twice ends nothing that its first use would not have ended.
+// Notices: telling the owner of an account what happened to it, with a link that undoes the worst of it in one step.
 
 import (
 	"context"
 	"errors"
-	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"latchkey/internal/audit"
+	"latchkey/internal/links"
 	"latchkey/internal/mail"
 	"latchkey/internal/node"
 	"latchkey/internal/outbox"
 	"latchkey/internal/peer"
 	"latchkey/internal/store"
-	"latchkey/internal/token"
 )
 
-const (
-	labelEndLink = "end sessions v1"
-	labelEndOnly = "end sessions, no reset v1" // of the notice that may lie in a mailbox which is the account's no more
-
-	endLinkTTL      = 7 * 24 * time.Hour
-	newDeviceNotice = time.Hour // at most one notice of a new device in so long
-)
+const newDeviceNotice = time.Hour // at most one notice of a new device in so long
 
 // noticeNewDevice tells the owner of a sign-in from a browser and system and a network that are all new
 // to the account. Not for the first sign-in, nor for a caller with a device token. It is asked before this sign-in's
@@ -65,75 +54,26 @@ func isFamiliar(old store.Device, session store.Session) bool {
 	return old.Browser == session.Browser && old.OS == session.OS || peer.NetworkOf(old.Network) == peer.NetworkOf(session.Addr)
 }
 
-// endLink is the link of a notice; none for kinds whose row names no user.
-func (s *Service) endLink(row store.Mail, r outbox.Request) (string, error) {
-	if r.User == "" {
-		return "", nil
-	}
-	e := endClaim{user: r.User, session: r.Session, made: row.CreatedAt, only: row.Kind == string(mail.EmailChanged)}
-	raw, err := s.signEndLink(row.KeyID, e)
-	if err != nil {
-		return "", unavailable(err)
-	}
-	return strings.TrimSuffix(s.o.Issuer, "/") + "/end-session?token=" + url.QueryEscape(raw), nil
-}
-
-// endClaim says which sessions a link ends: one, or all that a user had made by then; and whether it does
-// that only, and asks for no reset mail.
-type endClaim struct {
-	user, session string
-	made          time.Time
-	only          bool
-}
-
-func (s *Service) signEndLink(kid string, e endClaim) (string, error) {
-	label := labelEndLink
-	if e.only {
-		label = labelEndOnly
-	}
-	return s.o.Master.SignClaim(kid, label, e.user, e.session, strconv.FormatInt(e.made.UnixMicro(), 36))
-}
-
-// parseEndLink reads a link's token in its one spelling: CodeInvalidVerificationCode.
-func (s *Service) parseEndLink(ctx context.Context, raw string) (endClaim, error) {
-	fields, kid, err := s.o.Master.ParseClaim(labelEndLink, raw, 3)
-	only := errors.Is(err, token.ErrMalformed)
-	if only {
-		fields, kid, err = s.o.Master.ParseClaim(labelEndOnly, raw, 3)
-	}
-	if err != nil {
-		if err := s.missingMasterKey(ctx, kid, err); err != nil {
-			return endClaim{}, err
-		}
-		return endClaim{}, refuse(CodeInvalidVerificationCode)
-	}
-	made, err := strconv.ParseInt(fields[2], 36, 64)
-	if err != nil || s.now().After(time.UnixMicro(made).Add(endLinkTTL)) {
-		return endClaim{}, refuse(CodeInvalidVerificationCode)
-	}
-	return endClaim{user: fields[0], session: fields[1], made: time.UnixMicro(made), only: only}, nil
-}
-
 // EndByLink carries out a notice's link: it ends the session the notice told of, or every session made
 // until then, and asks for a reset mail to the account's own address, within the budget of anybody's
 // requests: resetAsked says that one is, or was lately, on its way. A notice of a changed address asks for
 // none. CodeInvalidVerificationCode when the link is malformed or a week old.
 func (s *Service) EndByLink(ctx context.Context, raw string, peer peer.Peer) (resetAsked bool, err error) {
-	e, err := s.parseEndLink(ctx, raw)
+	e, keyID, err := s.links.ParseEnd(raw)
 	if err != nil {
-		return false, err
+		return false, s.refuseUnread(ctx, keyID, err, CodeInvalidVerificationCode)
 	}
 	now := s.now()
 	err = s.o.Store.Write(ctx, func(tx *store.Tx) error {
 		resetAsked = false
-		user, err := tx.HoldUser(e.user)
+		user, err := tx.HoldUser(e.UserID)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // the account is gone, and its sessions with it
 		}
 		if err != nil {
 			return err
 		}
-		if err := s.endNamed(tx, e, peer, now); err != nil || e.only || !user.DisabledAt.IsZero() {
+		if err := s.endNamed(tx, e, peer, now); err != nil || e.Only || !user.DisabledAt.IsZero() {
 			return err
 		}
 		resetAsked = true
@@ -149,21 +89,21 @@ func (s *Service) EndByLink(ctx context.Context, raw string, peer peer.Peer) (re
 }
 
 // endNamed ends the sessions that a link names; those that have ended already stay as they are.
-func (s *Service) endNamed(tx *store.Tx, e endClaim, peer peer.Peer, now time.Time) (err error) {
-	ids := []string{e.session}
-	if e.session == "" {
-		ids, err = tx.EndSessionsBefore(e.user, "", e.made, reasonRevoked, node.ClockSlack, now)
-	} else if err = tx.EndSession(e.session, e.user, reasonRevoked, now); errors.Is(err, store.ErrNotFound) {
+func (s *Service) endNamed(tx *store.Tx, e links.End, peer peer.Peer, now time.Time) (err error) {
+	ids := []string{e.SessionID}
+	if e.SessionID == "" {
+		ids, err = tx.EndSessionsBefore(e.UserID, "", e.Made, reasonRevoked, node.ClockSlack, now)
+	} else if err = tx.EndSession(e.SessionID, e.UserID, reasonRevoked, now); errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return audit.WriteEnded(tx, now, ids, audit.Event{Outcome: reasonRevoked, UserID: e.user}, peer)
+	return audit.WriteEnded(tx, now, ids, audit.Event{Outcome: reasonRevoked, UserID: e.UserID}, peer)
 }
 
 // askReset asks for a reset mail to a held user, with a link to our own pages.
 func (s *Service) askReset(tx *store.Tx, user store.User, peer peer.Peer, now time.Time) error {
-	r := outbox.Request{To: user.Email, Client: s.defaultOf(s.clientsOf(peer)).Alias, Base: s.o.Issuer, Hosted: true}
+	r := outbox.Request{To: user.Email, Client: s.clientsOf(peer).DefaultOr(s.o.Issuer).Alias, Base: s.o.Issuer, Hosted: true}
 	return s.outbox.Ask(tx, mail.Reset, r, s.o.ResetTTL, now)
 }

@@ -86,13 +86,10 @@ type pageClaim struct {
 // parsePage checks the MAC; what fails here has touched nothing.
 func (s *Service) parsePage(ctx context.Context, raw string) (pageClaim, error) {
 	fields, kid, err := s.o.Master.ParseClaim(labelPageSession, raw, 2)
-	if err == nil {
-		return pageClaim{session: fields[0], user: fields[1], kid: kid}, nil
+	if err != nil {
+		return pageClaim{}, s.refuseUnread(ctx, kid, err, CodeInvalidToken)
 	}
-	if err := s.missingMasterKey(ctx, kid, err); err != nil {
-		return pageClaim{}, err
-	}
-	return pageClaim{}, &Error{Code: CodeInvalidToken, Cause: err}
+	return pageClaim{session: fields[0], user: fields[1], kid: kid}, nil
 }
 
 // adoptPage sets the kind of a session that a release without kinds made for a page. The cookie is the proof:

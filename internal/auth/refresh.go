@@ -62,13 +62,10 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string, peer peer.Pe
 // process lacks, but the database knows of, is CodeUnavailable: a 401 would sign its owner out.
 func (s *Service) parseRefresh(ctx context.Context, raw string) (token.Refresh, error) {
 	r, err := s.o.Master.ParseRefresh(raw)
-	if err == nil {
-		return r, nil
+	if err != nil {
+		return token.Refresh{}, s.refuseUnread(ctx, r.KeyID, err, CodeInvalidRefreshToken)
 	}
-	if err := s.missingMasterKey(ctx, r.KeyID, err); err != nil {
-		return token.Refresh{}, err
-	}
-	return token.Refresh{}, &Error{Code: CodeInvalidRefreshToken, Cause: err}
+	return r, nil
 }
 
 // rotate rotates the session if the token is its current one, and else asks for a verdict.

@@ -10,6 +10,7 @@ import (
 
 	"latchkey/internal/audit"
 	"latchkey/internal/ids"
+	"latchkey/internal/links"
 	"latchkey/internal/locale"
 	"latchkey/internal/mail"
 	"latchkey/internal/peer"
@@ -29,12 +30,9 @@ func (s *Service) VerifyEmail(ctx context.Context, email, code string, peer peer
 	if err := f.err(); err != nil {
 		return err
 	}
-	proof, err := s.shownLink(ctx, mail.Verify, address, code) // so that a wrong code costs the writer nothing
+	proof, err := s.links.Find(ctx, mail.Verify, address, code) // so that a wrong code costs the writer nothing
 	if err != nil {
-		return err
-	}
-	if proof.Hash == nil {
-		return s.refuseLink(ctx, peer, CodeInvalidVerificationCode)
+		return s.refuseLink(ctx, err, CodeInvalidVerificationCode, peer)
 	}
 	return s.proveAddress(ctx, address, proof.Hash, CodeInvalidVerificationCode, peer)
 }
@@ -61,7 +59,7 @@ func (s *Service) proveAddress(ctx context.Context, address string, hash []byte,
 		return audit.Write(tx, now, audit.Event{Kind: audit.EmailVerified, UserID: user.ID}, peer)
 	})
 	if errors.Is(err, store.ErrNotFound) {
-		return s.refuseLink(ctx, peer, dropped)
+		return s.refuseLink(ctx, links.ErrDead, dropped, peer)
 	}
 	return err
 }
@@ -96,7 +94,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, peer peer.Peer) (made S
 		return SignedUp{}, s.refuseRegistered(ctx, user, proof, peer)
 	}
 	if user.ID != "" && !proof.RequestedAt.After(user.ChangedAt) { // from before the account's last change
-		return SignedUp{}, s.refuseLink(ctx, peer, CodeEmailNotVerified)
+		return SignedUp{}, s.refuseLink(ctx, links.ErrDead, CodeEmailNotVerified, peer)
 	}
 	user.Email, user.FirstName, user.LastName = email, in.FirstName, in.LastName
 	if locale.Known(peer.Language) {
@@ -135,19 +133,22 @@ func (s *Service) stillWithout(ctx context.Context, email string) error {
 // or not. CodeEmailNotVerified for everything else, whatever the address.
 func (s *Service) provenMailbox(ctx context.Context, email, code string, peer peer.Peer) (proof store.OneTimeToken, err error) {
 	if code != "" {
-		proof, err = s.shownLink(ctx, mail.Verify, email, code)
+		proof, err = s.links.Find(ctx, mail.Verify, email, code)
 	} else {
 		proof, err = s.shownLately(ctx, email, peer)
 	}
-	if err == nil && proof.Hash == nil {
-		err = s.refuseLink(ctx, peer, CodeEmailNotVerified)
+	if err != nil {
+		err = s.refuseLink(ctx, err, CodeEmailNotVerified, peer)
 	}
 	return proof, err
 }
 
-// shownLately finds the link that stands for a code which was left out; the zero OneTimeToken where none does.
+// shownLately finds the link that stands for a code which was left out: links.ErrDead where none does.
 func (s *Service) shownLately(ctx context.Context, email string, peer peer.Peer) (latest store.OneTimeToken, err error) {
 	shown, err := s.o.Store.ShownOneTimes(ctx, string(mail.Verify), email)
+	if err != nil {
+		return store.OneTimeToken{}, err
+	}
 	var refused store.OneTimeToken
 	now := s.now()
 	for _, link := range shown {
@@ -159,10 +160,13 @@ func (s *Service) shownLately(ctx context.Context, email string, peer peer.Peer)
 			*of = link
 		}
 	}
-	if latest.Hash == nil && refused.Hash != nil {
+	if latest.Hash != nil {
+		return latest, nil
+	}
+	if refused.Hash != nil {
 		s.noteLeftOut(refused, peer)
 	}
-	return latest, err
+	return store.OneTimeToken{}, links.ErrDead
 }
 
 // shownJustNow: the code of a live link came by `verify` a short while ago.
@@ -224,7 +228,7 @@ func (s *Service) register(ctx context.Context, user store.User, phc string, pro
 		if err := s.outbox.ClearBudget(tx, mail.Verify, user.Email); err != nil {
 			return err
 		}
-		if err := s.dropLink(tx, mail.Reset, user.Email); err != nil {
+		if err := s.links.Drop(tx, user.Email, mail.Reset); err != nil {
 			return err
 		}
 		if deviceID, err = s.throttle.KeepDevice(tx, id, "", peer.Describe(), now); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"latchkey/internal/ids"
 	"latchkey/internal/mail"
 	"latchkey/internal/outbox"
 	"latchkey/internal/peer"
@@ -87,4 +88,18 @@ func (s *Service) request(ctx context.Context, kind mail.Kind, r outbox.Request,
 		s.outbox.Wake()
 	}
 	return err
+}
+
+// TestMail sends one mail now and returns what the server answered.
+func (s *Service) TestMail(ctx context.Context, to string) (answer string, err error) {
+	var f validator
+	address := f.email("to", to)
+	if err := f.err(); err != nil {
+		return "", err
+	}
+	message, err := s.o.Letters.Render(mail.Test, ids.New(), mail.Data{To: address, From: s.o.MailFrom, At: s.now()})
+	if err != nil {
+		return "", err
+	}
+	return s.o.Sender.Send(ctx, message)
 }

@@ -24,9 +24,9 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, peer peer
 	if err := f.err(); err != nil {
 		return "", err
 	}
-	hash, err := s.liveLink(ctx, mail.Reset, email, in.Token, CodeInvalidResetToken, peer)
+	link, err := s.links.FindAlive(ctx, mail.Reset, email, in.Token)
 	if err != nil {
-		return "", err
+		return "", s.refuseLink(ctx, err, CodeInvalidResetToken, peer)
 	}
 	user, err := s.findUser(ctx, email)
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, peer peer
 		if !user.DisabledAt.IsZero() {
 			return store.ErrNotFound
 		}
-		if err := tx.SpendOneTime(string(mail.Reset), email, hash, "", now); err != nil {
+		if err := tx.SpendOneTime(string(mail.Reset), email, link.Hash, "", now); err != nil {
 			return err
 		}
 		if err := s.changePassword(tx, user, phc, "", reasonPasswordReset, now); err != nil {

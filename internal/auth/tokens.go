@@ -157,15 +157,15 @@ func (s *Service) parseAccessAnyAge(ctx context.Context, raw string) (access tok
 	return access, false, nil
 }
 
-// missingMasterKey is CodeUnavailable where cause is that this process lacks a master key which the database knows of,
-// or that nobody can tell; nil where what was read is simply not ours.
-func (s *Service) missingMasterKey(ctx context.Context, id string, cause error) error {
-	if !errors.Is(cause, token.ErrUnknownMasterKey) {
-		return nil
+// refuseUnread refuses a token that could not be read with the code given: it is not ours. Where this process only lacks a
+// master key which the database knows of, or nobody can tell, it is CodeUnavailable: a 401 would sign its owner out.
+func (s *Service) refuseUnread(ctx context.Context, masterKeyID string, cause error, code Code) error {
+	if errors.Is(cause, token.ErrUnknownMasterKey) {
+		if missing, err := s.keys.MissingMasterKey(ctx, masterKeyID); err != nil {
+			return err
+		} else if missing {
+			return unavailable(cause)
+		}
 	}
-	missing, err := s.keys.MissingMasterKey(ctx, id)
-	if err == nil && missing {
-		err = unavailable(cause)
-	}
-	return err
+	return &Error{Code: code, Cause: cause}
 }

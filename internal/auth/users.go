@@ -143,7 +143,7 @@ func (s *Service) SetEmail(ctx context.Context, email, newEmail string) error {
 			return err
 		}
 		for _, address := range []string{u.Email, to} {
-			if err := s.dropLinks(tx, address); err != nil {
+			if err := s.links.Drop(tx, address); err != nil {
 				return err
 			}
 			if err := s.throttle.Reset(tx, address); err != nil {
@@ -216,7 +216,7 @@ func (s *Service) endAll(tx *store.Tx, u store.User, reason string, now time.Tim
 	if _, err := tx.EndSessions(u.ID, "", reason, now); err != nil {
 		return err
 	}
-	return s.dropLinks(tx, u.Email)
+	return s.links.Drop(tx, u.Email)
 }
 
 func (s *Service) onNamedUser(ctx context.Context, email string, e audit.Event, fn func(*store.Tx, store.User, time.Time) error) error {

@@ -110,6 +110,15 @@ func (c *Set) Default() (Client, bool) {
 	return c.first(func(client Client) bool { return client.Default })
 }
 
+// DefaultOr returns the default client, or Latchkey itself under its public URL: the client of tokens and mails where none
+// is registered.
+func (c *Set) DefaultOr(publicURL string) Client {
+	if client, ok := c.Default(); ok {
+		return client
+	}
+	return Client{Alias: "latchkey", Name: "Latchkey", URL: publicURL}
+}
+
 // Origins returns the origins of every client's url and urls, each once.
 func (c *Set) Origins() []string { return slices.Clone(c.all) }
 

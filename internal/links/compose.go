@@ -1,4 +1,4 @@
-package auth
+package links
 
 // Composing a mail when it is delivered: what its request means by then, and what it says.
 
@@ -8,7 +8,6 @@ import (
 	"errors"
 
 	"latchkey/internal/clients"
-	"latchkey/internal/ids"
 	"latchkey/internal/mail"
 	"latchkey/internal/outbox"
 	"latchkey/internal/store"
@@ -24,32 +23,32 @@ type mailing struct {
 	outcome string // how the row ends unsent; empty: it is sent
 }
 
-// compose writes the mail of a row, or says how the row ends unsent: see outbox.Options.
-func (s *Service) compose(ctx context.Context, row store.Mail, r outbox.Request) (c outbox.Composed, err error) {
+// Compose writes the mail of a row, or says how the row ends unsent: see outbox.Options.
+func (l *Links) Compose(ctx context.Context, row store.Mail, r outbox.Request) (c outbox.Composed, err error) {
 	var found mailing
-	clients := s.ClientsNow() // once: link, sender and look of one mail fit each other
+	clients := l.o.Clients() // once: link, sender and look of one mail fit each other
 	switch mail.Kind(row.Kind) {
 	case mail.Reset:
-		found, err = s.resetMail(ctx, row, r, clients)
+		found, err = l.resetMail(ctx, row, r, clients)
 	case mail.Verify:
-		found, err = s.verifyMail(ctx, row, r, clients)
+		found, err = l.verifyMail(ctx, row, r, clients)
 	default:
-		found, err = s.noticeMail(ctx, row, r)
+		found, err = l.noticeMail(ctx, row, r)
 	}
 	c.UserID, c.Outcome = found.user, found.outcome
 	if err == nil && c.Outcome == "" {
-		c.Message, err = s.render(found, row, r, clients)
+		c.Message, err = l.render(found, row, r, clients)
 	}
 	return c, err
 }
 
-func (s *Service) render(found mailing, row store.Mail, r outbox.Request, clients *clients.Set) (mail.Message, error) {
+func (l *Links) render(found mailing, row store.Mail, r outbox.Request, clients *clients.Set) (mail.Message, error) {
 	client, ok := clients.Lookup(r.Client)
 	if !ok { // not registered any more, or Latchkey itself
-		client = s.defaultOf(clients)
+		client = clients.DefaultOr(l.o.Issuer)
 	}
 	d := mail.Letterhead(client.Brand, cmp.Or(found.reads, r.Lang))
-	d.To, d.From = r.To, cmp.Or(client.From, s.o.MailFrom)
+	d.To, d.From = r.To, cmp.Or(client.From, l.o.MailFrom)
 	d.Platform = cmp.Or(clients.Platform(r.Platform), client.Name)
 	d.LogoURL = cmp.Or(r.Logo, d.LogoURL)
 	d.Link, d.Hosted, d.NewEmail, d.At = found.link, found.hosted, r.NewEmail, row.CreatedAt
@@ -57,12 +56,12 @@ func (s *Service) render(found mailing, row store.Mail, r outbox.Request, client
 	if found.kind == mail.Reset || found.kind == mail.Verify {
 		d.ExpiresAt = row.ExpiresAt
 	}
-	return s.o.Letters.Render(found.kind, row.ID, d)
+	return l.o.Templates.Render(found.kind, row.ID, d)
 }
 
 // resetMail makes the reset token of a request, if the account can use it and has not changed since.
-func (s *Service) resetMail(ctx context.Context, row store.Mail, r outbox.Request, clients *clients.Set) (m mailing, err error) {
-	err = s.o.Store.Write(ctx, func(tx *store.Tx) error {
+func (l *Links) resetMail(ctx context.Context, row store.Mail, r outbox.Request, clients *clients.Set) (m mailing, err error) {
+	err = l.o.Store.Write(ctx, func(tx *store.Tx) error {
 		m = mailing{kind: mail.Reset}
 		user, err := tx.HoldUserByEmail(r.To)
 		m.user = user.ID
@@ -80,7 +79,7 @@ func (s *Service) resetMail(ctx context.Context, row store.Mail, r outbox.Reques
 			return nil
 		}
 		m.reads = user.Language
-		m.link, m.hosted, err = s.putLink(tx, row, r, clients)
+		m.link, m.hosted, err = l.put(tx, row, r, clients)
 		return err
 	})
 	return m, err
@@ -89,8 +88,8 @@ func (s *Service) resetMail(ctx context.Context, row store.Mail, r outbox.Reques
 // verifyMail makes the verification code of a request. The owner of a verified account with a
 // password is told that there is one instead. With sign-up closed only an existing unverified
 // account gets a link.
-func (s *Service) verifyMail(ctx context.Context, row store.Mail, r outbox.Request, clients *clients.Set) (m mailing, err error) {
-	err = s.o.Store.Write(ctx, func(tx *store.Tx) error {
+func (l *Links) verifyMail(ctx context.Context, row store.Mail, r outbox.Request, clients *clients.Set) (m mailing, err error) {
+	err = l.o.Store.Write(ctx, func(tx *store.Tx) error {
 		m = mailing{kind: mail.Verify}
 		user, err := tx.HoldUserByEmail(r.To)
 		m.user = user.ID
@@ -100,42 +99,42 @@ func (s *Service) verifyMail(ctx context.Context, row store.Mail, r outbox.Reque
 		}
 		m.reads = user.Language
 		switch {
-		case !known && !s.o.SignupOpen, known && !user.DisabledAt.IsZero():
+		case !known && !l.o.SignupOpen, known && !user.DisabledAt.IsZero():
 			m.outcome = outbox.NoAccount
 			return nil
 		case known && !row.CreatedAt.After(user.ChangedAt):
 			m.outcome = outbox.Superseded
 			return nil
 		case known && !user.VerifiedAt.IsZero() && user.PasswordHash != "":
-			m.kind, m.link = mail.AlreadyRegistered, s.signInLink(r, clients)
-		case known && !user.VerifiedAt.IsZero() && !s.o.SignupOpen:
+			m.kind, m.link = mail.AlreadyRegistered, l.signInLink(r, clients)
+		case known && !user.VerifiedAt.IsZero() && !l.o.SignupOpen:
 			m.outcome = outbox.NoAccount
 			return nil
 		}
-		capped, err := s.outbox.CapTagged(tx, row, r)
+		capped, err := l.o.Outbox.CapTagged(tx, row, r)
 		if capped {
 			m.outcome = outbox.Capped
 		}
 		if err != nil || capped || m.kind != mail.Verify {
 			return err
 		}
-		m.link, m.hosted, err = s.putLink(tx, row, r, clients)
+		m.link, m.hosted, err = l.put(tx, row, r, clients)
 		return err
 	})
 	if err == nil && m.outcome == outbox.Capped {
-		s.o.Log.Warn("a mailbox is asked for verification mails under many names with a +; this one is not sent", "mail", row.ID)
+		l.o.Log.Warn("a mailbox is asked for verification mails under many names with a +; this one is not sent", "mail", row.ID)
 	}
 	return m, err
 }
 
 // noticeMail looks up what the account's owner reads: who did what a notice tells may be a stranger, and
 // has no say in it.
-func (s *Service) noticeMail(ctx context.Context, row store.Mail, r outbox.Request) (m mailing, err error) {
+func (l *Links) noticeMail(ctx context.Context, row store.Mail, r outbox.Request) (m mailing, err error) {
 	m.kind, m.user = mail.Kind(row.Kind), r.User
-	if m.link, err = s.endLink(row, r); err != nil {
+	if m.link, err = l.endLink(row, r); err != nil {
 		return m, err
 	}
-	err = s.o.Store.Read(ctx, func(tx *store.Tx) error {
+	err = l.o.Store.Read(ctx, func(tx *store.Tx) error {
 		user, err := tx.UserByID(r.User)
 		m.reads = user.Language
 		if errors.Is(err, store.ErrNotFound) { // deleted since: what happened is told all the same
@@ -144,18 +143,4 @@ func (s *Service) noticeMail(ctx context.Context, row store.Mail, r outbox.Reque
 		return err
 	})
 	return m, err
-}
-
-// TestMail sends one mail now and returns what the server answered.
-func (s *Service) TestMail(ctx context.Context, to string) (answer string, err error) {
-	var f validator
-	address := f.email("to", to)
-	if err := f.err(); err != nil {
-		return "", err
-	}
-	message, err := s.o.Letters.Render(mail.Test, ids.New(), mail.Data{To: address, From: s.o.MailFrom, At: s.now()})
-	if err != nil {
-		return "", err
-	}
-	return s.o.Sender.Send(ctx, message)
 }

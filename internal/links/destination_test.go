@@ -1,4 +1,4 @@
-package auth
+package links
 
 // Where links of stored rows lead, those that the release before wrote among them.
 
@@ -13,13 +13,14 @@ import (
 // I13: a row says which client a mail is for; where its link leads is what the clients file says now. The release
 // before wrote the caller's own path, and the caller's own name for the platform.
 func TestStoredLettersLeadToRegisteredURLs(t *testing.T) {
-	s := &Service{o: Options{Issuer: "https://id.example.com/"}}
-	if err := s.SetClients(registered(t,
-		clients.Client{Alias: "web", Name: "Web", URL: "https://web.example.com/app", Default: true},
-		clients.Client{Alias: "mobile", Name: "Mobile", URL: "https://mobile.example.com"},
-	)); err != nil {
+	registered, err := clients.New([]clients.Client{
+		{Alias: "web", Name: "Web", URL: "https://web.example.com/app", Default: true},
+		{Alias: "mobile", Name: "Mobile", URL: "https://mobile.example.com"},
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
+	l := New(Options{Issuer: "https://id.example.com/"})
 	for _, tc := range []struct{ payload, want string }{
 		{`{"to":"a@example.com","client":"web","base":"https://web.example.com/app"}`, "https://web.example.com/app"},
 		{`{"to":"a@example.com","client":"web","base":"https://web.example.com/nothing/here","platform":"call 1-800-555-0199"}`, "https://web.example.com/app"},
@@ -34,21 +35,11 @@ func TestStoredLettersLeadToRegisteredURLs(t *testing.T) {
 		if err := json.Unmarshal([]byte(tc.payload), &r); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.leadsTo(r, s.ClientsNow()); got != tc.want || r.To != "a@example.com" {
+		if got := l.leadsTo(r, registered); got != tc.want || r.To != "a@example.com" {
 			t.Errorf("%s leads to %s, want %s", tc.payload, got, tc.want)
 		}
-		if got := s.ClientsNow().Platform(r.Platform); got != "" {
+		if got := registered.Platform(r.Platform); got != "" {
 			t.Errorf("%s is called %q", tc.payload, got)
 		}
 	}
-}
-
-// registered is the set of clients that the operator's file would make.
-func registered(t testing.TB, list ...clients.Client) *clients.Set {
-	t.Helper()
-	set, err := clients.New(list)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return set
 }
