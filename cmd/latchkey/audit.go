@@ -58,7 +58,7 @@ const auditHeading = "AT KIND OUTCOME TIMES USER SESSION ADDRESS REQUEST"
 // auditFlags are what list, tail and export take alike.
 func auditFlags(cmd *cobra.Command) (query func() (audit.Query, error)) {
 	since := cmd.Flags().String("since", "", "only what came later: a time (2026-11-23T08:00:00Z) or so long ago (36h)")
-	user := cmd.Flags().String("user", "", "only the account with this e-mail address or user `id`; an account that is deleted has only its id")
+	user := cmd.Flags().String("user", "", "only the account with this email address or user `id`; an account that is deleted has only its id")
 	kind := cmd.Flags().String("kind", "", "only this kind, such as sign_in; several with a comma between")
 	address := cmd.Flags().String("address", "", "only from this network address or range (203.0.113.7, 203.0.113.0/24, 2001:db8::/48)")
 	return func() (audit.Query, error) {

@@ -76,7 +76,7 @@ Whatever may sign out more than one account is asked about first.`
 	id := flags.String("id", "", "the one session with this id")
 	all := flags.Bool("all", false, "every session of every account")
 	var which auth.EndSelection
-	flags.StringVar(&which.Email, "email", "", "those of the account with this e-mail address")
+	flags.StringVar(&which.Email, "email", "", "those of the account with this email address")
 	flags.StringVar(&which.Client, "client", "", "those signed in with this client alias")
 	before := flags.String("before", "", "those signed in by then: a time (2026-11-23T08:00:00Z) or so long ago (36h)")
 	work := a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {

@@ -60,13 +60,13 @@ func (u user) columns() []string {
 }
 
 func (a *app) showUser(asJSON bool, u user, more ...string) error {
-	return a.details(asJSON, u, append([]string{"id", u.ID, "e-mail", u.Email, "name", u.FirstName + " " + u.LastName,
+	return a.details(asJSON, u, append([]string{"id", u.ID, "email", u.Email, "name", u.FirstName + " " + u.LastName,
 		"state", u.State, "created", stamp(u.CreatedAt), "language", u.Language}, more...)...)
 }
 
 func emailFlag(cmd *cobra.Command) *string {
 	email := new(string)
-	required(cmd, email, "email", "the account's e-mail address")
+	required(cmd, email, "email", "the account's email address")
 	return email
 }
 
@@ -74,7 +74,7 @@ func (a *app) userAdd() *cobra.Command {
 	var in auth.NewUser
 	var fromStdin bool
 	cmd := leaf("add", "Make an account, verified unless said otherwise", nil)
-	required(cmd, &in.Email, "email", "the account's e-mail address")
+	required(cmd, &in.Email, "email", "the account's email address")
 	required(cmd, &in.FirstName, "first-name", "first name")
 	required(cmd, &in.LastName, "last-name", "last name")
 	cmd.Flags().BoolVar(&in.Unverified, "unverified", false, "the mailbox is not proven yet")
@@ -105,7 +105,7 @@ func (a *app) userAdd() *cobra.Command {
 const userPage = 500
 
 func (a *app) userList() *cobra.Command {
-	cmd := leaf("list", "List the accounts by e-mail address", nil)
+	cmd := leaf("list", "List the accounts by email address", nil)
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
 		var all []user
@@ -181,7 +181,7 @@ func (a *app) userSetPassword() *cobra.Command {
 
 func (a *app) userSetEmail() *cobra.Command {
 	var next string
-	cmd := leaf("set-email", "Give an account another e-mail address", nil)
+	cmd := leaf("set-email", "Give an account another email address", nil)
 	email := emailFlag(cmd)
 	required(cmd, &next, "new-email", "the new address")
 	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {

@@ -1,4 +1,4 @@
-// Package address reads e-mail addresses and web addresses. It owns their one spelling: two spellings of one
+// Package address reads email addresses and web addresses. It owns their one spelling: two spellings of one
 // mailbox or origin either become the same text here or one of them is refused, and everything else compares
 // texts. It never resolves a name and never decides who may use an address.
 package address

@@ -1,6 +1,6 @@
 package address
 
-// The one parser of e-mail addresses. An account is its canonical address (I12), so two spellings
+// The one parser of email addresses. An account is its canonical address (I12), so two spellings
 // either mean the same mailbox everywhere or one of them is refused: nothing is folded here but the
 // case of ASCII letters and the two spellings IDNA gives a domain.
 

@@ -122,7 +122,7 @@ var Operator = peer.Peer{UserAgent: "latchkey command"}
 type Query struct {
 	Since time.Time
 	After string // the id of the last event of the page before, whose time is Since
-	User  string // e-mail address or id; empty: everybody
+	User  string // email address or id; empty: everybody
 	Limit int    // events read, before what follows is looked at
 
 	Until time.Time    // the zero time: no end

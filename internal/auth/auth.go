@@ -21,7 +21,7 @@
 //	I10  No success without a durable commit of what it claims. A refusal may commit a whole fact, such as
 //	     reuse, a failure or a verified address, and never part of one.
 //	I11  Fail closed: without store or keys nobody is let in.
-//	I12  One account per canonical e-mail, the same verdict on both engines.
+//	I12  One account per canonical email, the same verdict on both engines.
 //	I13  Mail goes only to the stored address; a link's origin is always from the configuration; no
 //	     mail for a rolled-back transaction; every committed request row reaches one of its ends.
 //	I14  No raw secret in database, log, metric or error.

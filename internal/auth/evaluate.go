@@ -31,7 +31,7 @@ func turnOf(a throttle.Attempt) password.Turn {
 	return password.Turn{Keys: []string{string(a.Account)}, Networks: a.Networks()}
 }
 
-// ownersTurn is how those wait who have shown more of an account than its e-mail. All of one account
+// ownersTurn is how those wait who have shown more of an account than its email. All of one account
 // share turns: nobody gains by making many devices known.
 func ownersTurn(account []byte) password.Turn {
 	return password.Turn{Known: true, Keys: []string{string(account)}}
@@ -159,7 +159,7 @@ func aboutUser(clients *clients.Set, u store.User) []string {
 	return words
 }
 
-// findUser reads an account by canonical e-mail; the zero User where there is none.
+// findUser reads an account by canonical email; the zero User where there is none.
 func (s *Service) findUser(ctx context.Context, email string) (u store.User, err error) {
 	u, err = s.o.Store.UserByEmail(ctx, email)
 	if errors.Is(err, store.ErrNotFound) {

@@ -15,7 +15,7 @@ func CommonCosts(s *Service) map[password.Cost]bool {
 	return costs
 }
 
-// TurnOf and OwnersTurn are how an attempt, and who has shown more of an account than its e-mail, wait for a permit.
+// TurnOf and OwnersTurn are how an attempt, and who has shown more of an account than its email, wait for a permit.
 var (
 	TurnOf     = turnOf
 	OwnersTurn = ownersTurn

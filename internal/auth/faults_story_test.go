@@ -267,7 +267,7 @@ func (l *life) isLookedAfter() []storyStep {
 			return err
 		}},
 		l.signInAgain("sign in before the move", l.email, l.pw[3], &l.phone),
-		{name: "the operator sets an e-mail", again: "no user", do: func(ctx context.Context) error { return l.Service.SetEmail(ctx, l.email, l.moved) }},
+		{name: "the operator sets an email", again: "no user", do: func(ctx context.Context) error { return l.Service.SetEmail(ctx, l.email, l.moved) }},
 		l.signInAgain("sign in after the move", l.moved, l.pw[3], &l.phone),
 		{name: "the operator disables", do: func(ctx context.Context) error { return l.Service.DisableUser(ctx, l.moved) }},
 		l.bearer("a disabled user's session", "invalid_token", &l.phone),

@@ -214,7 +214,7 @@ func (m *machine) operator(t *rapid.T) {
 	address, ctx := m.address(t), t.Context()
 	a := m.accounts[address]
 	var err error
-	switch oneOf(t, []string{"add", "add", "disable", "enable", "enable", "delete", "set e-mail", "set password", "revoke", "rotate keys"}, "act") {
+	switch oneOf(t, []string{"add", "add", "disable", "enable", "enable", "delete", "set email", "set password", "revoke", "rotate keys"}, "act") {
 	case "add":
 		m.add(t, address, oneOf(t, []string{"", passwords[0], passwords[1]}, "password"), rapid.Bool().Draw(t, "verified"))
 		return
@@ -223,7 +223,7 @@ func (m *machine) operator(t *rapid.T) {
 		agree(t, "revoke a session", m.svc.RevokeSession(ctx, s.id), "")
 		s.ended = true
 		return
-	case "set e-mail":
+	case "set email":
 		m.setEmail(t, address, m.address(t))
 		return
 	case "rotate keys":

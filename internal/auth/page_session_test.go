@@ -52,7 +52,7 @@ func TestSignInPageRefusesAsSignInDoes(t *testing.T) {
 			_, err := r.Service.SignInPage(ctx, auth.SignIn{Email: email, Password: auth.Password{Value: password}, ClientAlias: alias}, peer.Peer{})
 			return err
 		}
-		agreeCode(t, "no e-mail", try("", pw, ""), auth.CodeInvalidRequest)
+		agreeCode(t, "no email", try("", pw, ""), auth.CodeInvalidRequest)
 		agreeCode(t, "no such client", try("ada@example.com", pw, "nobody"), auth.CodeUnknownClient)
 		agreeCode(t, "nobody", try("nobody@example.com", pw, ""), auth.CodeInvalidCredentials)
 		agreeCode(t, "unverified", try("new@example.com", pw, ""), auth.CodeEmailNotVerified)

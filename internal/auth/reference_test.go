@@ -31,7 +31,7 @@ type reference struct {
 type refAccount struct {
 	id, address, password string // no password: ""
 	verified, disabled    bool
-	changed               time.Time // the last password, e-mail or disable change
+	changed               time.Time // the last password, email or disable change
 }
 
 type refSession struct {

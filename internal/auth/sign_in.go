@@ -1,6 +1,6 @@
 package auth
 
-// Signing in: an e-mail and a password become a session.
+// Signing in: an email and a password become a session.
 
 import (
 	"context"

@@ -20,9 +20,9 @@ import (
 // ErrNoUser and ErrNoSession tell an operator that what was named is not there; ErrEmailTaken that
 // another account has the address.
 var (
-	ErrNoUser     = errors.New("no account has this e-mail address")
+	ErrNoUser     = errors.New("no account has this email address")
 	ErrNoSession  = errors.New("no session has this id (ended sessions are forgotten after 30 days)")
-	ErrEmailTaken = errors.New("another account has this e-mail address")
+	ErrEmailTaken = errors.New("another account has this email address")
 )
 
 // AddUser makes an account. Without a password its owner sets one through forgot-password.
@@ -62,7 +62,7 @@ func (s *Service) AddUser(ctx context.Context, in NewUser) (User, error) {
 	return describeUser(u), err
 }
 
-// ListUsers pages through the accounts by e-mail: those after `after`, at most limit.
+// ListUsers pages through the accounts by email: those after `after`, at most limit.
 func (s *Service) ListUsers(ctx context.Context, after string, limit int) ([]User, error) {
 	var rows []store.User
 	err := s.o.Store.Read(ctx, func(tx *store.Tx) (err error) {

@@ -37,9 +37,9 @@ func (f *validator) email(name, value string) string {
 	canonical, ok := address.ParseEmail(value)
 	switch {
 	case value == "":
-		f.add(name, "required", "Enter your e-mail address.")
+		f.add(name, "required", "Enter your email address.")
 	case !ok:
-		f.add(name, "invalid_format", "Enter an e-mail address like name@example.com.")
+		f.add(name, "invalid_format", "Enter an email address like name@example.com.")
 	}
 	return canonical
 }

@@ -35,7 +35,7 @@ func (b Brand) Printer(language string) locale.Printer {
 // Support is where people find help: a mailto: or https: URL. Empty: nowhere.
 type Support string
 
-// ParseSupport takes an e-mail address or an https URL.
+// ParseSupport takes an email address or an https URL.
 func ParseSupport(s string) (Support, error) {
 	if s == "" {
 		return "", nil
@@ -45,7 +45,7 @@ func ParseSupport(s string) (Support, error) {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || strings.ContainsFunc(s, notPrintable) {
-		return "", fmt.Errorf("support %q: write an e-mail address or an https URL", s)
+		return "", fmt.Errorf("support %q: write an email address or an https URL", s)
 	}
 	return Support(s), nil
 }

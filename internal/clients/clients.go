@@ -34,7 +34,7 @@ type Client struct {
 
 	Colour   string      `toml:"colour"`    // #rrggbb, of buttons and links
 	LogoFile string      `toml:"logo_file"` // on pages; whoever reads the clients file puts what is in it into Brand.Logo
-	Support  string      `toml:"support"`   // e-mail address or https URL
+	Support  string      `toml:"support"`   // email address or https URL
 	Texts    brand.Texts `toml:"texts"`     // language -> message -> the client's own words
 
 	Brand brand.Brand `toml:"-"` // all of this as pages and mails show it: set by New

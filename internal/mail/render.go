@@ -61,7 +61,7 @@ type Data struct {
 
 	Language         string            // a tag of internal/locale; any other is English
 	Accent, OnAccent string            // #rrggbb of the button and of the words on it: both, or neither
-	Support          string            // an e-mail address or an absolute http(s) URL; empty: none
+	Support          string            // an email address or an absolute http(s) URL; empty: none
 	Texts            map[string]string // what to say instead of messages, by key; those below "mail." count here
 }
 

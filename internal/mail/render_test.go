@@ -51,7 +51,7 @@ func TestRenderEveryKind(t *testing.T) {
 			if m.ID != "row-1" || m.To != d.To || m.From != d.From || !m.Date.Equal(d.At) || m.Subject != title(t, k.kind)+" - "+d.Platform || m.Language != "en" {
 				t.Errorf("letter %+v", m)
 			}
-			for _, want := range []string{d.To, d.Platform, title(t, k.kind), "You get this mail because"} {
+			for _, want := range []string{d.To, d.Platform, title(t, k.kind), "You are receiving this email because"} {
 				if !strings.Contains(m.Text, want) || !strings.Contains(m.HTML, escaped(want)) {
 					t.Errorf("%q is missing in:\n%s", want, m.Text)
 				}

@@ -23,7 +23,7 @@ var ErrNoMail = errors.New("no such mail is in the outbox (ended ones are forgot
 var ErrUnderWay = errors.New("this mail is being sent now, or will be tried within two minutes: see `latchkey mail show`")
 
 // ErrNoAddress tells an operator that a Query's Email is none.
-var ErrNoAddress = errors.New("email: enter an e-mail address like name@example.com")
+var ErrNoAddress = errors.New("email: enter an email address like name@example.com")
 
 // Mail is an outbox row as the operator may see it. To is the address while it is still needed; UserID whose
 // account it is about, once that was found out.

@@ -28,7 +28,7 @@ type View struct {
 	Values   map[string]string // what the form's fields hold, passwords never among them
 	Carried  url.Values        // goes along from page to page: clientAlias and return_to
 	Here     string            // path and query of this page, to come back to in another language
-	SignedIn string            // the e-mail address of who is; empty: nobody
+	SignedIn string            // the email address of who is; empty: nobody
 
 	SignUpOpen  bool
 	PasswordMin int // code points

@@ -37,8 +37,8 @@ func (r *Refusal) Error() string { return "password refused: " + r.Code }
 // Least is the least number of code points.
 func (p Policy) Least() int { return max(p.MinLength, Floor) }
 
-// Check returns nil or a *Refusal. about are words that an attacker would try first: the e-mail
-// address, names of the user, the platform's name. Of an e-mail address the local part counts too,
+// Check returns nil or a *Refusal. about are words that an attacker would try first: the email
+// address, names of the user, the platform's name. Of an email address the local part counts too,
 // and a name of several words counts without its spaces too; empty words are ignored.
 func (p Policy) Check(pw Plaintext, about []string) error {
 	least := p.Least()
@@ -46,10 +46,10 @@ func (p Policy) Check(pw Plaintext, about []string) error {
 		return &Refusal{TooShort, fmt.Sprintf("Use at least %d characters.", least)}
 	}
 	if p.Blocklist != nil && p.Blocklist.Contains(pw) {
-		return &Refusal{TooCommon, "This password is widely known and would be guessed early. Choose another."}
+		return &Refusal{TooCommon, "This password is widely known and easy to guess. Choose a different one."}
 	}
 	if isAbout(fold(string(pw)), about) {
-		return &Refusal{ContainsContext, "Choose a password that is not just your e-mail address, your name or the name of this service."}
+		return &Refusal{ContainsContext, "Choose a password that is not just your email address, your name or the name of this service."}
 	}
 	return nil
 }

@@ -29,8 +29,8 @@ func TestPolicy(t *testing.T) {
 		{"common in another case", 8, "PaSSword1", TooCommon},
 		{"a common one inside a long one", 8, "password1 wirbelnder teetopf", ""},
 
-		{"the e-mail address", 8, "ada.lovelace@example.com", ContainsContext},
-		{"the e-mail address in another case, and a mark", 8, "Ada.Lovelace@Example.com!", ContainsContext},
+		{"the email address", 8, "ada.lovelace@example.com", ContainsContext},
+		{"the email address in another case, and a mark", 8, "Ada.Lovelace@Example.com!", ContainsContext},
 		{"the local part", 8, "ada.lovelace", ContainsContext},
 		{"a name and four digits", 8, "Lovelace1815", ContainsContext},
 		{"a name and five digits", 8, "Lovelace18151", ""},

@@ -93,10 +93,10 @@ func TestVerificationMail(t *testing.T) {
 				u       *auth.NewUser
 				subject string
 			}{
-				{nil, "Confirm your e-mail address"},
-				{&auth.NewUser{Unverified: true}, "Confirm your e-mail address"},
-				{&auth.NewUser{Unverified: true, Password: &pw}, "Confirm your e-mail address"},
-				{&auth.NewUser{}, "Confirm your e-mail address"},
+				{nil, "Confirm your email address"},
+				{&auth.NewUser{Unverified: true}, "Confirm your email address"},
+				{&auth.NewUser{Unverified: true, Password: &pw}, "Confirm your email address"},
+				{&auth.NewUser{}, "Confirm your email address"},
 				{&auth.NewUser{Password: &pw}, "You already have an account"},
 			} {
 				email := a.email()

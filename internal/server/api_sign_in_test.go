@@ -36,7 +36,7 @@ func TestSignIn(t *testing.T) {
 				a.Errorf("refresh_expires_in %d, want %d, and so after a refresh", tokens.RefreshExpiresIn, want)
 			}
 		}},
-		{"200: the e-mail is trimmed and has one canonical form", func(a *app) {
+		{"200: the email is trimmed and has one canonical form", func(a *app) {
 			email := a.user()
 			a.signIn("\t "+strings.ToUpper(email)+"\r\n", authtest.Password).is("200")
 		}},

@@ -16,22 +16,22 @@ func TestFromAnAddressToSessions(t *testing.T) {
 	onBothEngines(t, nil, func(t *testing.T, n *node) {
 		a := n.enter(t)
 		b, email := a.browser(), a.email()
-		b.open("/signup").submit("/signup", "email", email).is(200, "/check-mail").has("a mail is on its way")
+		b.open("/signup").submit("/signup", "email", email).is(200, "/check-mail").has("an email is on its way")
 		link := a.mailTo(email)[0]
 		b.follow(link).is(200, "/verify-email-success") // as a scanner does: it spends nothing
 		b.follow(link).submit("/complete-signup", "firstName", "Ada", "lastName", "Lovelace", "password", "short").
 			is(400, "/complete-signup").has("Use at least 8 characters.", "Lovelace").
 			submit("/complete-signup", "password", authtest.Password).is(200, "/done").has("Your account is ready")
-		b.follow(link).is(400, "/verify-email-success").has("This link has been used", "Ask for a new link", "Go to sign-in")
+		b.follow(link).is(400, "/verify-email-success").has("This link has expired", "Request a new link", "Go to sign-in")
 
 		b.open("/").is(200, "/signin").submit("/signin", "email", email, "password", "wrong").
-			is(401, "/signin").has("The e-mail address or the password is wrong.", email).hasNot("wrong\"").
+			is(401, "/signin").has("The email address or the password is incorrect.", email).hasNot("wrong\"").
 			has(`autocomplete="current-password" required autofocus`). // the address is there already
 			submit("/signin", "password", authtest.Password).is(200, "/account").has("This device", "Firefox 145 on Linux", "computer", email)
 
 		other := a.browser()
 		other.signsIn(email).is(200, "/account")
-		b.open("/account").submit("/account/end-session").is(200, "/account").has("The session has ended.", "You ended it.")
+		b.open("/account").submit("/account/end-session").is(200, "/account").has("The session has ended.", "You ended this session.")
 		other.open("/account").is(200, "/signin").has("Your session has ended.")
 		other.open("/account").is(200, "/signin").hasNot("Your session has ended.") // said once
 
@@ -40,11 +40,11 @@ func TestFromAnAddressToSessions(t *testing.T) {
 		other.open("/change-password").is(200, "/signin")
 
 		b.open("/change-password").submit("/change-password", "oldPassword", "wrong", "newPassword", newPassword).
-			is(401, "/change-password").has("The e-mail address or the password is wrong.").
+			is(401, "/change-password").has("The email address or the password is incorrect.").
 			submit("/change-password", "oldPassword", authtest.Password, "newPassword", authtest.Password).
 			is(400, "/change-password").
 			submit("/change-password", "oldPassword", authtest.Password, "newPassword", newPassword).
-			is(200, "/account").has("Your password is changed")
+			is(200, "/account").has("Your password has been changed")
 
 		b.open("/account").submit("/signout").is(200, "/signed-out")
 		b.open("/account").is(200, "/signin")
@@ -63,9 +63,9 @@ func TestForgottenPasswordOnPages(t *testing.T) {
 		elsewhere := a.browser() // opened on another device
 		link := a.mailTo(email)[0]
 		elsewhere.follow(link).has(email).submit("/reset-password", "password", "password1").
-			is(400, "/reset-password").has("Many people use this one").
-			submit("/reset-password", "password", newPassword).is(200, "/done").has("Your password is changed")
-		elsewhere.follow(link).is(400, "/reset-password").has("This link has been used", "Ask for a new link")
+			is(400, "/reset-password").has("Many people use this password").
+			submit("/reset-password", "password", newPassword).is(200, "/done").has("Your password has been changed")
+		elsewhere.follow(link).is(400, "/reset-password").has("This link has expired", "Request a new link")
 		b.open("/reset-password?verificationCode=x&email=x&clientAlias=mobile").is(400, "/reset-password").has("Example Mobile")
 		b.open("/account").is(200, "/signin").has("Your session has ended.")
 		b.open("/signin").submit("/signin", "email", email, "password", newPassword).is(200, "/account").has("The password was reset.")
@@ -251,7 +251,7 @@ func TestReturnTo(t *testing.T) {
 func TestSignUpClosedOnPages(t *testing.T) {
 	onBothEngines(t, func(o *auth.Options) { o.SignupOpen = false }, func(t *testing.T, n *node) {
 		b := n.enter(t).browser()
-		s := b.open("/signup").is(200, "/signup").has("New accounts are made by the people who run this service.")
+		s := b.open("/signup").is(200, "/signup").has("New accounts are created by the people who run this service.")
 		if strings.Contains(s.text, `action="/signup"`) {
 			t.Error("there is a form")
 		}

@@ -22,7 +22,7 @@ func (s *server) forgotPassword(x *exchange, in api.ForgotPasswordRequest) (repl
 	if err != nil {
 		return nil, err
 	}
-	return ok("If there is an account with this address, a mail with a link is on its way to it.",
+	return ok("If there is an account with this address, an email with a link is on its way to it.",
 		api.Requested{ID: got.ID, Email: got.Email}), nil
 }
 
@@ -36,7 +36,7 @@ func (s *server) resetPassword(x *exchange, in api.PasswordResetRequest) (reply,
 		return nil, err
 	}
 	x.rememberDevice(device)
-	return ok("Your password is changed. Please sign in with it.", nil), nil
+	return ok("Your password has been changed. Please sign in with it.", nil), nil
 }
 
 // emailInPath is all that follows, percent-decoded exactly once.
@@ -55,7 +55,7 @@ func (s *server) changePassword(x *exchange, in api.ChangePasswordRequest) (repl
 		return nil, err
 	}
 	x.rememberDevice(device)
-	return ok("Your password is changed.", nil), nil
+	return ok("Your password has been changed.", nil), nil
 }
 
 // checkPassword answers a refusal as a success, too: it was asked for a verdict.

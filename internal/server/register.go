@@ -26,7 +26,7 @@ func (s *server) verificationMail(x *exchange, in api.VerificationMailRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return created("A mail is on its way to this address.", nil), nil
+	return created("An email is on its way to this address.", nil), nil
 }
 
 func (s *server) verify(x *exchange) (reply, error) {

@@ -140,7 +140,7 @@ func (s *server) recover(x *exchange) {
 	}
 }
 
-// finish counts and logs the request: the route's pattern and never the path, whose e-mail
+// finish counts and logs the request: the route's pattern and never the path, whose email
 // addresses and codes are nobody's business.
 func (s *server) finish(x *exchange) {
 	took := s.now().Sub(x.began)

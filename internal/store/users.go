@@ -15,7 +15,7 @@ type User struct {
 	FirstName    string
 	LastName     string
 	PasswordHash string    // PHC; empty while there is none
-	Epoch        int64     // grows with each password, e-mail or disable change
+	Epoch        int64     // grows with each password, email or disable change
 	ChangedAt    time.Time // when Epoch last grew
 	CreatedAt    time.Time
 	VerifiedAt   time.Time // zero: not verified
@@ -32,7 +32,7 @@ func scanUser(scan scanner) (u User, err error) {
 	return u, err
 }
 
-// InsertUser adds an account. ErrConflict when its e-mail is taken; the transaction goes on.
+// InsertUser adds an account. ErrConflict when its email is taken; the transaction goes on.
 func (tx *Tx) InsertUser(u User) error {
 	err := tx.mustChange(`
 		INSERT INTO users (`+userColumns+`)
@@ -46,7 +46,7 @@ func (tx *Tx) InsertUser(u User) error {
 	return err
 }
 
-// UserByEmail finds an account by its canonical e-mail.
+// UserByEmail finds an account by its canonical email.
 func (tx *Tx) UserByEmail(email string) (User, error) {
 	return one(tx, scanUser, `SELECT `+userColumns+` FROM users WHERE email = $1`, email)
 }
@@ -56,7 +56,7 @@ func (tx *Tx) UserByID(id string) (User, error) {
 	return one(tx, scanUser, `SELECT `+userColumns+` FROM users WHERE id = $1`, id)
 }
 
-// UsersAfter pages through the accounts by e-mail.
+// UsersAfter pages through the accounts by email.
 func (tx *Tx) UsersAfter(email string, limit int64) ([]User, error) {
 	return many(tx, scanUser, `
 		SELECT `+userColumns+`
@@ -84,7 +84,7 @@ func (tx *Tx) HoldUser(id string) (User, error) {
 		RETURNING `+userColumns, id)
 }
 
-// HoldUserByEmail is HoldUser by canonical e-mail.
+// HoldUserByEmail is HoldUser by canonical email.
 func (tx *Tx) HoldUserByEmail(email string) (User, error) {
 	return one(tx, scanUser, `
 		UPDATE users

@@ -17,7 +17,7 @@ func userByID(t *testing.T, s *store.Store, id string) store.User {
 	return read(t, s, func(tx *store.Tx) (store.User, error) { return tx.UserByID(id) })
 }
 
-// I12: one account per canonical e-mail; the transaction that lost goes on.
+// I12: one account per canonical email; the transaction that lost goes on.
 func TestInsertUser(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
 		want := newUser()
@@ -29,7 +29,7 @@ func TestInsertUser(t *testing.T) {
 		}
 		byEmail := read(t, s, func(tx *store.Tx) (store.User, error) { return tx.UserByEmail(want.Email) })
 		if diff := cmp.Diff(want, byEmail); diff != "" {
-			t.Errorf("by e-mail (-want +got):\n%s", diff)
+			t.Errorf("by email (-want +got):\n%s", diff)
 		}
 		again, session := newUser(), newSession(want.ID)
 		again.Email = want.Email
@@ -80,7 +80,7 @@ func TestChangingAUser(t *testing.T) {
 			func(u *store.User) { u.PasswordHash, u.Epoch, u.ChangedAt = "new", 2, later },
 		},
 		{
-			"e-mail",
+			"email",
 			func(tx *store.Tx, id string) error { return tx.SetEmail(id, id+"@example.org", later) },
 			func(u *store.User) { u.Email, u.Epoch, u.ChangedAt = u.ID+"@example.org", 2, later },
 		},
@@ -218,9 +218,9 @@ func TestTakeAndHoldUser(t *testing.T) {
 		wantErr(t, s, store.ErrNotFound, take(disabled.ID, 1))
 		wantErr(t, s, store.ErrNotFound, take(newID(), 1))
 		for name, get := range map[string]func(*store.Tx) (store.User, error){
-			"take":           func(tx *store.Tx) (store.User, error) { return tx.TakeUser(u.ID, 1) },
-			"hold":           func(tx *store.Tx) (store.User, error) { return tx.HoldUser(u.ID) },
-			"hold by e-mail": func(tx *store.Tx) (store.User, error) { return tx.HoldUserByEmail(u.Email) },
+			"take":          func(tx *store.Tx) (store.User, error) { return tx.TakeUser(u.ID, 1) },
+			"hold":          func(tx *store.Tx) (store.User, error) { return tx.HoldUser(u.ID) },
+			"hold by email": func(tx *store.Tx) (store.User, error) { return tx.HoldUserByEmail(u.Email) },
 		} {
 			var got store.User
 			write(t, s, func(tx *store.Tx) (err error) { got, err = get(tx); return err })

@@ -43,7 +43,7 @@ type Attempt struct {
 	peer    peer.Peer
 }
 
-// Known says whether the caller has shown more of the account than its e-mail address: a device token or a Bearer.
+// Known says whether the caller has shown more of the account than its email address: a device token or a Bearer.
 func (a Attempt) Known() bool { return a.own != nil }
 
 // Networks name the networks that the attempt comes from, the widest first; none where there is no address.

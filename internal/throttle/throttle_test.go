@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { authtest.Main(m) }
 // key names the counters of every throttle here, so that those of one database share them.
 var key, _ = token.ParseIndexKey([]byte("an index key of thirty-two bytes"))
 
-// ada is the e-mail address of most attempts.
+// ada is the email address of most attempts.
 const ada = "ada@example.com"
 
 // rig is a throttle on a database of its own, with a clock that stands still until a test sets it.

@@ -13,9 +13,9 @@ func forgotPassword(ctx context.Context, latchkey *client.Client) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("if there is an account, a mail is on its way to", requested.Email)
+	fmt.Println("if there is an account, an email is on its way to", requested.Email)
 	return nil
 }
 
 // Output:
-// if there is an account, a mail is on its way to ada@example.com
+// if there is an account, an email is on its way to ada@example.com

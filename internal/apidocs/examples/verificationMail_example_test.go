@@ -13,9 +13,9 @@ func verificationMail(ctx context.Context, latchkey *client.Client) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("a mail is on its way")
+	fmt.Println("an email is on its way")
 	return nil
 }
 
 // Output:
-// a mail is on its way
+// an email is on its way
