@@ -1,5 +1,9 @@
-// Package api is what goes over the wire: the JSON of every request and answer, and the OpenAPI
+// Package api is what goes over the wire: the JSON of every request and answer, the error codes, and the OpenAPI
 // document that describes them. It knows no rule and imports nothing of Latchkey.
+//
+// What is here stays. Fields are only added: name those that you set, and decode with a decoder that passes over
+// members it does not know, as encoding/json does by itself. Error codes are added too: treat one that you do not know
+// by the answer's status.
 package api
 
 // The structs here and the two halves of openapi.yaml say the same thing twice, once for programs and once for
@@ -18,6 +22,10 @@ var openapiComponents string
 
 // OpenAPI returns the OpenAPI 3.1 document of the public listener.
 func OpenAPI() []byte { return []byte(openapiPaths + openapiComponents) }
+
+// DeviceHeader is the header of a device token: in an answer that hands one out, and in the next sign-in or change of
+// password of the same account.
+const DeviceHeader = "X-Latchkey-Device"
 
 // Response wraps every success that is not a bare document.
 type Response[T any] struct {

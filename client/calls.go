@@ -1,6 +1,7 @@
 package client
 
-// One method an endpoint. Where a bearer is optional, "" sends none.
+// One method an endpoint. Where a bearer is optional, "" sends none. Those that prove an account's password or mailbox
+// show and keep its device token.
 
 import (
 	"context"
@@ -13,7 +14,7 @@ import (
 
 // SignIn makes a session.
 func (cl *Client) SignIn(ctx context.Context, in api.SignInRequest) (api.Tokens, error) {
-	return post[api.Tokens](ctx, cl, "/auth/signin", "", in)
+	return postFor[api.Tokens](ctx, cl, in.Email, "/auth/signin", "", in)
 }
 
 // Refresh trades a refresh token for the next pair.
@@ -45,13 +46,13 @@ func (cl *Client) ForgotPassword(ctx context.Context, in api.ForgotPasswordReque
 
 // ResetPassword spends a mailed token.
 func (cl *Client) ResetPassword(ctx context.Context, email string, in api.PasswordResetRequest) error {
-	_, err := post[json.RawMessage](ctx, cl, "/auth/password-reset/"+url.PathEscape(email), "", in)
+	_, err := postFor[json.RawMessage](ctx, cl, email, "/auth/password-reset/"+url.PathEscape(email), "", in)
 	return err
 }
 
 // ChangePassword replaces a known password. The session of bearer, where given, lives on.
 func (cl *Client) ChangePassword(ctx context.Context, bearer string, in api.ChangePasswordRequest) error {
-	_, err := post[json.RawMessage](ctx, cl, "/auth/reset-password", bearer, in)
+	_, err := postFor[json.RawMessage](ctx, cl, in.Email, "/auth/reset-password", bearer, in)
 	return err
 }
 
@@ -74,7 +75,7 @@ func (cl *Client) VerifyEmail(ctx context.Context, email, code string) error {
 
 // SignUp gives a verified address a password and a name, and returns the user's id.
 func (cl *Client) SignUp(ctx context.Context, in api.SignUpRequest) (string, error) {
-	out, err := post[api.SignedUp](ctx, cl, "/auth/signup", "", in)
+	out, err := postFor[api.SignedUp](ctx, cl, in.Email, "/auth/signup", "", in)
 	return out.UserID, err
 }
 
@@ -121,7 +122,13 @@ func (cl *Client) Ready(ctx context.Context) error {
 }
 
 func post[T any](ctx context.Context, cl *Client, path, bearer string, in any) (T, error) {
+	return postFor[T](ctx, cl, "", path, bearer, in)
+}
+
+// postFor is post with the device token of an account.
+func postFor[T any](ctx context.Context, cl *Client, account, path, bearer string, in any) (T, error) {
 	c, err := postJSON(path, bearer, in)
+	c.account = account
 	if err != nil {
 		var none T
 		return none, err

@@ -1,5 +1,16 @@
-// Package client calls a Latchkey server's API from Go. It keeps no tokens and retries nothing:
-// each method is one request. An answer that is not a success comes back as an *Error.
+// Package client calls a Latchkey server's API from Go. Each method is one request, and none is retried. An answer that
+// is not a success comes back as an *Error, whose code is one of package api's.
+//
+// The caller keeps the access token and the refresh token. The Client keeps device tokens, one for each account that
+// signs in through it, and shows an account's own when it signs in again: see [Device] for what they do, and for how a
+// program saves them.
+//
+// A Client therefore stands for one device. A service that signs other people in must not share one among them, or a
+// visitor who guesses at an account counts as its owner's device: give each of them a Device of their own, or none, by
+// [Client.On].
+//
+// Methods and fields are only added, here and in package api, and so are error codes: name the fields that you set, and
+// treat a code that you do not know by the answer's status.
 package client
 
 import (
@@ -18,18 +29,27 @@ import (
 	"latchkey/api"
 )
 
-// Client is one server, as one caller sees it. It may be used by many goroutines at once.
+// Client is one server, as one device calls it. It may be used by many goroutines at once.
 type Client struct {
-	base string
-	http *http.Client
+	base   string
+	http   *http.Client
+	device *Device
 }
 
-// New returns a client of the server at baseURL ("https://id.example.org"). httpClient may be nil.
+// New returns a client of the server at baseURL ("https://id.example.org"), with a new Device. httpClient may be nil.
 func New(baseURL string, httpClient *http.Client) *Client {
 	if httpClient == nil {
 		httpClient = http.DefaultClient
 	}
-	return &Client{base: strings.TrimRight(baseURL, "/"), http: httpClient}
+	return &Client{base: strings.TrimRight(baseURL, "/"), http: httpClient, device: new(Device)}
+}
+
+// On returns a client of the same server that calls from another device. It shares the connections. With nil it keeps
+// and shows no device tokens, so the server takes it for a stranger each time.
+func (cl *Client) On(device *Device) *Client {
+	other := *cl
+	other.device = device
+	return &other
 }
 
 // Error is a refusal or a failure that the server told us of.
@@ -57,6 +77,7 @@ func CodeOf(err error) string {
 // call is one request.
 type call struct {
 	method, path string
+	account      string // whose device token is shown and kept: an e-mail address, or "" for nobody's
 	bearer       string
 	basic        *url.Userinfo
 	contentType  string
@@ -96,6 +117,9 @@ func (cl *Client) do(ctx context.Context, c call, out any) error {
 		secret, _ := c.basic.Password()
 		req.SetBasicAuth(url.QueryEscape(c.basic.Username()), url.QueryEscape(secret)) // RFC 6749 §2.3.1
 	}
+	if token := cl.device.shows(c.account); token != "" {
+		req.Header.Set(api.DeviceHeader, token)
+	}
 	res, err := cl.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("send request: %w", err)
@@ -108,6 +132,7 @@ func (cl *Client) do(ctx context.Context, c call, out any) error {
 	if res.StatusCode/100 != 2 {
 		return asError(res, body)
 	}
+	cl.device.keep(c.account, res.Header.Get(api.DeviceHeader))
 	if out == nil {
 		return nil
 	}

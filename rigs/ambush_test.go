@@ -33,11 +33,11 @@ type ambush struct {
 	sprung chan struct{} // closed at that moment
 }
 
-// layAmbush returns a client of the node's that walks into it.
+// layAmbush returns a client of the node's that walks into it; it shows no device token, as Node.Client.
 func layAmbush(n *stage.Node, at moment, nth int64) (*client.Client, *ambush) {
 	a := &ambush{next: n.HTTP.Transport, at: at, victim: n.Process, sprung: make(chan struct{})}
 	a.left.Store(nth)
-	return client.New(n.URL, &http.Client{Timeout: n.HTTP.Timeout, Transport: a}), a
+	return client.New(n.URL, &http.Client{Timeout: n.HTTP.Timeout, Transport: a}).On(nil), a
 }
 
 func (a *ambush) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -43,10 +43,10 @@ type witness struct {
 	seen []*sighting
 }
 
-// watch returns a client of the node's whose requests are witnessed.
+// watch returns a client of the node's whose requests are witnessed; it shows no device token, as Node.Client.
 func watch(n *stage.Node) (*client.Client, *witness) {
 	w := &witness{next: n.HTTP.Transport}
-	return client.New(n.URL, &http.Client{Timeout: n.HTTP.Timeout, Transport: w}), w
+	return client.New(n.URL, &http.Client{Timeout: n.HTTP.Timeout, Transport: w}).On(nil), w
 }
 
 func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {

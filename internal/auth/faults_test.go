@@ -129,7 +129,7 @@ func newFaultRig(t *testing.T, db authtest.Database) *faultRig {
 		o.Hash = password.Params{MemoryKiB: 64, Time: 1}
 		o.Clients = clients
 	})
-	f.api = client.New("http://localhost:8080", &http.Client{Transport: f})
+	f.api = client.New("http://localhost:8080", &http.Client{Transport: f}).On(nil)
 	return f
 }
 

@@ -24,13 +24,13 @@ import (
 
 // Rig is one node.
 type Rig struct {
-	*client.Client
-	Service *auth.Service
-	Store   *store.Store
-	Clock   *Clock
-	Mailbox *mail.Inbox
-	Options auth.Options
-	HTTP    *httptest.Server
+	*client.Client // shows no device token: a stranger each time, whoever signs in
+	Service        *auth.Service
+	Store          *store.Store
+	Clock          *Clock
+	Mailbox        *mail.Inbox
+	Options        auth.Options
+	HTTP           *httptest.Server
 }
 
 // Clock is the time of a rig: the real one, or the one it was stopped at, moved by what tests add.
@@ -81,7 +81,7 @@ func New(t testing.TB, db Database, tweak ...func(*auth.Options)) *Rig {
 	}
 	r.HTTP = httptest.NewServer(server.New(r.ServerOptions()))
 	t.Cleanup(r.HTTP.Close)
-	r.Client = client.New(r.HTTP.URL, r.HTTP.Client())
+	r.Client = client.New(r.HTTP.URL, r.HTTP.Client()).On(nil)
 	return r
 }
 

@@ -107,7 +107,8 @@ func registered(o *auth.Options) {
 	o.Clients = clients
 }
 
-// app is a node as one test case meets it. Its Client and everything it sends go through its door.
+// app is a node as one test case meets it. Its Client and everything it sends go through its door, without a device
+// token but where a test names its header.
 type app struct {
 	*authtest.Rig
 	*testing.T
@@ -118,7 +119,7 @@ type app struct {
 func (n *node) enter(t *testing.T) *app {
 	rig := *n.rig
 	a := &app{Rig: &rig, T: t, node: n, door: newDoor(t, n.address())}
-	rig.Client = client.New(n.base, &http.Client{Transport: a.door})
+	rig.Client = client.New(n.base, &http.Client{Transport: a.door}).On(nil)
 	return a
 }
 

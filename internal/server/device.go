@@ -8,18 +8,18 @@ import (
 	"slices"
 	"strings"
 
+	"latchkey/api"
 	"latchkey/internal/throttle"
 )
 
 const (
-	deviceHeader    = "X-Latchkey-Device"
 	deviceCookie    = "latchkey-device"
 	deviceSeparator = "~"
 )
 
 // devices are the tokens a request shows: the header's first, then the cookie's.
 func (s *server) devices(r *http.Request) []string {
-	shown := slices.Clone(r.Header[deviceHeader])
+	shown := slices.Clone(r.Header[api.DeviceHeader])
 	if kept := s.cookies.get(r, deviceCookie); kept != "" {
 		shown = append(shown, strings.Split(kept, deviceSeparator)...)
 	}
@@ -31,7 +31,7 @@ func (x *exchange) rememberDevice(token string) {
 	if token == "" {
 		return
 	}
-	x.Header().Set(deviceHeader, token)
+	x.Header().Set(api.DeviceHeader, token)
 	kept := []string{token}
 	for _, other := range x.peer.Devices {
 		if throttle.DeviceOwner(other) != throttle.DeviceOwner(token) && isDeviceText(other) && len(kept) < throttle.MaxDevices {

@@ -256,8 +256,8 @@ func (n *Node) AwaitExit(within time.Duration) int {
 	return n.State.ExitCode()
 }
 
-// Client calls the server through package Client.
-func (n *Node) Client() *client.Client { return client.New(n.URL, n.HTTP) }
+// Client calls the server through package client, and shows no device token: a stranger at every sign-in.
+func (n *Node) Client() *client.Client { return client.New(n.URL, n.HTTP).On(nil) }
 
 func (n *Node) Log() string {
 	raw, err := os.ReadFile(n.LogFile)
