@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"os/user"
@@ -22,7 +21,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"go.uber.org/goleak"
 )
 
 // Cluster is a running PostgreSQL server.
@@ -39,19 +37,6 @@ var shared struct {
 	sync.Mutex
 	cluster *Cluster
 	next    int
-}
-
-// Main runs a package's tests, stops what they started, and fails when a goroutine is left over. Call
-// it from TestMain.
-func Main(m *testing.M) {
-	code := m.Run()
-	stopShared(&code)
-	http.DefaultClient.CloseIdleConnections()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
 }
 
 func stopShared(code *int) {
