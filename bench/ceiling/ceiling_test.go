@@ -1,7 +1,6 @@
 package ceiling
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -120,7 +119,7 @@ func TestGroupsLoseNothing(t *testing.T) {
 			go func() {
 				var err error
 				for range each {
-					_, one := rows.update(context.Background(), RowID(1), time.Now().UnixMicro())
+					_, one := rows.update(RowID(1), time.Now().UnixMicro())
 					err = errors.Join(err, one)
 				}
 				failed <- err
@@ -131,7 +130,7 @@ func TestGroupsLoseNothing(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		last, err := rows.update(t.Context(), RowID(1), 1)
+		last, err := rows.update(RowID(1), 1)
 		if _, sqlite := rows.(*sqliteRows); err != nil || sqlite && last != int64(cap(failed)*each)+2 {
 			t.Errorf("generation %d, %v", last, err)
 		}

@@ -16,8 +16,8 @@ import (
 const writers = 2
 
 type postgresRows struct {
+	changes
 	pool    *pgxpool.Pool
-	waiting changes
 	running sync.WaitGroup
 }
 
@@ -49,36 +49,18 @@ func openPostgres(ctx context.Context, url string, rows int) (*postgresRows, err
 			return nil, fmt.Errorf("fill the ceiling's table: %w", err)
 		}
 	}
-	r := &postgresRows{pool: pool, waiting: make(changes, 4096)}
+	r := &postgresRows{pool: pool, changes: make(changes, 4096)}
 	for range writers {
-		r.running.Go(r.run)
+		r.running.Go(func() { r.serve(r.commit) })
 	}
 	return r, nil
 }
 
-func (r *postgresRows) update(_ context.Context, id string, now int64) (int64, error) {
-	return r.waiting.ask(id, now)
-}
-
 func (r *postgresRows) close() error {
-	close(r.waiting)
+	close(r.changes)
 	r.running.Wait()
 	r.pool.Close()
 	return nil
-}
-
-func (r *postgresRows) run() {
-	for first := range r.waiting {
-		group := takeGroup(first, r.waiting)
-		if err := r.commit(group); err != nil {
-			for _, c := range group {
-				c.err = err
-			}
-		}
-		for _, c := range group {
-			close(c.done)
-		}
-	}
 }
 
 // commit changes each row of the group once, however often it was asked for: a ceiling may be generous.

@@ -30,7 +30,7 @@ var key = []byte("a key for measuring only")
 
 // updater makes one durable change to a row and returns what the row says.
 type updater interface {
-	update(ctx context.Context, id string, now int64) (generation int64, err error)
+	update(id string, now int64) (generation int64, err error)
 	close() error
 }
 
@@ -150,7 +150,7 @@ func refresh(rows updater, private *ecdsa.PrivateKey) http.HandlerFunc {
 			return
 		}
 		now := time.Now()
-		generation, err := rows.update(r.Context(), id, now.UnixMicro())
+		generation, err := rows.update(id, now.UnixMicro())
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return

@@ -1,12 +1,11 @@
 package ceiling
 
-// Group commit on the server's own SQLite driver, as short as it can be written: whoever waits when a
-// commit begins is part of it.
+// Group commit on the server's own SQLite driver.
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -30,42 +29,29 @@ const checkpointEvery = 200 * time.Millisecond // every 10 ms takes half as much
 const sessionBytes = 330
 
 type sqliteRows struct {
+	changes
 	conn    *sqlite3.Conn
 	turn    *sqlite3.Stmt
-	waiting changes
+	running sync.WaitGroup
 	ending  chan struct{}
-	stopped chan error
 	tidied  chan error
 }
-
-type change struct {
-	id         string
-	now        int64
-	generation int64
-	err        error
-	done       chan struct{}
-}
-
-// errNoRow: a change that changes nothing costs less, and must not count.
-var errNoRow = errors.New("there is no such row")
-
-// changes are asked for by many and carried out in groups.
-type changes chan *change
-
-func (asked changes) ask(id string, now int64) (generation int64, err error) {
-	c := &change{id: id, now: now, done: make(chan struct{})}
-	asked <- c
-	<-c.done
-	return c.generation, c.err
-}
-
-const maxGroup = 128
 
 func openSQLite(path string, rows int) (*sqliteRows, error) {
 	conn, err := sqlite3.OpenFlags(path, sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
 	if err != nil {
 		return nil, err
 	}
+	r := &sqliteRows{changes: make(changes, 4096), conn: conn, ending: make(chan struct{}), tidied: make(chan error, 1)}
+	if err := r.fill(rows); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	r.running.Go(func() { r.serve(r.commit) })
+	go func() { r.tidied <- r.checkpoint(path) }()
+	return r, nil
+}
+
+func (r *sqliteRows) fill(rows int) (err error) {
 	for _, script := range []string{pragmas, `
 		CREATE TABLE sessions (id TEXT NOT NULL PRIMARY KEY, generation BIGINT NOT NULL, rotated_at BIGINT NOT NULL, rest TEXT NOT NULL)`,
 		fmt.Sprintf(`
@@ -74,21 +60,12 @@ func openSQLite(path string, rows int) (*sqliteRows, error) {
 		SELECT printf('0199aaaa-%%04x-7000-8000-%%012x', (n >> 16) & 65535, n), 1, 0, hex(zeroblob(%d)) FROM counted`, rows, sessionBytes/2),
 		`PRAGMA wal_checkpoint(TRUNCATE)`,
 	} {
-		if err := conn.Exec(script); err != nil {
-			return nil, errors.Join(err, conn.Close())
+		if err := r.conn.Exec(script); err != nil {
+			return err
 		}
 	}
-	if err := assertDurable(conn); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	turn, _, err := conn.Prepare(`UPDATE sessions SET generation = generation + 1, rotated_at = ?2 WHERE id = ?1 RETURNING generation`)
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	r := &sqliteRows{conn: conn, turn: turn, waiting: make(changes, 4096), ending: make(chan struct{}), stopped: make(chan error, 1), tidied: make(chan error, 1)}
-	go func() { r.stopped <- r.run() }()
-	go func() { r.tidied <- r.checkpoint(path) }()
-	return r, nil
+	r.turn, _, err = r.conn.Prepare(`UPDATE sessions SET generation = generation + 1, rotated_at = ?2 WHERE id = ?1 RETURNING generation`)
+	return errors.Join(err, assertDurable(r.conn))
 }
 
 // assertDurable reads the pragmas back.
@@ -132,46 +109,11 @@ func (r *sqliteRows) checkpoint(path string) error {
 	}
 }
 
-func (r *sqliteRows) update(_ context.Context, id string, now int64) (int64, error) {
-	return r.waiting.ask(id, now)
-}
-
 func (r *sqliteRows) close() error {
-	close(r.waiting)
+	close(r.changes)
 	close(r.ending)
-	return errors.Join(<-r.stopped, <-r.tidied, r.turn.Close(), r.conn.Close())
-}
-
-func (r *sqliteRows) run() error {
-	for first := range r.waiting {
-		group := takeGroup(first, r.waiting)
-		if err := r.commit(group); err != nil {
-			for _, c := range group {
-				c.err = err
-			}
-		}
-		for _, c := range group {
-			close(c.done)
-		}
-	}
-	return nil
-}
-
-// takeGroup is the first and all that wait behind it.
-func takeGroup(first *change, waiting <-chan *change) []*change {
-	group := []*change{first}
-	for len(group) < maxGroup {
-		select {
-		case next, open := <-waiting:
-			if !open {
-				return group
-			}
-			group = append(group, next)
-		default:
-			return group
-		}
-	}
-	return group
+	r.running.Wait()
+	return errors.Join(<-r.tidied, r.turn.Close(), r.conn.Close())
 }
 
 func (r *sqliteRows) commit(group []*change) error {
