@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -81,22 +80,7 @@ func (b *bench) prepare() error {
 		return err
 	}
 	b.results.Measure(report.Key{Scenario: "binary", Engine: report.Machine}, "MB", mb(info.Size()))
-	b.noteSections()
 	return nil
-}
-
-// noteSections says what the binary is made of.
-func (b *bench) noteSections() {
-	f, err := elf.Open(b.binary)
-	if err != nil {
-		return // not a reason to measure nothing
-	}
-	defer f.Close()
-	for _, s := range f.Sections {
-		if s.FileSize > 1e6 && s.Type != elf.SHT_NOBITS {
-			b.results.Measure(report.Key{Scenario: "binary", Engine: report.Machine, Op: s.Name}, "MB", mb(int64(s.FileSize)))
-		}
-	}
 }
 
 func mb(bytes int64) float64 { return float64(bytes) / 1e6 }
@@ -114,9 +98,20 @@ func postgresVersion() string {
 // scenarios measures in the order of what disturbs least: first what runs in rounds, then what starts
 // servers of its own.
 func (b *bench) scenarios(ctx context.Context) error {
-	for _, part := range []func(context.Context) error{b.steady, b.scale, b.sweep, b.past} {
-		if err := part(ctx); err != nil {
-			return err
+	if err := b.steady(ctx); err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		name string
+		run  func(context.Context, string) error
+	}{{"scale", b.scale}, {"sweep", b.sweep}, {"past", b.past}} {
+		for _, engine := range b.engines {
+			if !b.wants(part.name) {
+				continue
+			}
+			if err := part.run(ctx, engine); err != nil {
+				return fmt.Errorf("%s: %w", part.name, err)
+			}
 		}
 	}
 	return ctx.Err()

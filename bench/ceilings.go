@@ -100,17 +100,8 @@ func (b *bench) refreshCeiling(ctx context.Context, t target) error {
 
 func (b *bench) ceilingOf(ctx context.Context, t target, engine, op, path string, body func(n int) string) {
 	const callers = 64
-	acts := make([]load.Act, callers)
-	for i := range acts {
-		next := i
-		acts[i] = func(conn *load.Conn) (string, error) {
-			a, err := conn.Do(load.Request{Method: http.MethodPost, Path: path, Body: body(next)})
-			next += callers
-			if err == nil {
-				err = wantStatus(a, http.StatusOK)
-			}
-			return op, err
-		}
-	}
-	b.closed(ctx, t, report.Key{Scenario: "ceiling", Engine: engine, Case: callersCase(callers)}, acts)
+	b.closed(ctx, t, report.Key{Scenario: "ceiling", Engine: engine, Case: callersCase(callers)}, share(callers, func(conn *load.Conn, n int) (string, error) {
+		_, err := ask(conn, load.Request{Method: http.MethodPost, Path: path, Body: body(n)})
+		return op, err
+	}))
 }

@@ -74,11 +74,8 @@ func (s *site) deleting(ctx context.Context) error {
 		}
 	}
 	s.end(ctx, "delete", victims, func(conn *load.Conn, c *chain) error {
-		a, err := conn.Do(load.Request{Method: http.MethodDelete, Path: "/auth/" + s.data.sessionID(c.session) + "/sessions", Bearer: c.access})
-		if err != nil {
-			return err
-		}
-		return wantStatus(a, http.StatusOK)
+		_, err := ask(conn, load.Request{Method: http.MethodDelete, Path: "/auth/" + s.data.sessionID(c.session) + "/sessions", Bearer: c.access})
+		return err
 	})
 	return nil
 }
@@ -89,27 +86,17 @@ func (s *site) end(ctx context.Context, op string, chains []*chain, do func(*loa
 
 // once makes acts that walk over the chains a single time.
 func once(chains []*chain, op string, do func(*load.Conn, *chain) error) []load.Act {
-	acts := make([]load.Act, enders)
-	for i := range acts {
-		next := i
-		acts[i] = func(conn *load.Conn) (string, error) {
-			if next >= len(chains) {
-				return op, load.ErrOut
-			}
-			c := chains[next]
-			next += enders
-			return op, do(conn, c)
+	return share(enders, func(conn *load.Conn, n int) (string, error) {
+		if n >= len(chains) {
+			return op, load.ErrOut
 		}
-	}
-	return acts
+		return op, do(conn, chains[n])
+	})
 }
 
 func signOutOf(conn *load.Conn, c *chain) error { return signOut(conn, c.access) }
 
 func signOut(conn *load.Conn, access string) error {
-	a, err := conn.Do(load.Request{Method: http.MethodPost, Path: "/auth/signout", Bearer: access})
-	if err != nil {
-		return err
-	}
-	return wantStatus(a, http.StatusOK)
+	_, err := ask(conn, load.Request{Method: http.MethodPost, Path: "/auth/signout", Bearer: access})
+	return err
 }

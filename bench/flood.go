@@ -43,8 +43,7 @@ func (s *site) profileFlood(ctx context.Context, name string, repeat int) error 
 	if !s.profile || repeat > 0 {
 		return nil
 	}
-	return s.profiled(ctx, report.Key{Scenario: "flood", Engine: s.engine, Case: name},
-		load.Window{Addr: s.addr, From: s.attacker(), Warm: s.plan.warm}, s.guessActs())
+	return s.profiled(ctx, "flood, "+name, load.Window{Addr: s.addr, From: s.attacker(), Warm: s.plan.warm}, s.guessActs())
 }
 
 // attacker is the address of the last flood. Each has its own: quotas are counted by address.
@@ -65,7 +64,7 @@ func (s *site) flood(ctx context.Context, name string) error {
 	s.awaitQuiet(ctx)
 	calm := s.plan.flood / 5
 	k := report.Key{Scenario: "flood", Engine: s.engine, Case: name}
-	s.measureFlood(k, report.FloodBefore, "MB", mb(machine.RSS(s.pid())))
+	s.measureFlood(k, "memory before", "MB", mb(machine.RSS(s.pid())))
 	guessed := make(chan load.Result, 1)
 	signedIn := make(chan load.Result, 1)
 	go func() {
@@ -74,11 +73,11 @@ func (s *site) flood(ctx context.Context, name string) error {
 	}()
 	go func() {
 		time.Sleep(s.plan.warm + calm + 200*time.Millisecond)
-		right := func(conn *load.Conn) (string, error) {
+		right := share(20, func(conn *load.Conn, _ int) (string, error) {
 			_, _, err := signIn(conn, s.knownEmail(), s.device)
 			return "right sign-in", err
-		}
-		signedIn <- load.Open(ctx, load.Window{Addr: s.addr, For: s.plan.flood - 200*time.Millisecond}, load.Pace{Rate: 1}, repeat(right, 20))
+		})
+		signedIn <- load.Open(ctx, load.Window{Addr: s.addr, For: s.plan.flood - 200*time.Millisecond}, load.Pace{Rate: 1}, right)
 	}()
 	w, usage := s.metered(s.target, load.Window{Addr: s.addr, Warm: s.plan.warm, For: calm + s.plan.flood + calm})
 	served := load.Open(ctx, w, load.Pace{Rate: floodRefresh}, acts)
@@ -101,7 +100,6 @@ func (s *site) noteFlood(k report.Key, calm time.Duration, served load.Samples, 
 	under := served.Between(calm, calm+s.plan.flood)
 	under.Failed, under.Mistake = served.Failed, served.Mistake
 	s.note(k, load.Result{"refresh": &under}, cpu)
-	s.results.Draw(k, served)
 	s.measureFlood(k, report.FloodMemory, "MB", mb(cpu.PeakRSS))
 	s.measureFlood(k, report.FloodServed, "/s", under.Rate())
 }
@@ -146,22 +144,7 @@ func guess(conn *load.Conn, email string) (op string, err error) {
 
 // guessActs guess at all flooded accounts, the known user's included.
 func (s *site) guessActs() []load.Act {
-	acts := make([]load.Act, floodCallers)
-	for i := range acts {
-		next := i
-		acts[i] = func(conn *load.Conn) (string, error) {
-			email := s.data.email(s.parts.flooded.at(next))
-			next += floodCallers
-			return guess(conn, email)
-		}
-	}
-	return acts
-}
-
-func repeat(act load.Act, n int) []load.Act {
-	acts := make([]load.Act, n)
-	for i := range acts {
-		acts[i] = act
-	}
-	return acts
+	return share(floodCallers, func(conn *load.Conn, n int) (string, error) {
+		return guess(conn, s.data.email(s.parts.flooded.at(n)))
+	})
 }

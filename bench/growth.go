@@ -9,16 +9,7 @@ import (
 	"latchkey/bench/report"
 )
 
-// growths measures again and again: what the first repeat leaves, the next one finds.
-func (s *site) growths(ctx context.Context) error {
-	for range s.plan.growths {
-		if err := s.growth(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
+// growth is measured again and again: what the first repeat leaves, the next one finds.
 func (s *site) growth(ctx context.Context) error {
 	chains, err := s.warmChains(ctx)
 	if err != nil {
@@ -39,25 +30,26 @@ func (s *site) growth(ctx context.Context) error {
 			return err
 		}
 	}
-	s.measureGrowth("MB", report.GrowthLog, mb(s.place.log()))
+	log := mb(s.place.log())
 	after, err := s.atRest(ctx)
 	if err != nil {
 		return err
 	}
 	s.measureGrowth("kB", report.GrowthAtRest, float64(after.size-before.size)/1000)
-	s.measureGrowth("kB", report.GrowthTable, float64(after.table-before.table)/1000)
+	if s.engine == report.SQLite {
+		s.measureGrowth("MB", "log beside it after them, while running", log)
+	} else {
+		s.measureGrowth("kB", "of it, sessions with their indexes", float64(after.table-before.table)/1000)
+	}
 	if updates := after.updates - before.updates; updates > 0 {
-		s.measureGrowth("%", report.GrowthHOT, 100*float64(after.hot-before.hot)/float64(updates))
-		s.measureGrowth("B", report.GrowthWAL, float64(after.written-before.written)/float64(updates))
+		s.measureGrowth("%", "updates that touched no index", 100*float64(after.hot-before.hot)/float64(updates))
+		s.measureGrowth("B", "written to the log, a refresh", float64(after.written-before.written)/float64(updates))
 	}
 	s.say("growth %s: %d bytes at rest", s.engine, after.size-before.size)
 	return nil
 }
 
 func (s *site) measureGrowth(unit, op string, value float64) {
-	if s.engine == report.PostgreSQL && op == report.GrowthLog || s.engine == report.SQLite && op == report.GrowthTable {
-		return // not of this engine
-	}
 	s.results.Measure(report.Key{Scenario: "growth", Engine: s.engine, Op: op}, unit, value)
 }
 

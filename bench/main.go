@@ -83,9 +83,9 @@ func parseOptions(args []string) (o options, err error) {
 	flags.StringVar(&o.throttle, "throttle", "on", "LATCHKEY_THROTTLE of everything but the flood, which is measured with both")
 	flags.StringVar(&o.binary, "binary", "", "the latchkey to measure, instead of building one")
 	against := flags.String("against", "", "folder of an earlier run's results.json, such as one of an older -binary, to compare with")
-	flags.StringVar(&o.out, "out", ".", "folder of report.md, results.json and plots")
+	flags.StringVar(&o.out, "out", ".", "folder of report.md, results.json, plots and profiles")
 	flags.StringVar(&o.work, "work", os.TempDir(), "where to make the folder of the databases: the disk that is measured")
-	flags.BoolVar(&o.profile, "profile", true, "profile the server once more after measuring, so that the report can say where its time goes")
+	flags.BoolVar(&o.profile, "profile", true, "keep CPU and allocation profiles of the server, of runs of their own, for `go tool pprof` to read")
 	flags.DurationVar(&o.patience, "patience", time.Minute, "how long to wait, in all, for a moment in which nobody else uses the CPUs")
 	flags.BoolVar(&o.render, "render", false, "measure nothing: write the report anew from results.json")
 	if err := flags.Parse(args); err != nil {
@@ -98,7 +98,7 @@ func parseOptions(args []string) (o options, err error) {
 		if o.against, err = report.Read(*against); err != nil {
 			return o, err
 		}
-		o.against.Against, o.against.Series = nil, nil
+		o.against.Against = nil
 	}
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return o, err

@@ -15,8 +15,8 @@ import (
 func (s *site) onceSteps() []step {
 	return []step{
 		{"start", s.starts},
-		{"growth", s.growths},
-		{"day", s.days},
+		{"growth", repeated(s.plan.growths, s.growth)},
+		{"day", repeated(s.plan.days, s.day)},
 		{"flood", s.floods},
 		{"profile", s.profiles},
 	}
@@ -31,15 +31,6 @@ var dayMix = []struct {
 }
 
 const dayRate = 1000 // operations a second
-
-func (s *site) days(ctx context.Context) error {
-	for range s.plan.days {
-		if err := s.day(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // day mixes operations at a given rate: about half of what the machine can do, as one would size it.
 func (s *site) day(ctx context.Context) error {

@@ -24,19 +24,7 @@ const (
 	pastUsers   = 2_000
 )
 
-func (b *bench) past(ctx context.Context) error {
-	if !b.wants("past") {
-		return nil
-	}
-	for _, engine := range b.engines {
-		if err := b.pastOn(ctx, engine); err != nil {
-			return fmt.Errorf("past: %w", err)
-		}
-	}
-	return nil
-}
-
-func (b *bench) pastOn(ctx context.Context, engine string) (err error) {
+func (b *bench) past(ctx context.Context, engine string) (err error) {
 	s, _, err := b.newSite(ctx, engine, pastUsers)
 	if err != nil {
 		return err
@@ -64,9 +52,9 @@ func (b *bench) pastOn(ctx context.Context, engine string) (err error) {
 			return err
 		}
 		for _, user := range order {
-			name, into := report.NoPast, &without
+			name, into := "beside a user with none", &without
 			if user == heavy {
-				name, into = report.LongPast, &with
+				name, into = "beside a user with a long past", &with
 			}
 			if err := s.place.settle(ctx); err != nil { // so that what filling leaves behind is in neither's way
 				return err
@@ -113,16 +101,10 @@ func (s *site) besideUser(ctx context.Context, name string, user int, refreshed 
 		return 0, err
 	}
 	access := textField(body, "access_token")
-	acts := make([]load.Act, pastSigners+pastEnders)
-	for i := range acts {
-		acts[i] = func(conn *load.Conn) (string, error) {
-			_, _, err := signIn(conn, s.data.email(user), "")
-			return "sign-in", err
-		}
-		if i >= pastSigners {
-			acts[i] = func(conn *load.Conn) (string, error) { return "end others", endOthers(conn, access) }
-		}
-	}
+	acts := append(share(pastSigners, func(conn *load.Conn, _ int) (string, error) {
+		_, _, err := signIn(conn, s.data.email(user), "")
+		return "sign-in", err
+	}), share(pastEnders, func(conn *load.Conn, _ int) (string, error) { return "end others", endOthers(conn, access) })...)
 	k := report.Key{Scenario: "past", Engine: s.engine, Case: name}
 	beside := make(chan load.Result, 1)
 	go func() {
@@ -139,9 +121,6 @@ func (s *site) besideUser(ctx context.Context, name string, user int, refreshed 
 }
 
 func endOthers(conn *load.Conn, access string) error {
-	a, err := conn.Do(load.Request{Method: http.MethodPost, Path: "/auth/signout", Bearer: access, Body: `{"others":true}`})
-	if err != nil {
-		return err
-	}
-	return wantStatus(a, http.StatusOK)
+	_, err := ask(conn, load.Request{Method: http.MethodPost, Path: "/auth/signout", Bearer: access, Body: `{"others":true}`})
+	return err
 }

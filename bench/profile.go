@@ -1,7 +1,7 @@
 package main
 
-// Where the server's CPU time goes and what it allocates: the same load once more, under its profilers,
-// so that the figures themselves are taken without.
+// Where the server's CPU time goes and what it allocates: the same load once more, under its profilers, so that
+// the figures themselves are taken without. The profiles stay beside the report, for `go tool pprof`.
 
 import (
 	"context"
@@ -11,12 +11,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"latchkey/bench/load"
-	"latchkey/bench/report"
 )
 
 const profileFor = 2 * time.Second
@@ -30,75 +30,45 @@ func (s *site) profiles(ctx context.Context) error {
 	if err := s.restart(ctx); err != nil { // the flood had settings of its own
 		return err
 	}
-	const callers = 64
-	refresh, err := s.refreshActs(ctx, callers)
-	if err != nil {
-		return err
-	}
-	live, err := s.live(ctx)
-	if err != nil {
-		return err
-	}
-	ending, err := s.endingChains(ctx)
-	if err != nil {
-		return err
-	}
-	for _, p := range []struct {
-		op   string
-		acts []load.Act
-	}{
-		{"refresh", refresh},
-		{"bearer", each(live, callers, "bearer", userinfo)},
-		{"list", each(live, callers, "list", s.list)},
-		{"sign-out", once(ending, "sign-out", signOutOf)},
-		{"sign-in", s.signInActs(signers)},
-	} {
-		k := report.Key{Scenario: p.op, Engine: s.engine, Case: callersCase(len(p.acts))}
-		if err := s.profiled(ctx, k, load.Window{Addr: s.addr}, p.acts); err != nil {
-			return fmt.Errorf("profile %s: %w", p.op, err)
+	for _, op := range []string{"refresh", "bearer", "list", "sign-out", "sign-in"} {
+		acts, err := s.profiledActs(ctx, op)
+		if err == nil {
+			err = s.profiled(ctx, op, load.Window{Addr: s.addr}, acts)
+		}
+		if err != nil {
+			return fmt.Errorf("profile %s: %w", op, err)
 		}
 	}
 	return nil
 }
 
-// profiled notes a CPU profile and an allocation profile of a closed loop, both of the same seconds.
-func (s *site) profiled(ctx context.Context, k report.Key, w load.Window, acts []load.Act) error {
-	cpu, allocs := filepath.Join(s.dir, "cpu.pprof"), filepath.Join(s.dir, "allocs.pprof")
+func (s *site) profiledActs(ctx context.Context, op string) ([]load.Act, error) {
+	switch op {
+	case "sign-out":
+		ending, err := s.endingChains(ctx)
+		return once(ending, op, signOutOf), err
+	case "sign-in":
+		return s.signInActs(signers), nil
+	}
+	return s.actsOf(ctx, op, 64)
+}
+
+// profiled keeps a CPU profile and an allocation profile of a closed loop, both of the same seconds.
+func (s *site) profiled(ctx context.Context, name string, w load.Window, acts []load.Act) error {
+	dir := filepath.Join(s.out, "profiles")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	file := filepath.Join(dir, strings.NewReplacer(", ", "-", " ", "-").Replace(name+", "+s.engine))
 	var fetching errgroup.Group
 	w.For = profileFor + time.Second/2
 	w.Began = func() {
-		fetching.Go(func() error { return s.fetchProfile(ctx, "profile", cpu) })
-		fetching.Go(func() error { return s.fetchProfile(ctx, "allocs", allocs) })
+		fetching.Go(func() error { return s.fetchProfile(ctx, "profile", file+".cpu.pprof") })
+		fetching.Go(func() error { return s.fetchProfile(ctx, "allocs", file+".allocs.pprof") })
 	}
-	done := load.Closed(ctx, w, acts)
-	if err := fetching.Wait(); err != nil {
-		return err
-	}
-	operations := 0.0
-	for _, samples := range done {
-		operations += float64(len(samples.Done)) * min(1, profileFor.Seconds()/samples.Window.Seconds())
-	}
-	p, err := readProfiles(ctx, cpu, allocs, operations)
-	if err != nil {
-		return err
-	}
-	p.Key = k
-	s.results.Profiles = append(s.results.Profiles, p)
-	s.say("profiled %s: %.0f bytes and %.0f objects an operation", k, p.Bytes, p.Objects)
-	return nil
-}
-
-func readProfiles(ctx context.Context, cpu, allocs string, operations float64) (p report.Profile, err error) {
-	traces, errTraces := pprof(ctx, cpu, "-traces")
-	top, errTop := pprof(ctx, cpu, "-top", "-unit=ms")
-	bytes, errBytes := pprof(ctx, allocs, "-top", "-sample_index=alloc_space", "-unit=B")
-	objects, errObjects := pprof(ctx, allocs, "-top", "-sample_index=alloc_objects")
-	p.Shares = sharesOf(traces)
-	p.Functions = hottest(flatOf(top))
-	flatBytes, flatObjects := flatOf(bytes), flatOf(objects)
-	p.Bytes, p.Objects = sum(flatBytes)/max(operations, 1), sum(flatObjects)/max(operations, 1)
-	p.Allocators = heaviest(flatBytes, flatObjects, operations)
-	return p, errors.Join(errTraces, errTop, errBytes, errObjects)
+	load.Closed(ctx, w, acts)
+	s.say("profiled %s: %s.*", name, file)
+	return fetching.Wait()
 }
 
 // fetchProfile asks the admin listener for what happens in the next seconds.

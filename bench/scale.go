@@ -12,23 +12,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"latchkey/bench/load"
 	"latchkey/bench/report"
 )
 
-func (b *bench) scale(ctx context.Context) error {
-	if !b.wants("scale") {
-		return nil
-	}
-	for _, engine := range b.engines {
-		if err := b.scaleOn(ctx, engine); err != nil {
-			return fmt.Errorf("scale: %w", err)
-		}
-	}
-	return nil
-}
-
-func (b *bench) scaleOn(ctx context.Context, engine string) (err error) {
+func (b *bench) scale(ctx context.Context, engine string) (err error) {
 	var sites []*site
 	defer func() {
 		for _, s := range sites {
@@ -67,7 +54,7 @@ func (s *site) scaleKey() report.Key {
 
 func (s *site) noteScale(ctx context.Context, filled seeded) {
 	k := s.scaleKey()
-	k.Op = report.DatabaseSize
+	k.Op = "database"
 	if size, err := s.place.size(ctx); err == nil {
 		s.results.Measure(k, "MB", mb(size))
 	}
@@ -78,23 +65,14 @@ func (s *site) noteScale(ctx context.Context, filled seeded) {
 }
 
 func (s *site) scaleRound(ctx context.Context) error {
-	const callers = 64
-	refresh, err := s.refreshActs(ctx, callers)
-	if err != nil {
-		return err
-	}
-	live, err := s.live(ctx)
-	if err != nil {
-		return err
-	}
-	for _, acts := range [][]load.Act{
-		refresh,
-		each(live, callers, "bearer", userinfo),
-		each(live, callers, "list", s.list),
-		s.signInActs(2),
-	} {
-		if ctx.Err() != nil {
-			return ctx.Err()
+	for _, op := range []string{"refresh", "bearer", "list", "sign-in"} {
+		callers := 64
+		if op == "sign-in" {
+			callers = 2
+		}
+		acts, err := s.actsOf(ctx, op, callers)
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return err
 		}
 		s.closed(ctx, s.target, s.scaleKey(), acts)
 	}

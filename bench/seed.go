@@ -190,16 +190,13 @@ func fill(ctx context.Context, p place, rows int, insert func(*store.Tx, int) er
 	return p.size(ctx)
 }
 
-// signIn returns the body of the answer and the device token.
-func signIn(conn *load.Conn, email, device string) (body []byte, newDevice string, err error) {
-	a, err := conn.Do(load.Request{
-		Method: http.MethodPost, Path: "/auth/signin", Device: device,
-		Body: `{"email":"` + email + `","password":"` + passwordText + `"}`,
-	})
-	if err != nil {
-		return nil, "", err
+// ask sends a request whose answer must be 200.
+func ask(conn *load.Conn, r load.Request) (load.Answer, error) {
+	a, err := conn.Do(r)
+	if err == nil {
+		err = wantStatus(a, http.StatusOK)
 	}
-	return a.Body, a.Header.Get("X-Latchkey-Device"), wantStatus(a, http.StatusOK)
+	return a, err
 }
 
 func wantStatus(a load.Answer, want int) error {
@@ -207,4 +204,13 @@ func wantStatus(a load.Answer, want int) error {
 		return fmt.Errorf("status %d: %s", a.Status, a.Body[:min(len(a.Body), 300)])
 	}
 	return nil
+}
+
+// signIn returns the body of the answer and the device token.
+func signIn(conn *load.Conn, email, device string) (body []byte, newDevice string, err error) {
+	a, err := ask(conn, load.Request{
+		Method: http.MethodPost, Path: "/auth/signin", Device: device,
+		Body: `{"email":"` + email + `","password":"` + passwordText + `"}`,
+	})
+	return a.Body, a.Header.Get("X-Latchkey-Device"), err
 }

@@ -106,13 +106,10 @@ func (s *site) chainOf(n int) (*chain, error) {
 
 // turn refreshes the session.
 func (c *chain) turn(conn *load.Conn) error {
-	a, err := conn.Do(load.Request{
+	a, err := ask(conn, load.Request{
 		Method: http.MethodPost, Path: "/auth/refresh-token", Body: `{"refreshToken":"` + c.refresh + `"}`,
 	})
 	if err != nil {
-		return err
-	}
-	if err := wantStatus(a, http.StatusOK); err != nil {
 		return err
 	}
 	refresh, access := textField(a.Body, "refresh_token"), textField(a.Body, "access_token")

@@ -25,12 +25,12 @@ func (s *site) starts(ctx context.Context) error {
 			return err
 		}
 		s.results.Measure(k, "ms", milliseconds(s.started))
-		s.results.Measure(report.Key{Scenario: "start", Engine: s.engine, Op: report.StartCPU}, "ms", milliseconds(s.computed))
+		s.results.Measure(report.Key{Scenario: "start", Engine: s.engine, Op: "CPU time of it, on a database with data"}, "ms", milliseconds(s.computed))
 	}
 	s.say("start %s: %s", s.engine, s.started)
 	time.Sleep(idleFor)
-	s.noteMemory(ctx, "idle")
-	k.Op = report.StartEmpty
+	s.noteMemory(ctx, report.Idle)
+	k.Op = "on an empty database"
 	for range s.plan.starts {
 		if err := s.startEmpty(ctx, k); err != nil {
 			return err
@@ -60,11 +60,11 @@ func (s *site) noteMemory(ctx context.Context, when string) {
 	k := report.Key{Scenario: "memory", Engine: s.engine, Op: when}
 	s.results.Measure(k, "MB", mb(machine.RSS(s.pid())))
 	if metrics, err := s.metrics(ctx); err == nil {
-		k.Op = when + report.OfItHeap
+		k.Op = when + ": of it heap in use"
 		s.results.Measure(k, "MB", metrics["go_memstats_heap_inuse_bytes"]/1e6)
 	}
 	if s.postmaster != 0 {
-		k.Op = when + report.DatabaseToo
+		k.Op = when + ": PostgreSQL beside it"
 		s.results.Measure(k, "MB", mb(machine.FamilyMemory(s.postmaster)))
 	}
 }

@@ -16,10 +16,22 @@ import (
 	"latchkey/bench/report"
 )
 
-// step is a measurement that is repeated in each round.
+// step is a measurement of a scenario.
 type step struct {
 	scenario string
 	run      func(context.Context) error
+}
+
+// repeated is a measurement that is done so many times in a row.
+func repeated(times int, run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for range times {
+			if err := run(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 func (b *bench) steady(ctx context.Context) (err error) {
@@ -82,9 +94,9 @@ func (s *site) noteSeeded(ctx context.Context, filled seeded) error {
 		bytes float64
 	}{
 		{report.SessionSize, filled.sessionBytes},
-		{report.IDsSize, float64(ids)},
-		{report.AgentSize, float64(agent)},
-		{report.UserSize, filled.userBytes},
+		{"of a session: its two ids, once", float64(ids)},
+		{"of a session: its User-Agent", float64(agent)},
+		{"bytes a user, with its indexes", filled.userBytes},
 	} {
 		s.results.Measure(report.Key{Scenario: "size", Engine: s.engine, Op: weighed.op}, "B", weighed.bytes)
 	}
@@ -93,16 +105,18 @@ func (s *site) noteSeeded(ctx context.Context, filled seeded) error {
 
 func (s *site) steadySteps() []step {
 	return []step{
-		{"refresh", s.refreshing},
-		{"bearer", s.bearer},
-		{"list", s.listing},
+		{"refresh", s.steadily("refresh", 1, 16, 64)},
+		{"bearer", s.steadily("bearer", 16, 64)},
+		{"list", s.steadily("list", 64)},
 		{"sign-in", s.hashCeiling},
-		{"sign-in", s.signingIn},
+		{"sign-in", s.steadily("sign-in", signers)},
 		{"sign-in", s.hashCeiling},
 		{"sign-out", s.signingOut},
 		{"delete", s.deleting},
 	}
 }
+
+const signers = 16 // callers
 
 func callersCase(n int) string {
 	if n == 1 {
@@ -111,18 +125,39 @@ func callersCase(n int) string {
 	return strconv.Itoa(n) + " callers"
 }
 
-// refreshing: each caller has sessions of its own, which it refreshes in turn.
-func (s *site) refreshing(ctx context.Context) error {
-	for _, callers := range []int{1, 16, 64} {
-		acts, err := s.refreshActs(ctx, callers)
-		if err != nil {
-			return err
+// steadily measures an operation at each number of callers.
+func (s *site) steadily(op string, callers ...int) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for _, n := range callers {
+			acts, err := s.actsOf(ctx, op, n)
+			if err != nil {
+				return err
+			}
+			s.closed(ctx, s.target, report.Key{Scenario: op, Engine: s.engine, Case: callersCase(n)}, acts)
 		}
-		s.closed(ctx, s.target, report.Key{Scenario: "refresh", Engine: s.engine, Case: callersCase(callers)}, acts)
+		return nil
 	}
-	return nil
 }
 
+// actsOf are those of an operation that uses nothing up: refresh, bearer, list or sign-in.
+func (s *site) actsOf(ctx context.Context, op string, callers int) ([]load.Act, error) {
+	switch op {
+	case "refresh":
+		return s.refreshActs(ctx, callers)
+	case "sign-in":
+		return s.signInActs(callers), nil
+	}
+	chains, err := s.live(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if op == "list" {
+		return each(chains, callers, op, s.list), nil
+	}
+	return each(chains, callers, op, userinfo), nil
+}
+
+// refreshActs: each caller has sessions of its own, which it refreshes in turn.
 func (s *site) refreshActs(ctx context.Context, callers int) ([]load.Act, error) {
 	chains, err := s.warmChains(ctx)
 	if err != nil {
@@ -131,82 +166,43 @@ func (s *site) refreshActs(ctx context.Context, callers int) ([]load.Act, error)
 	return each(chains, callers, "refresh", func(conn *load.Conn, c *chain) error { return c.turn(conn) }), nil
 }
 
-// each makes acts that walk over the chains, each caller its own.
-func each(chains []*chain, callers int, op string, do func(*load.Conn, *chain) error) []load.Act {
+// share makes acts of one kind for so many callers: together they count up from 0, and no two have the same n.
+func share(callers int, act func(conn *load.Conn, n int) (op string, err error)) []load.Act {
 	acts := make([]load.Act, callers)
 	for i := range acts {
 		next := i
 		acts[i] = func(conn *load.Conn) (string, error) {
-			c := chains[next]
-			if next += callers; next >= len(chains) {
-				next = i
-			}
-			return op, do(conn, c)
+			n := next
+			next += callers
+			return act(conn, n)
 		}
 	}
 	return acts
 }
 
-func (s *site) bearer(ctx context.Context) error {
-	chains, err := s.live(ctx)
-	if err != nil {
-		return err
-	}
-	for _, callers := range []int{16, 64} {
-		s.closed(ctx, s.target, report.Key{Scenario: "bearer", Engine: s.engine, Case: callersCase(callers)},
-			each(chains, callers, "bearer", userinfo))
-	}
-	return nil
+// each makes acts that walk over the chains again and again, each caller over its own. There are no fewer chains
+// than callers; those beyond a multiple of the callers stay out.
+func each(chains []*chain, callers int, op string, do func(*load.Conn, *chain) error) []load.Act {
+	used := len(chains) - len(chains)%callers
+	return share(callers, func(conn *load.Conn, n int) (string, error) { return op, do(conn, chains[n%used]) })
 }
 
 func userinfo(conn *load.Conn, c *chain) error {
-	a, err := conn.Do(load.Request{Method: http.MethodGet, Path: "/auth/userinfo", Bearer: c.access})
-	if err != nil {
-		return err
-	}
-	return wantStatus(a, http.StatusOK)
-}
-
-func (s *site) listing(ctx context.Context) error {
-	chains, err := s.live(ctx)
-	if err != nil {
-		return err
-	}
-	const callers = 64
-	s.closed(ctx, s.target, report.Key{Scenario: "list", Engine: s.engine, Case: callersCase(callers)},
-		each(chains, callers, "list", s.list))
-	return nil
+	_, err := ask(conn, load.Request{Method: http.MethodGet, Path: "/auth/userinfo", Bearer: c.access})
+	return err
 }
 
 func (s *site) list(conn *load.Conn, c *chain) error {
-	a, err := conn.Do(load.Request{Method: http.MethodGet, Path: "/auth/" + s.data.userID(c.user) + "/sessions", Bearer: c.access})
-	if err != nil {
-		return err
+	a, err := ask(conn, load.Request{Method: http.MethodGet, Path: "/auth/" + s.data.userID(c.user) + "/sessions", Bearer: c.access})
+	if n := bytes.Count(a.Body, []byte(`"sessionType"`)); err == nil && n != sessionsPerUser {
+		err = fmt.Errorf("%d sessions in the list, want %d", n, sessionsPerUser)
 	}
-	if n := bytes.Count(a.Body, []byte(`"sessionType"`)); a.Status == http.StatusOK && n != sessionsPerUser {
-		return fmt.Errorf("%d sessions in the list, want %d", n, sessionsPerUser)
-	}
-	return wantStatus(a, http.StatusOK)
-}
-
-const signers = 16 // callers
-
-func (s *site) signingIn(ctx context.Context) error {
-	s.closed(ctx, s.target, report.Key{Scenario: "sign-in", Engine: s.engine, Case: callersCase(signers)},
-		s.signInActs(signers))
-	return nil
+	return err
 }
 
 func (s *site) signInActs(callers int) []load.Act {
-	acts := make([]load.Act, callers)
-	for i := range acts {
-		next := i
-		acts[i] = func(conn *load.Conn) (string, error) {
-			email := s.data.email(s.parts.signingIn.at(next))
-			next += callers
-			_, _, err := signIn(conn, email, "")
-			return "sign-in", err
-		}
-	}
-	return acts
+	return share(callers, func(conn *load.Conn, n int) (string, error) {
+		_, _, err := signIn(conn, s.data.email(s.parts.signingIn.at(n)), "")
+		return "sign-in", err
+	})
 }

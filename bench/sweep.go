@@ -20,19 +20,7 @@ const (
 	idleCPU   = 0.008  // cores; a server with nothing to do takes a third of it, one that walks over its sessions twice as much
 )
 
-func (b *bench) sweep(ctx context.Context) error {
-	if !b.wants("sweep") {
-		return nil
-	}
-	for _, engine := range b.engines {
-		if err := b.sweepOn(ctx, engine); err != nil {
-			return fmt.Errorf("sweep: %w", err)
-		}
-	}
-	return nil
-}
-
-func (b *bench) sweepOn(ctx context.Context, engine string) (err error) {
+func (b *bench) sweep(ctx context.Context, engine string) (err error) {
 	s, _, err := b.newSite(ctx, engine, b.plan.sweepUsers)
 	if err != nil {
 		return err
@@ -80,7 +68,7 @@ func (s *site) sweepOnce(ctx context.Context) error {
 	if err := s.awaitSwept(ctx); err != nil {
 		return err
 	}
-	k.Case = report.NotSweeping
+	k.Case = "with nothing to forget"
 	s.refreshBeside(ctx, k, acts)
 	return nil
 }

@@ -168,9 +168,6 @@ type Usage struct {
 	Objects   float64 `json:"objects"`   // a second
 }
 
-// Busy is all that the CPUs did.
-func (u Usage) Busy() float64 { return u.Server + u.Database + u.Load + u.Other }
-
 // Meter measures from Start to Stop.
 type Meter struct {
 	watched Watched

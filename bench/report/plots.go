@@ -1,191 +1,137 @@
 package report
 
-// The plots.
+// The two plots of docs/performance.md, in just enough SVG: a row for each steady operation.
 
 import (
 	"fmt"
-	"maps"
-	"slices"
+	"html"
+	"math"
 	"strings"
 )
 
 // plot is a file to write.
 type plot struct{ name, text string }
 
-// plots are those for which there is something to show.
-func (r *Results) plots() (all []plot) {
-	for _, p := range []struct {
-		name string
-		draw func() (string, bool)
-	}{
-		{"throughput.svg", r.plotThroughput},
-		{"latency.svg", r.plotLatency},
-		{"flood.svg", r.plotFlood},
-		{"scale.svg", r.plotScale},
-	} {
-		if text, ok := p.draw(); ok {
-			all = append(all, plot{p.name, text})
-		}
+// plots are there when steady operations were measured.
+func (r *Results) plots() []plot {
+	if len(r.steady()) == 0 {
+		return nil
 	}
-	return all
-}
-
-// shown are the figures of the steady operations.
-func (r *Results) shown() []*Figure {
-	var out []*Figure
-	for _, f := range r.Figures {
-		if slices.Contains([]string{"refresh", "bearer", "list", "sign-in", "sign-out", "delete"}, f.Scenario) {
-			out = append(out, f)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b *Figure) int { return strings.Compare(a.Scenario, b.Scenario) })
-	return out
+	return []plot{{"throughput.svg", r.plotThroughput()}, {"latency.svg", r.plotLatency()}}
 }
 
 // plotThroughput: bars of operations a second, with the ceiling of each as a mark.
-func (r *Results) plotThroughput() (string, bool) {
-	bars := r.shown()
-	top := 0.0
-	for _, f := range bars {
-		top = max(top, f.median().Rate)
-		if c, ok := r.figure(first(ceilingOf(f.Key))); ok {
-			top = max(top, c.Rate)
-		}
+func (r *Results) plotThroughput() string {
+	rows := r.steady()
+	top := 1.0
+	for _, f := range rows {
+		top = max(top, f.median().Rate, r.rate(ceilingOf(f.Key)).n)
 	}
-	if top == 0 {
-		return "", false
-	}
-	const left, row = 230, 22
-	c := newCanvas(860, 70+row*len(bars), "Operations a second, their share of the ceiling of the same run, and the ceiling (red)")
 	x := scale{from: 0, to: top * 1.05, start: left, end: 780}
-	for _, t := range x.ticks() {
-		c.line(x.at(t), 36, x.at(t), float64(40+row*len(bars)), grey, 1)
-		c.text(x.at(t), float64(56+row*len(bars)), "middle", ink, tickText(t))
+	c := newChart("Operations a second, their share of the ceiling of the same run, and the ceiling (red)", len(rows))
+	step := math.Pow(10, math.Floor(math.Log10(x.to)))
+	if x.to/step < 4 {
+		step /= 2
 	}
-	for i, f := range bars {
-		m, y := f.median(), float64(40+row*i)
-		c.text(left-8, y+13, "end", ink, fmt.Sprintf("%s, %s, %s", f.Scenario, f.Engine, f.Case))
-		c.rect(left, y+2, x.at(m.Rate)-left, row-8, colours[f.Engine])
-		c.text(x.at(m.Rate)+6, y+13, "start", ink, strings.TrimSpace(number(m.Rate, "")+"  "+r.ofCeiling(f.Key, m)))
-		if ceiling, ok := r.figure(first(ceilingOf(f.Key))); ok {
-			c.line(x.at(ceiling.Rate), y, x.at(ceiling.Rate), y+row-4, red, 2)
-		}
-	}
-	return c.done(), true
-}
-
-func first(k Key, _ string) Key { return k }
-
-// plotLatency: from p50 to the slowest, with p90 and p99 marked.
-func (r *Results) plotLatency() (string, bool) {
-	rows := r.shown()
-	if len(rows) == 0 {
-		return "", false
-	}
-	const left, row = 230, 22
-	bottom := float64(40 + row*len(rows))
-	c := newCanvas(860, 70+row*len(rows), "Latency in ms: p50 (dot), p90, p99 (bar to p99), slowest (thin)")
-	x := scale{from: 0.05, to: 5000, start: left, end: 840, log: true}
-	for _, t := range append(x.ticks(), 25) {
-		colour := grey
-		if t == 25 {
-			colour = red
-		}
-		c.line(x.at(t), 36, x.at(t), bottom, colour, 1)
-		c.text(x.at(t), bottom+16, "middle", ink, tickText(t))
+	for tick := 0.0; tick <= x.to*1.001; tick += step {
+		c.tick(x.at(tick), tick, grey)
 	}
 	for i, f := range rows {
+		m, y := f.median(), float64(40+row*i)
+		c.label(y+13, f)
+		c.rect(left, y+2, x.at(m.Rate)-left, row-8, colours[f.Engine])
+		c.text(x.at(m.Rate)+6, y+13, "start", strings.TrimSpace(number(m.Rate, "")+"  "+r.ofCeiling(f.Key, m)))
+		if ceiling := r.rate(ceilingOf(f.Key)); ceiling.ok {
+			c.line(x.at(ceiling.n), y, x.at(ceiling.n), y+row-4, red, 2)
+		}
+	}
+	return c.done()
+}
+
+// plotLatency: from p50 to the slowest, with p90 and p99 marked.
+func (r *Results) plotLatency() string {
+	rows := r.steady()
+	x := scale{from: 0.05, to: 5000, start: left, end: 840, log: true}
+	c := newChart("Latency in ms: p50 (dot), p90, p99 (bar to p99), slowest (thin)", len(rows))
+	for _, tick := range []float64{0.1, 1, 10, 100, 1000} {
+		c.tick(x.at(tick), tick, grey)
+	}
+	c.tick(x.at(25), 25, red) // what is wanted of most
+	for i, f := range rows {
 		m, y := f.median(), float64(40+row*i)+9
-		c.text(left-8, y+4, "end", ink, fmt.Sprintf("%s, %s, %s", f.Scenario, f.Engine, f.Case))
+		c.label(y+4, f)
 		c.line(x.at(m.P50), y, x.at(m.Max), y, colours[f.Engine], 1)
 		c.line(x.at(m.P50), y, x.at(m.P99), y, colours[f.Engine], 5)
 		c.line(x.at(m.P90), y-6, x.at(m.P90), y+6, colours[f.Engine], 2)
-		c.dots([][2]float64{{x.at(m.P50), y}}, ink)
+		fmt.Fprintf(c, `<path d="M%.1f %.1fh0" stroke="%s" stroke-width="3" stroke-linecap="round" fill="none"/>`+"\n", x.at(m.P50), y, ink)
 	}
-	return c.done(), true
+	return c.done()
 }
 
-// plotFlood: each refresh of the flood, before, during and after.
-func (r *Results) plotFlood() (string, bool) {
-	var shown []Series
-	for _, s := range r.Series {
-		if s.Scenario == "flood" && len(s.Points) > 0 {
-			shown = append(shown, s)
-		}
-	}
-	if len(shown) == 0 {
-		return "", false
-	}
-	const panel = 150
-	c := newCanvas(860, 50+panel*len(shown), "Each of 80 refreshes a second: ms from when it was due; the flood is shaded")
-	for i, s := range shown {
-		top := float64(40 + panel*i)
-		last := s.Points[len(s.Points)-1].At
-		x := scale{from: 0, to: max(last, 0.1), start: 60, end: 840}
-		y := scale{from: 0.1, to: 5000, start: top + panel - 30, end: top + 14, log: true}
-		c.rect(x.at(last/7), top+14, x.at(last*6/7)-x.at(last/7), panel-44, "#f6efe2") // calm, five times calm, calm
-		for _, t := range y.ticks() {
-			c.line(60, y.at(t), 840, y.at(t), grey, 1)
-			c.text(54, y.at(t)+4, "end", ink, tickText(t))
-		}
-		c.line(60, y.at(25), 840, y.at(25), red, 1)
-		c.text(844, y.at(25)+4, "start", red, "25")
-		var points [][2]float64
-		for _, p := range s.Points {
-			points = append(points, [2]float64{x.at(p.At), y.at(p.Ms)})
-		}
-		c.dots(points, colours[s.Engine])
-		c.text(64, top+10, "start", ink, s.Engine+", "+s.Case)
-		c.text(840, top+panel-14, "end", ink, fmt.Sprintf("%.0f s", last))
-	}
-	return c.done(), true
+var colours = map[string]string{SQLite: "#2f6f9f", PostgreSQL: "#b5651d"}
+
+const (
+	ink  = "#222222"
+	grey = "#dddddd"
+	red  = "#c0392b"
+
+	left, row = 230, 22 // pixels: where the values begin, and the height of a row
+)
+
+// chart is a plot under way.
+type chart struct {
+	strings.Builder
+	bottom float64
 }
 
-// plotScale: rates by the number of sessions.
-func (r *Results) plotScale() (string, bool) {
-	lines := map[Key][][2]float64{} // without the case
-	top, most := 0.0, 0.0
-	for _, f := range r.Figures {
-		if f.Scenario != "scale" || f.Op == "sign-in" {
-			continue
-		}
-		sessions, err := sessionsOf(f.Case)
-		if err != nil {
-			continue
-		}
-		k := Key{f.Scenario, f.Engine, "", f.Op}
-		size := float64(sessions)
-		lines[k] = append(lines[k], [2]float64{size, f.median().Rate})
-		top, most = max(top, f.median().Rate), max(most, size)
+func newChart(title string, rows int) *chart {
+	width, height := 860, 70+row*rows
+	c := &chart{bottom: float64(40 + row*rows)}
+	fmt.Fprintf(c, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", width, height, width, height)
+	c.rect(0, 0, float64(width), float64(height), "#ffffff")
+	fmt.Fprintf(c, `<text x="12" y="22" font-size="15" font-weight="bold">%s</text>`+"\n", html.EscapeString(title))
+	return c
+}
+
+func (c *chart) done() string { return c.String() + "</svg>\n" }
+
+func (c *chart) tick(x, value float64, colour string) {
+	c.line(x, 36, x, c.bottom, colour, 1)
+	text := fmt.Sprintf("%g", value)
+	if value >= 1 {
+		text = Thousands(int(value + 0.5))
 	}
-	if len(lines) == 0 {
-		return "", false
+	c.text(x, c.bottom+16, "middle", text)
+}
+
+func (c *chart) label(y float64, f *Figure) {
+	c.text(left-8, y, "end", fmt.Sprintf("%s, %s, %s", f.Scenario, f.Engine, f.Case))
+}
+
+func (c *chart) rect(x, y, w, h float64, fill string) {
+	fmt.Fprintf(c, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`+"\n", x, y, max(0, w), max(0, h), fill)
+}
+
+func (c *chart) line(x1, y1, x2, y2 float64, stroke string, width float64) {
+	fmt.Fprintf(c, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s" stroke-width="%.1f"/>`+"\n", x1, y1, x2, y2, stroke, width)
+}
+
+// text is anchored at start, middle or end.
+func (c *chart) text(x, y float64, anchor, text string) {
+	fmt.Fprintf(c, `<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s">%s</text>`+"\n", x, y, anchor, ink, html.EscapeString(text))
+}
+
+// scale maps values to pixels.
+type scale struct {
+	from, to   float64 // values
+	start, end float64 // pixels
+	log        bool
+}
+
+func (s scale) at(v float64) float64 {
+	share := (v - s.from) / (s.to - s.from)
+	if s.log {
+		share = math.Log(max(v, s.from)/s.from) / math.Log(s.to/s.from)
 	}
-	c := newCanvas(860, 360, "Operations a second by the number of sessions in the database")
-	x := scale{from: 1000, to: max(most*2, 20_000), start: 70, end: 700, log: true}
-	y := scale{from: 0, to: top * 1.1, start: 320, end: 40}
-	for _, t := range x.ticks() {
-		c.text(x.at(t), 338, "middle", ink, tickText(t))
-	}
-	for _, t := range y.ticks() {
-		c.line(70, y.at(t), 700, y.at(t), grey, 1)
-		c.text(64, y.at(t)+4, "end", ink, tickText(t))
-	}
-	labels := map[float64]string{}
-	for k, values := range lines {
-		slices.SortFunc(values, func(a, b [2]float64) int { return int(a[0] - b[0]) })
-		for i, v := range values {
-			values[i] = [2]float64{x.at(v[0]), y.at(v[1])}
-		}
-		c.polyline(values, colours[k.Engine])
-		c.dots(values, ink)
-		labels[values[len(values)-1][1]] = k.Op + ", " + k.Engine
-	}
-	next := 0.0
-	for _, at := range slices.Sorted(maps.Keys(labels)) {
-		next = max(at, next)
-		c.text(704, next+4, "start", ink, labels[at])
-		next += 15 // no label on another
-	}
-	return c.done(), true
+	return s.start + min(share, 1)*(s.end-s.start)
 }

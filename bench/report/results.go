@@ -1,5 +1,5 @@
-// Package report turns what was measured into JSON, tables, plots and plain words: what was wanted,
-// what came out, what the machine could do at best, and what is missing.
+// Package report keeps what was measured as JSON, and shows it: the goals and what came of them, one table
+// of operations, two plots, and what to doubt.
 package report
 
 import (
@@ -20,8 +20,6 @@ type Results struct {
 	Machine    machine.Facts `json:"machine"`
 	Figures    []*Figure     `json:"figures"`
 	Quantities []*Quantity   `json:"quantities"`
-	Series     []Series      `json:"series"`
-	Profiles   []Profile     `json:"profiles"`
 	Against    *Results      `json:"against,omitempty"` // an earlier run, of another binary
 }
 
@@ -32,12 +30,42 @@ const (
 	Machine    = "machine"
 )
 
+// What cases and operations are called that a goal asks for.
+const (
+	ThrottleOff   = "throttle off"
+	ThrottleOn    = "throttle on"
+	ShortQueue    = "throttle off, queue of 16"
+	FloodMemory   = "most memory"
+	FloodServed   = "refreshes served of 80 a second"
+	FloodShed     = "guess shed"
+	WhileSweeping = "while old sessions are forgotten"
+	PastRatio     = "p99 of refreshes beside a user with a long past, of that without"
+	GrowthAtRest  = "of the database at rest, by 10,000 refreshes"
+	LogAfterLoad  = "log on the disk after the load of the rounds"
+	StartWithData = "on a database with data"
+	Idle          = "idle"
+	SessionSize   = "bytes a session, with its indexes"
+)
+
 // Key says what was measured.
 type Key struct {
 	Scenario string `json:"scenario"`
 	Engine   string `json:"engine"`
 	Case     string `json:"case"` // "64 callers"
 	Op       string `json:"op"`   // where a scenario has several
+}
+
+func (k Key) String() string {
+	text := k.Scenario
+	if k.Op != "" {
+		text += ": " + k.Op
+	}
+	for _, w := range []string{k.Engine, k.Case} {
+		if w != "" && w != Machine {
+			text += ", " + w
+		}
+	}
+	return text
 }
 
 // Figure is an operation under load, repeated.
@@ -66,37 +94,6 @@ type Quantity struct {
 	Key
 	Unit   string    `json:"unit"`
 	Values []float64 `json:"values"`
-}
-
-// Series is a latency over the time of a run, for a plot.
-type Series struct {
-	Key
-	Points []Point `json:"points"`
-}
-
-// Point is one operation: when it was due, in seconds, and how long it took, in milliseconds.
-type Point struct {
-	At float64 `json:"at"`
-	Ms float64 `json:"ms"`
-}
-
-// Profile says where a server's CPU time went and what it allocated. What it allocated is an operation's.
-type Profile struct {
-	Key
-	Shares     map[string]float64 `json:"shares"` // of all samples, by part of the program
-	Functions  []Site             `json:"functions"`
-	Bytes      float64            `json:"bytes"` // all of them, as far as samples tell
-	Objects    float64            `json:"objects"`
-	Allocators []Site             `json:"allocators"`
-}
-
-// Site is a function and what it took by itself: of CPU time a share, of memory what it allocated for
-// one operation.
-type Site struct {
-	Name    string  `json:"name"`
-	Share   float64 `json:"share,omitempty"`
-	Bytes   float64 `json:"bytes,omitempty"`
-	Objects float64 `json:"objects,omitempty"`
 }
 
 // NewRun sums samples up.
@@ -134,19 +131,6 @@ func (r *Results) Measure(k Key, unit string, value float64) {
 	r.Quantities[i].Values = append(r.Quantities[i].Values, value)
 }
 
-// Draw keeps samples for a plot.
-func (r *Results) Draw(k Key, s load.Samples) {
-	if slices.ContainsFunc(r.Series, func(s Series) bool { return s.Key == k }) {
-		return // one repeat is enough to look at
-	}
-	series := Series{Key: k}
-	for _, d := range s.Done {
-		series.Points = append(series.Points, Point{d.At.Seconds(), ms(d.Took)})
-	}
-	slices.SortFunc(series.Points, func(a, b Point) int { return int((a.At - b.At) * 1e6) })
-	r.Series = append(r.Series, series)
-}
-
 // figure returns the medians of a figure; false when it was not measured.
 func (r *Results) figure(k Key) (Run, bool) {
 	for _, f := range r.Figures {
@@ -167,38 +151,22 @@ func (r *Results) quantity(k Key) (float64, bool) {
 	return 0, false
 }
 
-// median of each column by itself; failures add up, since one is too many, and Max is the slowest of
-// all repeats.
-func (f *Figure) median() Run {
-	of := func(column func(Run) float64) float64 {
-		values := make([]float64, len(f.Runs))
-		for i, run := range f.Runs {
-			values[i] = column(run)
-		}
-		return median(values)
+// medians are the columns of which the median counts, each by itself.
+func (r *Run) medians() []*float64 {
+	return []*float64{
+		&r.Rate, &r.P50, &r.P90, &r.P99, &r.CPU.Server, &r.CPU.Database, &r.CPU.Load, &r.CPU.Other, &r.CPU.Stolen,
+		&r.CPU.Allocated, &r.CPU.Objects,
 	}
-	m := Run{
-		Seconds: of(func(r Run) float64 { return r.Seconds }),
-		Done:    int(of(func(r Run) float64 { return float64(r.Done) })),
-		Asked:   int(of(func(r Run) float64 { return float64(r.Asked) })),
-		Rate:    of(func(r Run) float64 { return r.Rate }),
-		P50:     of(func(r Run) float64 { return r.P50 }),
-		P90:     of(func(r Run) float64 { return r.P90 }),
-		P99:     of(func(r Run) float64 { return r.P99 }),
-		CPU: machine.Usage{
-			Server:   of(func(r Run) float64 { return r.CPU.Server }),
-			Database: of(func(r Run) float64 { return r.CPU.Database }),
-			Load:     of(func(r Run) float64 { return r.CPU.Load }),
-			Other:    of(func(r Run) float64 { return r.CPU.Other }),
-			Stolen:   of(func(r Run) float64 { return r.CPU.Stolen }),
-			RSS:      int64(of(func(r Run) float64 { return float64(r.CPU.RSS) })),
-			PeakRSS:  int64(of(func(r Run) float64 { return float64(r.CPU.PeakRSS) })),
+}
 
-			Allocated: of(func(r Run) float64 { return r.CPU.Allocated }),
-			Objects:   of(func(r Run) float64 { return r.CPU.Objects }),
-
-			DatabaseMemory: int64(of(func(r Run) float64 { return float64(r.CPU.DatabaseMemory) })),
-		},
+// median sums the repeats up. Failures add up, since one is too many, and Max is the slowest of all repeats.
+func (f *Figure) median() (m Run) {
+	for column, into := range m.medians() {
+		values := make([]float64, len(f.Runs))
+		for i := range f.Runs {
+			values[i] = *f.Runs[i].medians()[column]
+		}
+		*into = median(values)
 	}
 	for _, run := range f.Runs {
 		m.Max = max(m.Max, run.Max)
@@ -224,9 +192,17 @@ func (f *Figure) spread() float64 {
 
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
-	if n := len(sorted); n%2 == 0 {
-		return (sorted[n/2-1] + sorted[n/2]) / 2
-	} else {
-		return sorted[n/2]
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// foreign is CPU time that went to others, in cores: to other processes, or to other guests of the host.
+func (r Run) foreign() float64 { return r.CPU.Other + r.CPU.Stolen }
+
+// perOp is what an operation takes of what is used a second, in millionths: of cores, microseconds.
+func (r Run) perOp(used float64) float64 {
+	if r.Rate <= 0 {
+		return 0
 	}
+	return used / r.Rate * 1e6
 }

@@ -1,5 +1,7 @@
 package report
 
+// Where a run is kept: a folder with results.json, report.md and plots.
+
 import (
 	"encoding/json"
 	"errors"
@@ -51,11 +53,9 @@ func (r *Results) render(dir string) error {
 	if err := os.MkdirAll(filepath.Join(dir, "plots"), 0o755); err != nil {
 		return err
 	}
-	plots := r.plots()
 	var err error
-	for _, p := range plots {
+	for _, p := range r.plots() {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, "plots", p.name), []byte(p.text), 0o644))
 	}
-	report := r.markdown(plots)
-	return errors.Join(err, os.WriteFile(filepath.Join(dir, "report.md"), []byte(report), 0o644))
+	return errors.Join(err, os.WriteFile(filepath.Join(dir, "report.md"), []byte(r.markdown()), 0o644))
 }
