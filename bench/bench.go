@@ -148,7 +148,8 @@ func (b *bench) window(t target) load.Window {
 func (b *bench) closed(ctx context.Context, t target, k report.Key, acts []load.Act) {
 	b.awaitQuiet(ctx)
 	w, meter := b.metered(t, b.window(t))
-	b.note(k, load.Closed(ctx, w, acts), *meter)
+	done := load.Closed(ctx, w, acts)
+	b.note(k, done, *meter)
 }
 
 // awaitQuiet waits until nobody else uses the CPUs, as long as the patience of the run lasts.

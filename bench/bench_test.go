@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+
+	"latchkey/bench/load"
 )
 
 // The test binary is also the server without rules, as the program is.
@@ -66,6 +69,43 @@ func TestPick(t *testing.T) {
 		if got[m.op] != m.parts {
 			t.Errorf("%s: %d of 1000, want %d", m.op, got[m.op], m.parts)
 		}
+	}
+}
+
+// No two callers act on the same session: again and again each walks over its own, or all are used up once.
+func TestCallersShareSessionsOut(t *testing.T) {
+	const callers = enders
+	chains := make([]*chain, 2*callers+3)
+	for i := range chains {
+		chains[i] = &chain{session: i}
+	}
+	var last int
+	note := func(_ *load.Conn, c *chain) error { last = c.session; return nil }
+	owner := map[int]int{}
+	for caller, act := range each(chains, callers, "walk", note) {
+		for range 5 {
+			if op, err := act(nil); op != "walk" || err != nil {
+				t.Fatal(op, err)
+			}
+			if of, taken := owner[last]; taken && of != caller {
+				t.Errorf("session %d is of the callers %d and %d", last, of, caller)
+			}
+			owner[last] = caller
+		}
+	}
+	used := map[int]int{}
+	for _, act := range once(chains, "end", note) {
+		for _, err := act(nil); !errors.Is(err, load.ErrOut); _, err = act(nil) {
+			used[last]++
+		}
+	}
+	for i := range chains {
+		if used[i] != 1 {
+			t.Errorf("session %d is used up %d times", i, used[i])
+		}
+	}
+	if len(owner) != 2*callers {
+		t.Errorf("%d sessions are walked over, want %d", len(owner), 2*callers)
 	}
 }
 

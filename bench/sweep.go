@@ -76,7 +76,8 @@ func (s *site) sweepOnce(ctx context.Context) error {
 // refreshBeside does not wait for a quiet machine: the sweep does not wait either.
 func (s *site) refreshBeside(ctx context.Context, k report.Key, acts []load.Act) {
 	w, usage := s.metered(s.target, s.window(s.target))
-	s.note(k, load.Closed(ctx, w, acts), *usage)
+	done := load.Closed(ctx, w, acts)
+	s.note(k, done, *usage)
 }
 
 func (s *site) ended(ctx context.Context) (int64, error) {
