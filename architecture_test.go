@@ -172,6 +172,21 @@ func isForeign(dir string) bool {
 	return err == nil && !slices.Contains(modules, filepath.ToSlash(dir))
 }
 
+// modulePath is what an owner may have changed by scripts/set-module-path.sh.
+func modulePath(t *testing.T) string {
+	t.Helper()
+	raw, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(raw), "\n")
+	ours, ok := strings.CutPrefix(first, "module ")
+	if !ok {
+		t.Fatalf("go.mod begins with %q", first)
+	}
+	return ours
+}
+
 func (s source) imports() []string {
 	var paths []string
 	for _, spec := range s.file.Imports {
@@ -182,7 +197,7 @@ func (s source) imports() []string {
 }
 
 func TestImportsPointDown(t *testing.T) {
-	seen := map[string]bool{}
+	seen, prefix := map[string]bool{}, modulePath(t)+"/"
 	for _, s := range sources(t) {
 		if !s.runs() {
 			continue
@@ -193,7 +208,7 @@ func TestImportsPointDown(t *testing.T) {
 			t.Errorf("%s: the package %s has no place in rooms (architecture_test.go)", s.path, s.room)
 		}
 		for _, p := range s.imports() {
-			if ours, ok := strings.CutPrefix(p, "latchkey/"); ok && !slices.Contains(below, ours) {
+			if ours, ok := strings.CutPrefix(p, prefix); ok && !slices.Contains(below, ours) {
 				t.Errorf("%s imports %s, which is not below %s", s.path, ours, s.room)
 			}
 		}
@@ -313,7 +328,7 @@ func TestEveryDependencyHasAReason(t *testing.T) {
 // version, so that bench measures what is shipped.
 func requirements(t *testing.T) (direct, all []string) {
 	t.Helper()
-	versions := map[string]string{}
+	versions, ours := map[string]string{}, modulePath(t)
 	for _, module := range modules {
 		raw, err := os.ReadFile(filepath.Join(module, "go.mod"))
 		if err != nil {
@@ -321,7 +336,7 @@ func requirements(t *testing.T) (direct, all []string) {
 		}
 		for line := range strings.Lines(string(raw)) {
 			words := strings.Fields(strings.TrimPrefix(line, "require "))
-			if len(words) < 2 || !strings.Contains(words[0], ".") || !strings.HasPrefix(words[1], "v") {
+			if len(words) < 2 || words[0] == ours || !strings.Contains(words[0], ".") || !strings.HasPrefix(words[1], "v") {
 				continue
 			}
 			if version, ok := versions[words[0]]; ok && version != words[1] {
