@@ -36,12 +36,12 @@ var asvsLevels = [][]string{
 	{"23", "22223333", "22"},
 }
 
-var asvsVerdicts = []string{"met", "partly", "no", "yours", "does not apply"}
+var asvsStatuses = []string{"met", "partly", "no", "yours", "does not apply"}
 
 // asvsRow is a line of a list, or a paragraph of what does not apply, for which the level is empty.
 type asvsRow struct {
-	ids                 []string
-	level, verdict, how string
+	ids                []string
+	level, status, how string
 }
 
 var (
@@ -96,8 +96,8 @@ func TestASVSAccountsForEveryRequirement(t *testing.T) {
 	all, said, counts := asvsAll(), map[string]bool{}, map[string]int{}
 	rows, text := asvsRows(t)
 	for _, row := range rows {
-		if !slices.Contains(asvsVerdicts, row.verdict) {
-			t.Errorf("%s: %q is no verdict", row.ids, row.verdict)
+		if !slices.Contains(asvsStatuses, row.status) {
+			t.Errorf("%s: %q is no status", row.ids, row.status)
 		}
 		for _, given := range row.ids {
 			for _, id := range asvsExpand(all, given) {
@@ -106,8 +106,8 @@ func TestASVSAccountsForEveryRequirement(t *testing.T) {
 					t.Errorf("%s has level %q, is said to have %q, and is there already: %t", id, level, row.level, said[id])
 				}
 				said[id] = true
-				counts[level+row.verdict]++
-				counts["all"+row.verdict]++
+				counts[level+row.status]++
+				counts["all"+row.status]++
 			}
 		}
 	}
@@ -118,12 +118,12 @@ func TestASVSAccountsForEveryRequirement(t *testing.T) {
 	}
 	for _, level := range []string{"1", "2", "3", "all"} {
 		line, sum := "| "+level+" |", 0
-		for _, verdict := range asvsVerdicts {
-			line += fmt.Sprintf(" %d |", counts[level+verdict])
-			sum += counts[level+verdict]
+		for _, status := range asvsStatuses {
+			line += fmt.Sprintf(" %d |", counts[level+status])
+			sum += counts[level+status]
 		}
 		if line += fmt.Sprintf(" %d |\n", sum); !strings.Contains(text, line) {
-			t.Errorf("docs/asvs.md lacks the line %s", line)
+			t.Errorf("docs/asvs.md has no line %s", line)
 		}
 	}
 }
@@ -156,8 +156,8 @@ func TestASVSNamesWhatExists(t *testing.T) {
 	}
 	for _, row := range rows {
 		rests := asvsTest.MatchString(row.how) || len(asvsFiles(row.how)) > 0 || asvsSame.MatchString(row.how)
-		if !rests && (row.verdict == "met" || row.verdict == "partly") {
-			t.Errorf("%s: %s, by nothing that is named: %s", row.ids, row.verdict, row.how)
+		if !rests && (row.status == "met" || row.status == "partly") {
+			t.Errorf("%s: %s, by nothing that is named: %s", row.ids, row.status, row.how)
 		}
 	}
 }

@@ -293,9 +293,9 @@ var common = sync.OnceValue(func() *password.Blocklist {
 // would have made it void.
 func (a *account) goodCode() string {
 	code, newest := "", a.changedAt
-	for _, letter := range a.post.To(a.email) {
-		if c := letter.Code(resetPage); c != "" && letter.Asked().After(newest) {
-			code, newest = c, letter.Asked()
+	for _, mail := range a.post.To(a.email) {
+		if c := mail.Code(resetPage); c != "" && mail.Asked().After(newest) {
+			code, newest = c, mail.Asked()
 		}
 	}
 	if code == a.used {

@@ -57,12 +57,12 @@ func brandedNode(t *testing.T, p *stage.Post) *stage.Node {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range map[string]string{
-		"clients.toml":     brandedClients,
-		"shop.svg":         `<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40"/>`,
-		"club.png":         "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 64),
-		"theme/page.css":   "body { margin: 7rem }",
-		"theme/done.html":  `{{define "title"}}Our own{{end}}{{define "content"}}<p class="ours">{{.Brand.Name}}</p>{{end}}`,
-		"theme/letter.txt": "{{.Title}} ({{.Platform}})\n{{range .Shows}}{{if eq .Part \"button\"}}{{$.Link}}\n{{end}}{{end}}Ours, {{.Support}}\n",
+		"clients.toml":    brandedClients,
+		"shop.svg":        `<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40"/>`,
+		"club.png":        "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 64),
+		"theme/page.css":  "body { margin: 7rem }",
+		"theme/done.html": `{{define "title"}}Our own{{end}}{{define "content"}}<p class="ours">{{.Brand.Name}}</p>{{end}}`,
+		"theme/mail.txt":  "{{.Title}} ({{.Platform}})\n{{range .Shows}}{{if eq .Part \"button\"}}{{$.Link}}\n{{end}}{{end}}Ours, {{.Support}}\n",
 	} {
 		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -122,7 +122,7 @@ func (s stranger) ask(page string, form url.Values) int {
 	return status
 }
 
-// arrived is a letter as a reader's program takes it apart.
+// arrived is a mail as a reader's program takes it apart.
 type arrived struct {
 	headers              []string
 	from, text, document string
@@ -130,11 +130,11 @@ type arrived struct {
 
 func newest(t *testing.T, p *stage.Post, address string) arrived {
 	t.Helper()
-	letters, ok := p.Await(address, 20*time.Second, func(l []stage.Letter) bool { return len(l) > 0 })
+	mails, ok := p.Await(address, 20*time.Second, func(l []stage.Mail) bool { return len(l) > 0 })
 	if !ok {
 		t.Fatalf("no mail came to %s", address)
 	}
-	m, err := netmail.ReadMessage(strings.NewReader(letters[len(letters)-1].Raw))
+	m, err := netmail.ReadMessage(strings.NewReader(mails[len(mails)-1].Raw))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func brandedMails(t *testing.T, p *stage.Post, n *stage.Node, visitor func(strin
 		if status := s.ask("/forgot-password", url.Values{"email": {address}, "clientAlias": {alias}}); status != http.StatusSeeOther {
 			t.Fatalf("asking for a link: %d", status)
 		}
-		p.Await(address, 20*time.Second, func(l []stage.Letter) bool { return len(l) > before })
+		p.Await(address, 20*time.Second, func(l []stage.Mail) bool { return len(l) > before })
 		got := newest(t, p, address)
 		for part, found := range map[string][]string{got.from: wants.from, got.text: wants.text, got.document: wants.document} {
 			for _, want := range found {

@@ -175,26 +175,26 @@ func waitingMails(t *testing.T, n *stage.Node) int {
 	return waiting
 }
 
-// verifyMail: each password change that took effect was told of in exactly one letter (I4), however
-// often that was sent; and a letter sent again is the same letter.
+// verifyMail: each password change that took effect was told of in exactly one mail (I4), however
+// often that was sent; and a mail sent again is the same mail.
 func verifyMail(t *testing.T, p *stage.Post, accounts []*account) {
 	told := map[string]map[string]bool{} // address -> Message-IDs of notices
-	first := map[string]stage.Letter{}
+	first := map[string]stage.Mail{}
 	repeats := 0
-	for _, letter := range p.All() {
-		if old, ok := first[letter.MessageID]; ok {
+	for _, mail := range p.All() {
+		if old, ok := first[mail.MessageID]; ok {
 			repeats++
-			if bodyOf(old) != bodyOf(letter) {
-				t.Errorf("Message-ID %s stands on two different letters", letter.MessageID)
+			if bodyOf(old) != bodyOf(mail) {
+				t.Errorf("Message-ID %s stands on two different mails", mail.MessageID)
 			}
 		} else {
-			first[letter.MessageID] = letter
+			first[mail.MessageID] = mail
 		}
-		if strings.Contains(letter.Subject, "password was changed") {
-			if told[letter.To] == nil {
-				told[letter.To] = map[string]bool{}
+		if strings.Contains(mail.Subject, "password was changed") {
+			if told[mail.To] == nil {
+				told[mail.To] = map[string]bool{}
 			}
-			told[letter.To][letter.MessageID] = true
+			told[mail.To][mail.MessageID] = true
 		}
 	}
 	changes := 0
@@ -204,13 +204,13 @@ func verifyMail(t *testing.T, p *stage.Post, accounts []*account) {
 			t.Errorf("%s: %d password changes took effect, %d notices were mailed", a.email, a.changes, got)
 		}
 	}
-	t.Logf("%d letters, %d of them repeats; %d password changes, each told of once", len(p.All()), repeats, changes)
+	t.Logf("%d mails, %d of them repeats; %d password changes, each told of once", len(p.All()), repeats, changes)
 }
 
 var boundary = regexp.MustCompile(`[0-9a-f]{40,}`)
 
-// bodyOf is a letter without what MIME makes up anew each time.
-func bodyOf(e stage.Letter) string { return boundary.ReplaceAllString(e.Raw, "boundary") }
+// bodyOf is a mail without what MIME makes up anew each time.
+func bodyOf(e stage.Mail) string { return boundary.ReplaceAllString(e.Raw, "boundary") }
 
 // verifyAudit: what took effect is in the audit log once (I19), and nothing else is: as many sign-ins as
 // sessions, and each password change by its event. The auditor has looked into the rows.

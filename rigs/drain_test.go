@@ -126,7 +126,7 @@ func TestDrainReturnsMail(t *testing.T) {
 			}
 			p.Be(stage.Cheerful)
 			n.Start()
-			if _, ok := p.Await(mailbox, 5*time.Second, func(l []stage.Letter) bool { return len(l) == 1 }); !ok {
+			if _, ok := p.Await(mailbox, 5*time.Second, func(l []stage.Mail) bool { return len(l) == 1 }); !ok {
 				t.Error("the mail did not go out within 5 s of the restart")
 			}
 		})

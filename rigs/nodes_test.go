@@ -131,7 +131,7 @@ func TestTwoNodesRefresh(t *testing.T) {
 	}
 }
 
-// However many workers look into the outbox, each letter goes out once.
+// However many workers look into the outbox, each mail goes out once.
 func TestTwoNodesMailOnce(t *testing.T) {
 	t.Parallel()
 	p := stage.NewPost(t)

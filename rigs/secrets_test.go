@@ -272,11 +272,11 @@ func (s *story) outstanding() {
 	_, err := s.cl.ForgotPassword(ctx, api.ForgotPasswordRequest{Email: strayMailbox})
 	s.must(err)
 	await(s.t, "the outbox is empty", func() bool { return waitingMails(s.t, s.n) == 0 })
-	for _, letter := range s.post.All() {
-		if code := letter.Code(verifyPage); code != "" {
+	for _, mail := range s.post.All() {
+		if code := mail.Code(verifyPage); code != "" {
 			s.hidden.addToken("a verification code", code)
 		}
-		for _, found := range endLink.FindAllStringSubmatch(letter.Text(), -1) {
+		for _, found := range endLink.FindAllStringSubmatch(mail.Text(), -1) {
 			s.hidden.addToken("the token of a notice", found[1])
 		}
 	}

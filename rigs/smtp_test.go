@@ -86,23 +86,23 @@ func TestSMTPOutage(t *testing.T) {
 	allArrive(t, p, append(outages, normal))
 }
 
-// allArrive: every mail asked for arrives once the post is back; a repeat is the very same letter.
+// allArrive: every mail asked for arrives once the post is back; a repeat is the very same mail.
 func allArrive(t *testing.T, p *stage.Post, phases []asked) {
 	t.Helper()
 	back, repeats, count := time.Now(), 0, 0
 	patience := stage.Lane(t, 30*time.Second, 3*time.Minute, 20*time.Minute)
 	for _, phase := range phases {
 		for _, mailbox := range phase.mailboxes {
-			letters, ok := p.Await(mailbox, patience, func(l []stage.Letter) bool { return len(l) > 0 })
+			mails, ok := p.Await(mailbox, patience, func(l []stage.Mail) bool { return len(l) > 0 })
 			if !ok {
 				t.Errorf("no mail to %s although the post is back", mailbox)
 				continue
 			}
 			count++
-			repeats += len(letters) - 1
-			for _, again := range letters[1:] {
-				if again.MessageID != letters[0].MessageID || again.Code(verifyPage) != letters[0].Code(verifyPage) {
-					t.Errorf("the repeat to %s has another Message-ID or link: %s, %s", mailbox, letters[0].MessageID, again.MessageID)
+			repeats += len(mails) - 1
+			for _, again := range mails[1:] {
+				if again.MessageID != mails[0].MessageID || again.Code(verifyPage) != mails[0].Code(verifyPage) {
+					t.Errorf("the repeat to %s has another Message-ID or link: %s, %s", mailbox, mails[0].MessageID, again.MessageID)
 				}
 			}
 		}
@@ -110,7 +110,7 @@ func allArrive(t *testing.T, p *stage.Post, phases []asked) {
 	t.Logf("%d mails arrived, the last %.1f s after the post was back; %d repeats with the same Message-ID", count, time.Since(back).Seconds(), repeats)
 }
 
-// A letter whose acceptance was never heard of is sent again, and its repeat is the same letter.
+// A mail whose acceptance was never heard of is sent again, and its repeat is the same mail.
 func TestSMTPForgets(t *testing.T) {
 	t.Parallel()
 	p := stage.NewPost(t)
@@ -120,19 +120,19 @@ func TestSMTPForgets(t *testing.T) {
 	if err := n.Client().RequestVerification(context.Background(), api.VerificationMailRequest{Email: mailbox}); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := p.Await(mailbox, 10*time.Second, func(l []stage.Letter) bool { return len(l) == 1 }); !ok {
+	if _, ok := p.Await(mailbox, 10*time.Second, func(l []stage.Mail) bool { return len(l) == 1 }); !ok {
 		t.Fatal("no first try")
 	}
 	p.Be(stage.Cheerful)
-	letters, ok := p.Await(mailbox, 15*time.Second, func(l []stage.Letter) bool { return len(l) > 1 })
+	mails, ok := p.Await(mailbox, 15*time.Second, func(l []stage.Mail) bool { return len(l) > 1 })
 	if !ok {
 		t.Fatal("no second try")
 	}
-	if bodyOf(letters[0]) != bodyOf(letters[1]) {
-		t.Errorf("the second try is another letter:\n%s\n%s", letters[0].Raw, letters[1].Raw)
+	if bodyOf(mails[0]) != bodyOf(mails[1]) {
+		t.Errorf("the second try is another mail:\n%s\n%s", mails[0].Raw, mails[1].Raw)
 	}
-	if err := n.Client().VerifyEmail(context.Background(), mailbox, letters[0].Code(verifyPage)); err != nil {
-		t.Errorf("the link of the letter that was sent twice: %v", err)
+	if err := n.Client().VerifyEmail(context.Background(), mailbox, mails[0].Code(verifyPage)); err != nil {
+		t.Errorf("the link of the mail that was sent twice: %v", err)
 	}
 }
 
@@ -188,7 +188,7 @@ func TestSMTPRefuses(t *testing.T) {
 	}
 	p.Be(stage.Cheerful)
 	if m := awaitMail(t, n, id, "sent", isIn("sent")); m.Tries != 2 || len(p.To("ada@example.com")) != 1 {
-		t.Errorf("after a 451 and a 250: %+v, %d letters", m, len(p.To("ada@example.com")))
+		t.Errorf("after a 451 and a 250: %+v, %d mails", m, len(p.To("ada@example.com")))
 	}
 
 	p.Treat("nobody@example.com", stage.Strict)
@@ -231,7 +231,7 @@ func TestSMTPPoison(t *testing.T) {
 		if err := n.Client().RequestVerification(context.Background(), api.VerificationMailRequest{Email: mailbox}); err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := p.Await(mailbox, 4*time.Second, func(l []stage.Letter) bool { return len(l) > 0 }); !ok {
+		if _, ok := p.Await(mailbox, 4*time.Second, func(l []stage.Mail) bool { return len(l) > 0 }); !ok {
 			t.Fatalf("no mail to %s within %v", mailbox, time.Since(asked))
 		}
 	}
@@ -247,7 +247,7 @@ func TestSMTPPoison(t *testing.T) {
 	}
 }
 
-// The mail servers of some domains are slow, and many letters are asked for to each. Everybody else's mail
+// The mail servers of some domains are slow, and many mails are asked for to each. Everybody else's mail
 // arrives within seconds all the while, none is lost, and a domain that recovers is served again.
 func TestSMTPSlowDomains(t *testing.T) {
 	t.Parallel()
@@ -284,7 +284,7 @@ func TestSMTPSlowDomains(t *testing.T) {
 			}
 			p.Be(stage.Cheerful) // whoever is kept waiting is cut off
 			for _, mailbox := range slow {
-				if _, ok := p.Await(mailbox, 90*time.Second, func(l []stage.Letter) bool { return len(l) > 0 }); !ok {
+				if _, ok := p.Await(mailbox, 90*time.Second, func(l []stage.Mail) bool { return len(l) > 0 }); !ok {
 					t.Errorf("no mail to %s although its domain has recovered", mailbox)
 				}
 			}
@@ -292,7 +292,7 @@ func TestSMTPSlowDomains(t *testing.T) {
 	}
 }
 
-// A domain that puts every letter off at first costs nobody else anything, and gets its letters.
+// A domain that puts every mail off at first costs nobody else anything, and gets its mails.
 func TestSMTPGreylisting(t *testing.T) {
 	t.Parallel()
 	p := stage.NewPost(t)
@@ -306,13 +306,13 @@ func TestSMTPGreylisting(t *testing.T) {
 	othersArrive(t, n, p, time.Now(), 0)
 	p.Treat("@grey.example", stage.Cheerful)
 	for _, mailbox := range grey {
-		if _, ok := p.Await(mailbox, 60*time.Second, func(l []stage.Letter) bool { return len(l) > 0 }); !ok {
+		if _, ok := p.Await(mailbox, 60*time.Second, func(l []stage.Mail) bool { return len(l) > 0 }); !ok {
 			t.Errorf("no mail to %s", mailbox)
 		}
 	}
 }
 
-// othersArrive asks for mail to other domains, for a while after the slow ones are known, and wants each letter within seconds.
+// othersArrive asks for mail to other domains, for a while after the slow ones are known, and wants each mail within seconds.
 func othersArrive(t *testing.T, n *stage.Node, p *stage.Post, began time.Time, settle time.Duration) {
 	t.Helper()
 	var longest time.Duration
@@ -323,7 +323,7 @@ func othersArrive(t *testing.T, n *stage.Node, p *stage.Post, began time.Time, s
 		asked := time.Now()
 		ask(t, n, mailbox)
 		patience := 5*time.Second + max(0, settle-asked.Sub(began))
-		if _, ok := p.Await(mailbox, patience, func(l []stage.Letter) bool { return len(l) > 0 }); !ok {
+		if _, ok := p.Await(mailbox, patience, func(l []stage.Mail) bool { return len(l) > 0 }); !ok {
 			t.Fatalf("%v after the slow ones were asked for, a mail to %s did not arrive within %v", asked.Sub(began).Round(time.Second), mailbox, time.Since(asked))
 		}
 		took := time.Since(asked)

@@ -137,7 +137,7 @@ func (o outage) endure(t *testing.T, rounds int, begin func() (over func())) {
 		}
 	})
 	for _, mailbox := range []string{"forgot@example.com", "verification@example.com"} {
-		if _, ok := o.post.Await(mailbox, 30*time.Second, func(l []stage.Letter) bool { return len(l) > 0 }); !ok {
+		if _, ok := o.post.Await(mailbox, 30*time.Second, func(l []stage.Mail) bool { return len(l) > 0 }); !ok {
 			t.Errorf("after the outage: no mail to %s", mailbox)
 		}
 	}

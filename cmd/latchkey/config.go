@@ -131,7 +131,7 @@ func (k key) holdsSecret(value string) bool {
 	}
 	u, err := url.Parse(value)
 	if err != nil || !strings.Contains(value, "://") {
-		return true // of several hosts, too, which net/url does not read
+		return true // such as a PostgreSQL URL of several hosts, which net/url does not read
 	}
 	_, password := u.User.Password()
 	return password || u.Query().Has("password") || u.Query().Has("sslpassword")

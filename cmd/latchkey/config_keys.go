@@ -38,7 +38,7 @@ type config struct {
 	CORSOrigins                 []string // nil: the clients'
 	ThemeDir                    string
 	Pages                       *pages.Set
-	Letters                     *mail.Templates
+	MailTemplates               *mail.Templates
 	AccessTTL                   time.Duration
 	RefreshIdle, RefreshOverall time.Duration
 	ResetTTL, VerifyTTL         time.Duration
@@ -54,7 +54,7 @@ type config struct {
 	Throttle, Signup            string
 	Log                         string                  // json, text; empty: by where it goes
 	again                       func() (*config, error) // reads the configuration anew; nil outside serve
-	Watched                     bool                    // no key: a person at a terminal reads the log, and nobody keeps it
+	LogsToTerminal              bool                    // no key: a person at a terminal reads the log, and nobody keeps it
 	Terminal                    bool                    // no key: a person at a terminal started the process
 	AuditDays                   int
 	TransportKey                string

@@ -396,7 +396,7 @@ func TestReadmeTable(t *testing.T) {
 	before, rest, ok := strings.Cut(string(raw), begin)
 	table, after, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
-		t.Fatalf("README.md lacks the markers %q and %q", begin, end)
+		t.Fatalf("README.md has not both markers, %q and %q", begin, end)
 	}
 	if *update {
 		if err := os.WriteFile(readme, []byte(before+begin+markdownKeys()+end+after), 0o644); err != nil {
@@ -469,7 +469,7 @@ func TestDockerIgnore(t *testing.T) {
 	lines := strings.Split(string(raw), "\n")
 	for _, want := range []string{".git", "data", "bin", "**/master.key", "**/*.db", "**/.env", "**/node_modules"} {
 		if !slices.Contains(lines, want) {
-			t.Errorf(".dockerignore lacks %s", want)
+			t.Errorf("%s is missing in .dockerignore", want)
 		}
 	}
 }

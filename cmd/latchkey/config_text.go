@@ -77,11 +77,11 @@ func strayAt(value string, i int) error {
 	case i+utf8.RuneLen(r) == len(value):
 		place = "at its end"
 	}
-	mend := "take it out"
+	fix := "take it out"
 	if r == '\r' {
-		mend = "the file it comes from has the line ends of Windows: write it with LF alone"
+		fix = "the file it comes from has the line ends of Windows: write it with LF alone"
 	}
-	return fmt.Errorf("there is %s %s: %s", characterName(r), place, mend)
+	return fmt.Errorf("there is %s %s: %s", characterName(r), place, fix)
 }
 
 func characterName(r rune) string {

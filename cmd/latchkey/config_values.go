@@ -181,7 +181,7 @@ func (c *config) setTheme() error {
 		if own == nil && look.Texts == nil {
 			continue
 		}
-		if err := errors.Join(c.Pages.Check(look), c.Letters.Check(look)); err != nil {
+		if err := errors.Join(c.Pages.Check(look), c.MailTemplates.Check(look)); err != nil {
 			if own == nil {
 				return fmt.Errorf("LATCHKEY_CLIENTS_FILE: client %q: texts: %w", look.Alias, err)
 			}
@@ -208,7 +208,7 @@ func (c *config) readTheme(own fs.FS) (err error) {
 	if c.Pages, err = pages.New(own); err != nil {
 		return err
 	}
-	c.Letters, err = mail.NewTemplates(own)
+	c.MailTemplates, err = mail.NewTemplates(own)
 	return err
 }
 

@@ -55,7 +55,7 @@ func (d folder) prepare() (notes []string, err error) {
 	return d.closeFiles(notes)
 }
 
-// ownFiles are the files that Latchkey makes in its folder.
+// ownFiles are the files that Latchkey makes in its data folder.
 var ownFiles = []string{databaseFile, masterFile, lockFile, inboxFile, "before-migration-*.db"}
 
 // madeByUs: the folder and what makes it a data folder are ours, and at most the group was let in.
@@ -117,7 +117,7 @@ func (d folder) hasDatabase() bool {
 	return err == nil && info.Size() > 0
 }
 
-// lock keeps a second `serve` off the folder until release is called or the process ends, however
+// lock keeps a second `serve` off the data folder until release is called or the process ends, however
 // it ends. Commands beside a running server do not take it.
 func (d folder) lock() (release func() error, err error) {
 	f, err := os.OpenFile(d.path(lockFile), os.O_RDWR|os.O_CREATE, 0o600)
@@ -127,7 +127,7 @@ func (d folder) lock() (release func() error, err error) {
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		pid, _ := io.ReadAll(io.LimitReader(f, 20)) // only to be helpful
-		err = fmt.Errorf("another `latchkey serve` (process %s) runs on data folder %s: stop it first, or set LATCHKEY_DATA_DIR to another folder", bytes.TrimSpace(pid), d)
+		err = fmt.Errorf("another `latchkey serve` (process %s) runs on the data folder %s: stop it first, or set LATCHKEY_DATA_DIR to another folder", bytes.TrimSpace(pid), d)
 	}
 	if err == nil {
 		err = f.Truncate(0)
@@ -141,7 +141,7 @@ func (d folder) lock() (release func() error, err error) {
 	return f.Close, nil
 }
 
-// masterKeys reads the folder's master key and makes it where there is neither key nor database. No
+// masterKeys reads the data folder's master key and makes it where there is neither key nor database. No
 // second key is ever made beside old data: nothing could open that data again.
 func (d folder) masterKeys() (*token.MasterKeys, error) {
 	file := d.path(masterFile)
@@ -175,7 +175,7 @@ func readMasterFile(file string) (keys *token.MasterKeys, warning string, err er
 	return keys, warning, nil
 }
 
-// inboxKey is what opens /dev/inbox of a server on this folder: made once, 256 random bits, so that the link
+// inboxKey is what opens /dev/inbox of a server on this data folder: made once, 256 random bits, so that the link
 // of yesterday opens today's server. Whoever reads it can take any account over.
 func (d folder) inboxKey() (server.InboxKey, error) {
 	if _, err := d.prepare(); err != nil { // on PostgreSQL nothing else has made it

@@ -46,7 +46,7 @@ func TestFolderRefusesWhatOthersSee(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := folder(open).prepare(); err == nil || !strings.Contains(err.Error(), "chmod 700 "+open) {
-		t.Errorf("error %v, want the command that mends it", err)
+		t.Errorf("error %v, want the command that fixes it", err)
 	}
 	file := writeFile(t, "file", "")
 	if _, err := folder(file).prepare(); err == nil {

@@ -38,7 +38,7 @@ func (c *config) databaseName() string {
 // inboxHint says where mails are read. The link that opens them goes to a person at a terminal alone: a log is
 // kept, and read by others (I14), so it names the file that the key is in.
 func (c *config) inboxHint(key server.InboxKey) string {
-	if c.Watched {
+	if c.LogsToTerminal {
 		return "read the mails at " + key.Link(c.PublicURL)
 	}
 	return "read the mails at " + c.PublicURL + "/dev/inbox?key=… with the key in " + folder(c.DataDir).path(inboxFile)

@@ -16,15 +16,15 @@ import (
 
 // newLog writes to w; format is json, text, or empty for text to a terminal and json elsewhere.
 func newLog(format string, w io.Writer) *slog.Logger {
-	if format == "text" || watched(format, w) {
+	if format == "text" || logsToTerminal(format, w) {
 		return slog.New(newOutageHandler(newLineHandler(w)))
 	}
 	return slog.New(newOutageHandler(slog.NewJSONHandler(w, nil)))
 }
 
-// watched says whether the log is lines for a person at a terminal: the only place for a link that opens
+// logsToTerminal says whether the log is lines for a person at a terminal: the only place for a link that opens
 // something.
-func watched(format string, w io.Writer) bool { return format != "json" && isTerminal(w) }
+func logsToTerminal(format string, w io.Writer) bool { return format != "json" && isTerminal(w) }
 
 // isTerminal says whether a person sits at the other end of a stream.
 func isTerminal(stream any) bool {

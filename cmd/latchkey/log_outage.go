@@ -15,11 +15,11 @@ import (
 // outageHandler leaves out what it has said within the last minute, and says how much that was.
 type outageHandler struct {
 	slog.Handler
-	said *burst.Turns
+	said *burst.Limiter
 }
 
 func newOutageHandler(h slog.Handler) slog.Handler {
-	return outageHandler{h, &burst.Turns{}}
+	return outageHandler{h, &burst.Limiter{}}
 }
 
 func (h outageHandler) Handle(ctx context.Context, r slog.Record) error {

@@ -132,7 +132,7 @@ func newService(ctx context.Context, c *config, s storage, out outlet) (*auth.Se
 		Store: s.Store, Master: s.master,
 		Hash: c.hashParams(), Pool: pool,
 		Policy:  password.Policy{MinLength: c.PasswordMin, Blocklist: blocklist},
-		Clients: c.Clients, Sender: out.sender, MailFrom: c.MailFrom, Letters: c.Letters,
+		Clients: c.Clients, Sender: out.sender, MailFrom: c.MailFrom, MailTemplates: c.MailTemplates,
 		Issuer: c.PublicURL, Audience: c.Audience, SigningAlg: c.SigningAlg, AccessTyp: c.AccessTyp,
 		AccessTTL: c.AccessTTL, RefreshIdle: c.RefreshIdle, RefreshOverall: c.RefreshOverall,
 		RefreshGrace: c.RefreshGrace, RefreshRecoveries: c.RefreshRecoveries,

@@ -21,8 +21,8 @@ const mark = "\ufeff"
 func TestFilesBeginWithAByteOrderMark(t *testing.T) {
 	cert, key := testCertificate(t)
 	theme := t.TempDir()
-	letter := "{{.Link}}"
-	if err := os.WriteFile(filepath.Join(theme, "letter.txt"), []byte(mark+letter), 0o600); err != nil {
+	linkAlone := "{{.Link}}"
+	if err := os.WriteFile(filepath.Join(theme, "mail.txt"), []byte(mark+linkAlone), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	logo := writeFile(t, "logo.svg", mark+`<svg xmlns="http://www.w3.org/2000/svg"></svg>`)
@@ -40,10 +40,10 @@ func TestFilesBeginWithAByteOrderMark(t *testing.T) {
 	if image := c.Clients.List()[0].Brand.Logo; image.MediaType != "image/svg+xml" || bytes.HasPrefix(image.Content, []byte(mark)) {
 		t.Errorf("logo: %s %.20q", image.MediaType, image.Content)
 	}
-	sample := mail.Samples(mail.Letterhead(brand.Plain, "en"))[0]
-	m, err := c.Letters.Render(sample.Kind, "sample", sample.Data)
+	sample := mail.Samples(mail.DataFor(brand.Plain, "en"))[0]
+	m, err := c.MailTemplates.Render(sample.Kind, "sample", sample.Data)
 	if err != nil || m.Text != sample.Data.Link {
-		t.Errorf("letter %q, %v", m.Text, err)
+		t.Errorf("mail %q, %v", m.Text, err)
 	}
 	var filter bytes.Buffer
 	if _, err := password.BuildBlocklist(&filter, readerWithoutMark(strings.NewReader(mark+"zanzibar the second\n"))); err != nil {

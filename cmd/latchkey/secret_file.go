@@ -29,7 +29,7 @@ type secretFile struct {
 	path    string
 	mode    fs.FileMode
 	owner   int  // -1: the system does not say
-	self    int  // who we are
+	self    int  // the user that Latchkey runs as
 	mounted bool // it lies on a read-only mount of its own: nobody here can change its mode
 	byGroup bool // other servers of the machine may read it through a group of theirs
 }
@@ -62,45 +62,45 @@ func lookAt(what string, f *os.File) (secretFile, error) {
 
 // judge says whether the file may be used: a warning where it may although others can read it, an error
 // where it may not.
-func (s secretFile) judge() (warning string, err error) {
-	ours := s.owner == s.self
+func (f secretFile) judge() (warning string, err error) {
+	ours := f.owner == f.self
 	switch {
-	case s.mode&onlyOwner == 0:
+	case f.mode&onlyOwner == 0:
 		return "", nil
-	case s.mode&othersWrite != 0:
-		return "", s.open("; whoever can write it decides who signs in")
-	case s.mounted && (!ours || s.self == 0): // root owns what is mounted into its container
-		return fmt.Sprintf("%s can be read by others: mode %s, %s; it lies on a read-only mount, so nothing was changed: where it is mounted, give it to %s alone, or see that nobody else runs there",
-			s.name(), octal(s.mode), s.owned(), namedUser(s.self)), nil
-	case s.byGroup && !ours && s.owner == 0 && s.mode.Perm()&^groupReads == 0:
+	case f.mode&othersWrite != 0:
+		return "", f.open("; whoever can write it decides who signs in")
+	case f.mounted && (!ours || f.self == 0): // root owns what is mounted into its container
+		return fmt.Sprintf("%s can be read by others: mode %s, %s; it lies on a read-only mount, so nothing was changed: where it is mounted, give it to %s alone, or make sure that nothing else runs there",
+			f.name(), octal(f.mode), f.owned(), namedUser(f.self)), nil
+	case f.byGroup && !ours && f.owner == 0 && f.mode.Perm()&^groupReads == 0:
 		return "", nil // as PostgreSQL takes its key: root's, readable by one group
 	}
-	return "", s.open("")
+	return "", f.open("")
 }
 
 // open is the refusal of what is open to others: it names owner, mode and remedy.
-func (s secretFile) open(why string) error {
+func (f secretFile) open(why string) error {
 	mode := "600"
-	if s.mode.IsDir() {
+	if f.mode.IsDir() {
 		mode = "700"
 	}
-	mend := fmt.Sprintf("say `chmod %s %s`", mode, s.path)
-	if s.owner != s.self && s.owner >= 0 {
-		mend = fmt.Sprintf("say `chown %d %s && chmod %s %s` as root", s.self, s.path, mode, s.path)
+	remedy := fmt.Sprintf("run `chmod %s %s`", mode, f.path)
+	if f.owner != f.self && f.owner >= 0 {
+		remedy = fmt.Sprintf("run `chown %d %s && chmod %s %s` as root", f.self, f.path, mode, f.path)
 	}
-	if s.mounted {
-		mend += " where it is mounted from"
+	if f.mounted {
+		remedy += " where it is mounted from"
 	}
-	return fmt.Errorf("%s is open to others (mode %s, %s; Latchkey runs as %s)%s: %s", s.name(), octal(s.mode), s.owned(), namedUser(s.self), why, mend)
+	return fmt.Errorf("%s is open to others (mode %s, %s; Latchkey runs as %s)%s: %s", f.name(), octal(f.mode), f.owned(), namedUser(f.self), why, remedy)
 }
 
-func (s secretFile) name() string { return s.what + " " + s.path }
+func (f secretFile) name() string { return f.what + " " + f.path }
 
-func (s secretFile) owned() string {
-	if s.owner < 0 {
+func (f secretFile) owned() string {
+	if f.owner < 0 {
 		return "owner unknown"
 	}
-	return "owner " + namedUser(s.owner)
+	return "owner " + namedUser(f.owner)
 }
 
 // namedUser is a user for people: "uid 65532", "uid 0 (root)".

@@ -110,12 +110,12 @@ var mountCases = []struct {
 }{
 	{"ours and closed", "", false, serverUser, 0o600, serverUser, true, ""},
 	{"ours and read only", "", false, serverUser, 0o400, serverUser, true, ""},
-	{"ours, world-readable", "", false, serverUser, 0o644, serverUser, false, "mode 0644, owner uid 64321; Latchkey runs as uid 64321): say `chmod 600 "},
+	{"ours, world-readable", "", false, serverUser, 0o644, serverUser, false, "mode 0644, owner uid 64321; Latchkey runs as uid 64321): run `chmod 600 "},
 	{"ours, writable by all", "", false, serverUser, 0o666, serverUser, false, "mode 0666"},
 	{"ours, group-readable", "", false, serverUser, 0o640, serverUser, false, "mode 0640"},
-	{"root's, world-readable", "", false, 0, 0o644, serverUser, false, "owner uid 0 (root); Latchkey runs as uid 64321): say `chown 64321 "},
+	{"root's, world-readable", "", false, 0, 0o644, serverUser, false, "owner uid 0 (root); Latchkey runs as uid 64321): run `chown 64321 "},
 	{"root's, closed", "", false, 0, 0o600, serverUser, false, "permission denied: it has mode 0600 and owner uid 0 (root), and Latchkey runs as uid 64321"},
-	{"root serves root's open file", "", false, 0, 0o644, 0, false, "say `chmod 600 "},
+	{"root serves root's open file", "", false, 0, 0o644, 0, false, "run `chmod 600 "},
 	{"LoadCredential, Kubernetes with fsGroup", "tmpfs", true, 0, 0o444, serverUser, true, "mode 0444, owner uid 0 (root); it lies on a read-only mount"},
 	{"Kubernetes, defaultMode 0644", "tmpfs", true, 0, 0o644, serverUser, true, "mode 0644"},
 	{"mounted, and root serves", "tmpfs", true, 0, 0o444, 0, true, "mode 0444"},
@@ -222,7 +222,7 @@ func TestOpenFilesWithoutSecretStart(t *testing.T) {
 		must(t, os.Chmod(file, 0o644))
 		_, err := loadConfig(nil, file)
 		if err == nil || !strings.Contains(err.Error(), "chmod 600 "+file) || strings.Contains(err.Error(), "secret@") {
-			t.Errorf("%s: error %v, want the command that mends it", name, err)
+			t.Errorf("%s: error %v, want the command that fixes it", name, err)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func (a *app) serveCommand() *cobra.Command {
 		}
 		collectRarely(a.env)
 		log := newLog(c.Log, a.stderr)
-		c.Watched = watched(c.Log, a.stderr)
+		c.LogsToTerminal = logsToTerminal(c.Log, a.stderr)
 		c.Terminal = isTerminal(a.stdin) || isTerminal(a.stdout) || isTerminal(a.stderr)
 		c.again = func() (*config, error) { return loadConfig(a.env, a.configFile) }
 		if err := serve(cmd.Context(), c, log); err != nil {

@@ -75,9 +75,9 @@ Whatever may sign out more than one account is asked about first.`
 	flags, yes := cmd.Flags(), yesFlag(cmd)
 	id := flags.String("id", "", "the one session with this id")
 	all := flags.Bool("all", false, "every session of every account")
-	var which auth.EndSelection
-	flags.StringVar(&which.Email, "email", "", "those of the account with this email address")
-	flags.StringVar(&which.Client, "client", "", "those signed in with this client alias")
+	var selection auth.EndSelection
+	flags.StringVar(&selection.Email, "email", "", "those of the account with this email address")
+	flags.StringVar(&selection.Client, "client", "", "those signed in with this client alias")
 	before := flags.String("before", "", "those signed in by then: a time (2026-11-23T08:00:00Z) or so long ago (36h)")
 	work := a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
 		if *id != "" {
@@ -86,7 +86,7 @@ Whatever may sign out more than one account is asked about first.`
 			}
 			return a.say("session %s is ended", *id)
 		}
-		n, err := svc.EndMany(ctx, which)
+		n, err := svc.EndMany(ctx, selection)
 		if err != nil && n > 0 {
 			return fmt.Errorf("%d sessions are ended; say the same again to end the rest: %w", n, err)
 		}
@@ -101,15 +101,15 @@ Whatever may sign out more than one account is asked about first.`
 				return usageError{fmt.Errorf("--%s is empty: name what to end", name)}
 			}
 		}
-		selected := which != (auth.EndSelection{}) || *before != ""
+		selected := selection != (auth.EndSelection{}) || *before != ""
 		if ways := count(*id != "", *all, selected); ways != 1 {
 			return usageError{errors.New("missing selection: give --id, or --all, or any of --email, --client and --before")}
 		}
-		if which.Before, err = moment("before", *before); err != nil {
+		if selection.Before, err = moment("before", *before); err != nil {
 			return err
 		}
-		if *id == "" && which.Email == "" {
-			if err := a.confirm(cmd.Context(), "Sign out "+signedOut(which, *before)+"?", *yes); err != nil {
+		if *id == "" && selection.Email == "" {
+			if err := a.confirm(cmd.Context(), "Sign out "+signedOut(selection, *before)+"?", *yes); err != nil {
 				return err
 			}
 		}
@@ -119,15 +119,15 @@ Whatever may sign out more than one account is asked about first.`
 }
 
 // signedOut says whose sessions a selection without an account ends.
-func signedOut(which auth.EndSelection, before string) string {
-	who := "everybody"
-	if which.Client != "" {
-		who += " who came through client " + which.Client
+func signedOut(selection auth.EndSelection, before string) string {
+	affected := "everybody"
+	if selection.Client != "" {
+		affected += " who came through client " + selection.Client
 	}
 	if before != "" {
-		who += " who signed in before " + stamp(at(which.Before))
+		affected += " who signed in before " + stamp(at(selection.Before))
 	}
-	return who
+	return affected
 }
 
 // count says how many are true.
@@ -167,10 +167,10 @@ func (a *app) sessionExplain() *cobra.Command {
 }
 
 // each turns what the rules say into what is printed.
-func each[From, To any](list []From, turn func(From) To) []To {
+func each[From, To any](list []From, convert func(From) To) []To {
 	out := make([]To, 0, len(list))
 	for _, item := range list {
-		out = append(out, turn(item))
+		out = append(out, convert(item))
 	}
 	return out
 }

@@ -26,7 +26,7 @@ func (a *app) themePreviewCommand() *cobra.Command {
 			return err
 		}
 		return listener.Run(cmd.Context(), listener.Options{
-			Addr: addr, Handler: server.NewPreview(c.Pages, c.Letters, c.Clients), Log: newLog(c.Log, a.stderr),
+			Addr: addr, Handler: server.NewPreview(c.Pages, c.MailTemplates, c.Clients), Log: newLog(c.Log, a.stderr),
 			Listening: func(at net.Addr) { fmt.Fprintf(a.stdout, "every page and mail: http://%s/ (end with Ctrl-C)\n", at) },
 		})
 	}

@@ -101,8 +101,8 @@ func (a *app) userAdd() *cobra.Command {
 	return cmd
 }
 
-// userPage bounds one query of a listing.
-const userPage = 500
+// usersPerQuery bounds one query of a listing.
+const usersPerQuery = 500
 
 func (a *app) userList() *cobra.Command {
 	cmd := leaf("list", "List the accounts by email address", nil)
@@ -110,7 +110,7 @@ func (a *app) userList() *cobra.Command {
 	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
 		var all []user
 		for after := ""; ; {
-			page, err := svc.ListUsers(ctx, after, userPage)
+			page, err := svc.ListUsers(ctx, after, usersPerQuery)
 			if err != nil {
 				return err
 			}
@@ -118,8 +118,8 @@ func (a *app) userList() *cobra.Command {
 				all = append(all, userOf(u))
 				after = u.Email
 			}
-			if len(page) < userPage {
-				return listing(a, *asJSON, "ID E-MAIL STATE CREATED NAME", all)
+			if len(page) < usersPerQuery {
+				return listing(a, *asJSON, "ID EMAIL STATE CREATED NAME", all)
 			}
 		}
 	})

@@ -26,7 +26,7 @@ func TestKindsAreAllListed(t *testing.T) {
 	}
 	for _, kind := range found {
 		if !slices.Contains(audit.Kinds(), kind[1]) {
-			t.Errorf("Kinds lacks %s", kind[1])
+			t.Errorf("Kinds has no %s", kind[1])
 		}
 	}
 }

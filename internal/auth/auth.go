@@ -21,7 +21,7 @@
 //	I10  No success without a durable commit of what it claims. A refusal may commit a whole fact, such as
 //	     reuse, a failure or a verified address, and never part of one.
 //	I11  Fail closed: without store or keys nobody is let in.
-//	I12  One account per canonical email, the same verdict on both engines.
+//	I12  One account per canonical email, the same answer on both engines.
 //	I13  Mail goes only to the stored address; a link's origin is always from the configuration; no
 //	     mail for a rolled-back transaction; every committed request row reaches one of its ends.
 //	I14  No raw secret in database, log, metric or error.
@@ -76,8 +76,8 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Letters == nil {
-		o.Letters = mail.Must(mail.NewTemplates(nil))
+	if o.MailTemplates == nil {
+		o.MailTemplates = mail.Must(mail.NewTemplates(nil))
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -96,7 +96,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		},
 	})
 	s.links = links.New(links.Options{
-		Store: o.Store, Master: o.Master, Outbox: s.outbox, Templates: o.Letters, Clients: s.ClientsNow,
+		Store: o.Store, Master: o.Master, Outbox: s.outbox, Templates: o.MailTemplates, Clients: s.ClientsNow,
 		Issuer: o.Issuer, MailFrom: o.MailFrom, SignupOpen: o.SignupOpen, Now: s.now, Log: o.Log,
 	})
 	s.notes = burst.New(o.Log, s.now)

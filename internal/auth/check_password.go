@@ -16,29 +16,29 @@ import (
 // strong it is. No account is looked up, no hash computed, nothing kept of the password but that somebody
 // asked, which counts against the address. It never decrypts: an answer about what is encrypted for transport
 // would tell whoever has seen a password on its way, with no limit of an account's, which one it is.
-func (s *Service) CheckPassword(ctx context.Context, in PasswordCheck, peer peer.Peer) (PasswordVerdict, error) {
+func (s *Service) CheckPassword(ctx context.Context, in PasswordCheck, peer peer.Peer) (CheckedPassword, error) {
 	var f validator
 	if s.isWrapped(in.Password) {
 		f.add("password", "invalid_format", "Send the password as it is typed, not encrypted for transport.")
-		return PasswordVerdict{}, f.err()
+		return CheckedPassword{}, f.err()
 	}
 	pw := s.password(&f, "password", in.Password)
 	if in.Password.Value == "" {
-		return PasswordVerdict{}, f.err()
+		return CheckedPassword{}, f.err()
 	}
 	err := s.throttle.Count(ctx, throttle.CheckLimit, peer, s.now())
 	if err != nil {
-		return PasswordVerdict{}, err
+		return CheckedPassword{}, err
 	}
 	if err = f.err(); err == nil {
 		about := store.User{Email: in.Email, FirstName: in.FirstName, LastName: in.LastName}
 		err = s.checkPolicy("password", pw, aboutUser(s.clientsOf(peer), about))
 	}
 	if refusal, ok := errors.AsType[*Error](err); ok && len(refusal.Fields) > 0 {
-		return PasswordVerdict{Reason: refusal.Fields[0].Code, Message: refusal.Fields[0].Message}, nil
+		return CheckedPassword{Reason: refusal.Fields[0].Code, Message: refusal.Fields[0].Message}, nil
 	}
 	if err != nil {
-		return PasswordVerdict{}, err
+		return CheckedPassword{}, err
 	}
-	return PasswordVerdict{Accepted: true, Strength: password.Strength(pw.text), Message: "This password would be accepted."}, nil
+	return CheckedPassword{Accepted: true, Strength: password.Strength(pw.text), Message: "This password would be accepted."}, nil
 }

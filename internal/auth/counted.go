@@ -18,14 +18,14 @@ func RefreshOutcomes() []string {
 	return outcomes
 }
 
-// What becomes of a refresh token besides a verdict.
+// What becomes of a refresh token that is never judged.
 const (
 	refreshMalformed   = "malformed"
 	refreshUnavailable = "unavailable"
 )
 
-// SignInOutcomes are what OnSignIn is told: success, the codes that a sign-in is refused with, and "other" for what its
-// form lacked.
+// SignInOutcomes are what OnSignIn is told: success, the codes that a sign-in is refused with, and "other" for a
+// request with something missing or malformed.
 func SignInOutcomes() []string {
 	return []string{"success", string(CodeInvalidCredentials), string(CodeEmailNotVerified), string(CodeTooManyRequests), string(CodeUnavailable), "other"}
 }

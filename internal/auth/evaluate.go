@@ -18,31 +18,31 @@ import (
 	"latchkey/internal/throttle"
 )
 
-// permitPatience bounds the wait for a permit. Counting a wrong password holds one while the database
+// permitTimeout bounds the wait for a permit. Counting a wrong password holds one while the database
 // makes it wait: whoever comes behind must be answered before the listener gives the connection up.
-const permitPatience = 10 * time.Second
+const permitTimeout = 10 * time.Second
 
-// turnOf is how an attempt waits for a permit. A stranger shares its turns with who else tries the account, whether
+// callerOf is how an attempt waits for a permit. A stranger shares its turns with who else tries the account, whether
 // there is one or not (I9), and with who else comes from its address.
-func turnOf(a throttle.Attempt) password.Turn {
+func callerOf(a throttle.Attempt) password.Caller {
 	if a.Known() {
-		return ownersTurn(a.Account)
+		return ownerAsCaller(a.Account)
 	}
-	return password.Turn{Keys: []string{string(a.Account)}, Networks: a.Networks()}
+	return password.Caller{Keys: []string{string(a.Account)}, Networks: a.Networks()}
 }
 
-// ownersTurn is how those wait who have shown more of an account than its email. All of one account
+// ownerAsCaller is how those wait who have shown more of an account than its email. All of one account
 // share turns: nobody gains by making many devices known.
-func ownersTurn(account []byte) password.Turn {
-	return password.Turn{Known: true, Keys: []string{string(account)}}
+func ownerAsCaller(account []byte) password.Caller {
+	return password.Caller{Known: true, Keys: []string{string(account)}}
 }
 
 // withPermit runs fn when a permit is free; a full queue is CodeUnavailable, and so is a slow one.
-func (s *Service) withPermit(ctx context.Context, turn password.Turn, fn func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, permitPatience)
+func (s *Service) withPermit(ctx context.Context, caller password.Caller, fn func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, permitTimeout)
 	defer cancel()
 	var inner error
-	if err := s.o.Pool.Do(ctx, turn, func() { inner = fn() }); err != nil {
+	if err := s.o.Pool.Do(ctx, caller, func() { inner = fn() }); err != nil {
 		return &Error{Code: CodeUnavailable, RetryAfter: unavailableFor, Cause: err}
 	}
 	return inner
@@ -81,7 +81,7 @@ func (s *Service) costOf(u store.User) password.Cost {
 // password is right, and as long as the permit is held, right does what hashing is left to do. What becomes of a
 // right password is written within throttle.WithinRight.
 func (s *Service) verifyPassword(ctx context.Context, kind string, a throttle.Attempt, user store.User, pw plaintext, peer peer.Peer, right func() error) error {
-	return s.withPermit(ctx, turnOf(a), func() error {
+	return s.withPermit(ctx, callerOf(a), func() error {
 		if err := s.throttle.Check(ctx, a); err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func (s *Service) newPasswordUnless(ctx context.Context, email, field string, pw
 	if err := s.checkPolicy(field, pw, about); err != nil {
 		return "", err
 	}
-	err = s.withPermit(ctx, ownersTurn(s.throttle.AccountCounter(email)), func() (err error) {
+	err = s.withPermit(ctx, ownerAsCaller(s.throttle.AccountCounter(email)), func() (err error) {
 		if err = decided(); err == nil {
 			phc, err = s.o.Hash.Hash(pw.text)
 		}
@@ -145,7 +145,7 @@ func (s *Service) checkPolicy(field string, pw plaintext, about []string) error 
 		return &Error{Code: CodePasswordNotAccepted, Fields: []Field{{field, "invalid_format", "The password could not be read; send it again."}}}
 	}
 	if err := s.o.Policy.Check(pw.text, about); err != nil {
-		return policyFault(field, err)
+		return policyError(field, err)
 	}
 	return nil
 }

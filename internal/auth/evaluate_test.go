@@ -16,20 +16,20 @@ func TestPermitIsNotAwaitedForEver(t *testing.T) {
 		held   time.Duration
 		served bool
 	}{
-		{permitPatience - time.Second, true},
-		{permitPatience + time.Second, false},
+		{permitTimeout - time.Second, true},
+		{permitTimeout + time.Second, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &Service{o: Options{Pool: password.NewPool(1, 1)}}
 			go func() {
-				_ = s.withPermit(context.Background(), password.Turn{}, func() error {
+				_ = s.withPermit(context.Background(), password.Caller{}, func() error {
 					time.Sleep(tt.held)
 					return nil
 				})
 			}()
 			synctest.Wait()
 			served := false
-			err := s.withPermit(context.Background(), password.Turn{}, func() error {
+			err := s.withPermit(context.Background(), password.Caller{}, func() error {
 				served = true
 				return nil
 			})

@@ -15,8 +15,8 @@ func CommonCosts(s *Service) map[password.Cost]bool {
 	return costs
 }
 
-// TurnOf and OwnersTurn are how an attempt, and who has shown more of an account than its email, wait for a permit.
+// CallerOf and OwnerAsCaller are how an attempt, and who has shown more of an account than its email, wait for a permit.
 var (
-	TurnOf     = turnOf
-	OwnersTurn = ownersTurn
+	CallerOf      = callerOf
+	OwnerAsCaller = ownerAsCaller
 )

@@ -49,19 +49,19 @@ func (m *machine) deliverStep(t *rapid.T) {
 		}
 	}
 	want := m.deliver()
-	for _, letter := range m.posted {
-		if !slices.Contains(m.addresses, letter.To) {
+	for _, mail := range m.posted {
+		if !slices.Contains(m.addresses, mail.To) {
 			continue // an earlier life's
 		}
-		if found := endingInMail.FindStringSubmatch(letter.Text); found != nil {
+		if found := endingInMail.FindStringSubmatch(mail.Text); found != nil {
 			m.endings = append(m.endings, ending(t, found[1]))
 		}
-		found := linkInMail.FindStringSubmatch(letter.Text)
+		found := linkInMail.FindStringSubmatch(mail.Text)
 		if found == nil {
 			continue
 		}
-		if len(want) == 0 || want[0].kind != found[1] || want[0].address != letter.To {
-			t.Fatalf("a %s link was mailed to %s, the reference has %+v", found[1], letter.To, want)
+		if len(want) == 0 || want[0].kind != found[1] || want[0].address != mail.To {
+			t.Fatalf("a %s link was mailed to %s, the reference has %+v", found[1], mail.To, want)
 		}
 		want[0].token, want = found[2], want[1:]
 	}

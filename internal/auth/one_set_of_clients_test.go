@@ -55,9 +55,9 @@ func TestOneRequestReadsOneSetOfClients(t *testing.T) {
 
 		old, new := auth.Password{Value: "Old shop with a long name"}, auth.Password{Value: "New shop with a long name"}
 		for password, accepted := range map[auth.Password]bool{old: false, new: true} {
-			verdict, err := r.Service.CheckPassword(ctx, auth.PasswordCheck{Password: password}, peer)
-			if err != nil || verdict.Accepted != accepted {
-				t.Errorf("%s: %+v, %v", password.Value, verdict, err)
+			checked, err := r.Service.CheckPassword(ctx, auth.PasswordCheck{Password: password}, peer)
+			if err != nil || checked.Accepted != accepted {
+				t.Errorf("%s: %+v, %v", password.Value, checked, err)
 			}
 		}
 		_, err = r.Service.SignUp(ctx, auth.SignUp{Email: "eve@example.com", Password: old, FirstName: "Eve", LastName: "Moneypenny", VerificationCode: signUp}, peer)

@@ -23,9 +23,9 @@ type Options struct {
 	Policy  password.Policy
 	Clients *clients.Set // at the start; later Service.ClientsNow
 
-	Sender   mail.Sender
-	MailFrom string          // RFC 5322 mailbox
-	Letters  *mail.Templates // nil: the ones Latchkey brings along
+	Sender        mail.Sender
+	MailFrom      string          // RFC 5322 mailbox
+	MailTemplates *mail.Templates // nil: the ones Latchkey brings along
 
 	Issuer     string // the public URL, without a trailing slash
 	Audience   string

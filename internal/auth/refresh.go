@@ -58,8 +58,8 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string, peer peer.Pe
 	return Tokens{}, refuse(CodeInvalidRefreshToken)
 }
 
-// parseRefresh checks the MAC; what fails here has touched nothing. A token under a master key this
-// process lacks, but the database knows of, is CodeUnavailable: a 401 would sign its owner out.
+// parseRefresh checks the MAC; what fails here has touched nothing. A token under a master key that
+// the database knows of and this process does not have is CodeUnavailable: a 401 would sign its owner out.
 func (s *Service) parseRefresh(ctx context.Context, raw string) (token.Refresh, error) {
 	r, err := s.o.Master.ParseRefresh(raw)
 	if err != nil {

@@ -62,7 +62,7 @@ func TestSignUpThatWaitedCostsNoHash(t *testing.T) {
 		}
 		in := api.SignUpRequest{Email: ada, Password: authtest.Password, FirstName: "Ada", LastName: "Lovelace", VerificationCode: r.Code(t, ada)}
 		answer := make(chan error, 1)
-		err := pool.Do(t.Context(), password.Turn{}, func() {
+		err := pool.Do(t.Context(), password.Caller{}, func() {
 			go func() { _, err := r.SignUp(t.Context(), in); answer <- err }()
 			for pool.Load().Waiting == 0 {
 				select {

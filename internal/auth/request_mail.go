@@ -97,7 +97,7 @@ func (s *Service) TestMail(ctx context.Context, to string) (answer string, err e
 	if err := f.err(); err != nil {
 		return "", err
 	}
-	message, err := s.o.Letters.Render(mail.Test, ids.New(), mail.Data{To: address, From: s.o.MailFrom, At: s.now()})
+	message, err := s.o.MailTemplates.Render(mail.Test, ids.New(), mail.Data{To: address, From: s.o.MailFrom, At: s.now()})
 	if err != nil {
 		return "", err
 	}

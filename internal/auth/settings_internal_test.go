@@ -38,15 +38,15 @@ var comparedAs = map[string]string{
 	"TransportKey":      "LATCHKEY_TRANSPORT_KEY",
 	"AuditDays":         "LATCHKEY_AUDIT_DAYS",
 
-	"Store":     "the database by which they know of one another",
-	"Pool":      "a node's own: as many hashes at once as it has processors for",
-	"Sender":    "a node's own: which relay it reaches",
-	"Letters":   "files of a node's own",
-	"Now":       "measured, see internal/node",
-	"Log":       "a node's own",
-	"OnRefresh": "a node's own",
-	"OnSignIn":  "a node's own",
-	"OnMail":    "a node's own",
+	"Store":         "the database by which they know of one another",
+	"Pool":          "a node's own: as many hashes at once as it has processors for",
+	"Sender":        "a node's own: which relay it reaches",
+	"MailTemplates": "files of a node's own",
+	"Now":           "measured, see internal/node",
+	"Log":           "a node's own",
+	"OnRefresh":     "a node's own",
+	"OnSignIn":      "a node's own",
+	"OnMail":        "a node's own",
 }
 
 func TestEveryOptionIsComparedOrNeedNotBe(t *testing.T) {

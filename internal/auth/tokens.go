@@ -18,8 +18,8 @@ import (
 const scope = "email profile"
 
 // tokens makes the access token and derives the current refresh token of a session. The refresh
-// token is a function of the row and the master key, so that a repeat gets the same one (I2). now is
-// the time of the operation that wrote the row.
+// token is a function of the session's row and the master key, so that a repeat gets the same one (I2). now is
+// the time of the operation that wrote that row.
 func (s *Service) tokens(r store.RefreshState, now time.Time) (Tokens, error) {
 	refresh, err := s.o.Master.SignRefresh(token.Refresh{
 		KeyID:      r.KeyID,
@@ -157,8 +157,8 @@ func (s *Service) parseAccessAnyAge(ctx context.Context, raw string) (access tok
 	return access, false, nil
 }
 
-// refuseUnread refuses a token that could not be read with the code given: it is not ours. Where this process only lacks a
-// master key which the database knows of, or nobody can tell, it is CodeUnavailable: a 401 would sign its owner out.
+// refuseUnread refuses a token that could not be read with the code given: it is not ours. Where the master key is
+// one that the database knows of and this process does not have, or nobody can tell, it is CodeUnavailable: a 401 would sign its owner out.
 func (s *Service) refuseUnread(ctx context.Context, masterKeyID string, cause error, code Code) error {
 	if errors.Is(cause, token.ErrUnknownMasterKey) {
 		if missing, err := s.keys.MissingMasterKey(ctx, masterKeyID); err != nil {

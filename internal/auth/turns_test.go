@@ -20,16 +20,16 @@ func TestWhoSharesTurns(t *testing.T) {
 	r := authtest.New(t, authtest.SQLite(t))
 	limits := throttle.New(throttle.Options{Store: r.Store, Master: r.Options.Master, Counters: token.NewIndexKey(), On: true, Now: r.Clock.Now})
 	ada, now := r.AddUser(t, "ada@example.com"), r.Clock.Now()
-	attempt := func(session, email string, peer peer.Peer) password.Turn {
+	attempt := func(session, email string, peer peer.Peer) password.Caller {
 		t.Helper()
 		_, a, err := limits.FindAttempt(t.Context(), session, email, peer)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return auth.TurnOf(a)
+		return auth.CallerOf(a)
 	}
-	stranger := func(email, addr string) password.Turn { return attempt("", email, from(addr)) }
-	device := func(id string) password.Turn {
+	stranger := func(email, addr string) password.Caller { return attempt("", email, from(addr)) }
+	device := func(id string) password.Caller {
 		t.Helper()
 		shown, err := limits.SignDevice(ada.ID, id, 1, now)
 		if err != nil {
@@ -37,8 +37,8 @@ func TestWhoSharesTurns(t *testing.T) {
 		}
 		return attempt("", "ada@example.com", from("192.0.2.1", shown))
 	}
-	owner := func(email string) password.Turn { return auth.OwnersTurn(limits.AccountCounter(email)) }
-	turns := map[string]password.Turn{
+	owner := func(email string) password.Caller { return auth.OwnerAsCaller(limits.AccountCounter(email)) }
+	turns := map[string]password.Caller{
 		"stranger":             stranger("ada@example.com", "192.0.2.1"),
 		"her, from elsewhere":  stranger("ada@example.com", "192.0.2.2"),
 		"another, from there":  stranger("bob@example.com", "192.0.2.1"),

@@ -112,8 +112,8 @@ type SignedUp struct {
 	Device string // a device token
 }
 
-// PasswordVerdict is what the server would say to a new password.
-type PasswordVerdict struct {
+// CheckedPassword is what the server would say to a new password.
+type CheckedPassword struct {
 	Accepted bool
 	Strength string // of an accepted one: weak, fair, good, strong
 	Reason   string // of a refusal: the code of the field

@@ -114,8 +114,8 @@ func (s *Service) isWrapped(in Password) bool {
 	return s.o.TransportKey != "" && !in.Plain && studio.IsTransport(in.Value)
 }
 
-// policyFault turns a policy's refusal into CodePasswordNotAccepted on the named field.
-func policyFault(name string, err error) error {
+// policyError turns a policy's refusal into CodePasswordNotAccepted on the named field.
+func policyError(name string, err error) error {
 	if refusal, ok := errors.AsType[*password.Refusal](err); ok {
 		return &Error{Code: CodePasswordNotAccepted, Fields: []Field{{name, refusal.Code, refusal.Message}}}
 	}

@@ -43,7 +43,7 @@ func (c *Cluster) Pooler(t testing.TB, database string, lines ...string) string 
 	// As the cluster does it: the shell ends the pooler when this process, which alone holds the pipe, has ended.
 	pooler := exec.Command("/bin/sh", "-c", `"$@" <&- & p=$!; read _; kill -KILL $p; wait $p`, "sh", program, "-q", file)
 	pooler.SysProcAttr = &syscall.SysProcAttr{}
-	if pooler.SysProcAttr.Credential, err = credential(); err != nil {
+	if pooler.SysProcAttr.Credential, err = postgresUser(); err != nil {
 		t.Fatal(err)
 	}
 	pipe, err := pooler.StdinPipe()

@@ -23,7 +23,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Cluster is a running PostgreSQL server.
+// Cluster is a PostgreSQL server for tests with a data folder of its own: what initdb calls a database cluster. It has nothing
+// to do with nodes of Latchkey.
 type Cluster struct {
 	Dir    string // data folder below, socket inside
 	bin    string
@@ -109,14 +110,15 @@ func (c *Cluster) data() string { return filepath.Join(c.Dir, "data") }
 
 // own gives the folder to the user the server runs as: PostgreSQL refuses to run as root.
 func (c *Cluster) own() error {
-	cred, err := credential()
-	if err != nil || cred == nil {
+	runAs, err := postgresUser()
+	if err != nil || runAs == nil {
 		return err
 	}
-	return os.Chown(c.Dir, int(cred.Uid), int(cred.Gid))
+	return os.Chown(c.Dir, int(runAs.Uid), int(runAs.Gid))
 }
 
-func credential() (*syscall.Credential, error) {
+// postgresUser is who the server runs as where the tests run as root; else nil, for the user of the tests.
+func postgresUser() (*syscall.Credential, error) {
 	if os.Getuid() != 0 {
 		return nil, nil
 	}
@@ -135,8 +137,8 @@ func (c *Cluster) command(name string, args ...string) *exec.Cmd {
 	cmd.Dir = c.Dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "HOME="+c.Dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if cred, err := credential(); err == nil {
-		cmd.SysProcAttr.Credential = cred
+	if runAs, err := postgresUser(); err == nil {
+		cmd.SysProcAttr.Credential = runAs
 	}
 	return cmd
 }
@@ -149,21 +151,21 @@ func (c *Cluster) Start(settings ...string) error {
 	for _, s := range settings {
 		args = append(args, "-c", s)
 	}
-	shell := c.command("postgres", args...)
-	shell.Args = slices.Concat([]string{"sh", "-c", `"$@" <&- & p=$!; read _; kill -INT $p; kill -CONT $p $(cat /proc/$p/task/$p/children 2>/dev/null); wait $p`, "sh", shell.Path}, args)
-	shell.Path = "/bin/sh"
+	watchdog := c.command("postgres", args...)
+	watchdog.Args = slices.Concat([]string{"sh", "-c", `"$@" <&- & p=$!; read _; kill -INT $p; kill -CONT $p $(cat /proc/$p/task/$p/children 2>/dev/null); wait $p`, "sh", watchdog.Path}, args)
+	watchdog.Path = "/bin/sh"
 	var log bytes.Buffer
-	shell.Stdout, shell.Stderr = &log, &log
-	pipe, err := shell.StdinPipe()
+	watchdog.Stdout, watchdog.Stderr = &log, &log
+	pipe, err := watchdog.StdinPipe()
 	if err != nil {
 		return err
 	}
-	if err := shell.Start(); err != nil {
+	if err := watchdog.Start(); err != nil {
 		return err
 	}
-	c.server, c.stop, c.exited = shell, pipe, make(chan struct{})
+	c.server, c.stop, c.exited = watchdog, pipe, make(chan struct{})
 	go func() {
-		_ = shell.Wait()
+		_ = watchdog.Wait()
 		close(c.exited)
 	}()
 	if err := c.awaitReady(); err != nil {

@@ -35,7 +35,7 @@ func (b Brand) Printer(language string) locale.Printer {
 // Support is where people find help: a mailto: or https: URL. Empty: nowhere.
 type Support string
 
-// ParseSupport takes an email address or an https URL.
+// ParseSupport takes an email address or an https URL. An error calls it by its key in the clients file, support.
 func ParseSupport(s string) (Support, error) {
 	if s == "" {
 		return "", nil

@@ -13,19 +13,19 @@ import (
 
 const window = time.Minute
 
-// Turns remembers when a line of each kind was written. Kinds are words of ours, never a caller's, so there are few.
-type Turns struct {
+// Limiter remembers when a line of each kind was written. Kinds are words of ours, never a caller's, so there are few.
+type Limiter struct {
 	mu    sync.Mutex
-	kinds map[string]turn
+	kinds map[string]written
 }
 
-type turn struct {
+type written struct {
 	at      time.Time // of the last line
 	skipped int       // since then
 }
 
 // Take says whether a line of that kind is due, and how many were left out since the last.
-func (t *Turns) Take(kind string, now time.Time) (skipped int, due bool) {
+func (t *Limiter) Take(kind string, now time.Time) (skipped int, due bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	last, known := t.kinds[kind]
@@ -35,14 +35,14 @@ func (t *Turns) Take(kind string, now time.Time) (skipped int, due bool) {
 		return 0, false
 	}
 	if t.kinds == nil {
-		t.kinds = map[string]turn{}
+		t.kinds = map[string]written{}
 	}
-	t.kinds[kind] = turn{at: now}
+	t.kinds[kind] = written{at: now}
 	return last.skipped, true
 }
 
 // end forgets every kind, and returns how many lines of each are still untold.
-func (t *Turns) end() map[string]turn {
+func (t *Limiter) end() map[string]written {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	untold := t.kinds
@@ -56,9 +56,9 @@ func Skipped(n int) slog.Attr { return slog.Int("skipped", n) }
 // Log logs the first line of a kind at once; those of the following minute are counted, and the count comes with
 // the next line or at the end. As a writer it is a http.Server's ErrorLog.
 type Log struct {
-	log   *slog.Logger
-	now   func() time.Time
-	turns Turns
+	log     *slog.Logger
+	now     func() time.Time
+	limiter Limiter
 }
 
 func New(log *slog.Logger, now func() time.Time) *Log { return &Log{log: log, now: now} }
@@ -80,14 +80,14 @@ func (l *Log) Write(line []byte) (int, error) {
 
 // Warn logs message, unless another of its kind was logged within the minute.
 func (l *Log) Warn(kind, message string, attrs ...slog.Attr) {
-	if skipped, due := l.turns.Take(kind, l.now()); due {
+	if skipped, due := l.limiter.Take(kind, l.now()); due {
 		l.say(message, skipped, attrs)
 	}
 }
 
 // End tells what is still untold.
 func (l *Log) End() {
-	for kind, last := range l.turns.end() {
+	for kind, last := range l.limiter.end() {
 		if last.skipped > 0 {
 			l.say(kind+"…", last.skipped, nil)
 		}

@@ -85,16 +85,16 @@ func (c *Costs) Count(ctx context.Context, now time.Time) (again bool, err error
 		c.counted = map[password.Cost]int64{}
 	}
 	var last string
-	var heads []string
+	var prefixes []string
 	err = c.store.Read(ctx, func(tx *store.Tx) (err error) {
-		last, heads, err = tx.HashHeads(c.after, store.Stride)
+		last, prefixes, err = tx.HashPrefixes(c.after, store.Stride)
 		return err
 	})
 	if err != nil {
 		return false, err
 	}
-	for _, head := range heads {
-		if cost, err := password.CostOf(head); err == nil { // no password, or none that can be used
+	for _, prefix := range prefixes {
+		if cost, err := password.CostOf(prefix); err == nil { // no password, or none that can be used
 			c.counted[cost]++
 		}
 	}

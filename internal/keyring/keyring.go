@@ -41,8 +41,8 @@ type Keys struct {
 	o        Options
 	counters token.IndexKey
 
-	current atomic.Pointer[ring]
-	masters atomic.Pointer[[]string] // every master key ever given
+	current      atomic.Pointer[ring]
+	masterKeyIDs atomic.Pointer[[]string] // of the master keys that servers of this database have ever been given
 
 	mu   sync.Mutex // guards rows
 	rows []store.SigningKey

@@ -307,7 +307,7 @@ func TestForeignMasterKey(t *testing.T) {
 }
 
 // While the database hangs, everybody whose token names a key not known here is told within the
-// patience of one operation, however many ask (I11).
+// time of one operation, however many ask (I11).
 func TestUnknownKeysShareOneReload(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

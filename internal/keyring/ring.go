@@ -25,9 +25,9 @@ type ring struct {
 func (k *Keys) Reload(ctx context.Context) error {
 	var rows []store.SigningKey
 	var keys []token.SigningKey
-	var masters []string
+	var masterKeyIDs []string
 	err := k.o.Store.Read(ctx, func(tx *store.Tx) (err error) {
-		if masters, err = tx.MasterKeyIDs(); err != nil {
+		if masterKeyIDs, err = tx.MasterKeyIDs(); err != nil {
 			return err
 		}
 		rows, keys, err = k.signingKeys(tx)
@@ -38,7 +38,7 @@ func (k *Keys) Reload(ctx context.Context) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.masters.Store(&masters)
+	k.masterKeyIDs.Store(&masterKeyIDs)
 	if k.current.Load() == nil || !reflect.DeepEqual(rows, k.rows) {
 		k.rows = rows
 		k.current.Store(&ring{KeyRing: token.NewKeyRingOf(cmp.Or(k.o.AccessTyp, token.AccessType), keys)})
@@ -60,13 +60,13 @@ func (k *Keys) reloadSoon(ctx context.Context) error {
 	return err
 }
 
-// MissingMasterKey says whether a master key which this process lacks was ever given to this database: then what is
+// MissingMasterKey says whether a master key that this process does not have was ever used on this database: then what is
 // under it is good, and only this process cannot read it.
 func (k *Keys) MissingMasterKey(ctx context.Context, id string) (bool, error) {
 	if err := k.reloadSoon(ctx); err != nil {
 		return false, err
 	}
-	return slices.Contains(*k.masters.Load(), id), nil
+	return slices.Contains(*k.masterKeyIDs.Load(), id), nil
 }
 
 // Usable says whether there is a key that signs.

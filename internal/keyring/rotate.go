@@ -35,19 +35,19 @@ const (
 // Settle makes the database's keys what the configuration says: sealed under the current master key, and of the
 // configured algorithm, whose key takes over by itself once it has been published long enough. Only a server calls
 // it: a command with a stray setting must neither rotate keys nor seal them under a master key that the running
-// servers lack.
+// servers do not have.
 func (k *Keys) Settle(ctx context.Context) error {
 	now := k.o.Now()
-	var before string
+	var previousAlg string
 	err := k.change(ctx, func(tx *store.Tx, keys []token.SigningKey) error {
-		if before = latestScheduled(keys).Alg; before == k.o.SigningAlg {
+		if previousAlg = latestScheduled(keys).Alg; previousAlg == k.o.SigningAlg {
 			return nil
 		}
 		return k.scheduleSuccessor(tx, keys, now, gently)
 	})
-	if err == nil && before != k.o.SigningAlg {
+	if err == nil && previousAlg != k.o.SigningAlg {
 		k.o.Log.Info("the signing algorithm was changed; its key takes over when it has been published long enough",
-			"from", before, "to", k.o.SigningAlg, "at", now.Add(publishedFor))
+			"from", previousAlg, "to", k.o.SigningAlg, "at", now.Add(publishedFor))
 	}
 	return err
 }

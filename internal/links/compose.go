@@ -47,7 +47,7 @@ func (l *Links) render(found mailing, row store.Mail, r outbox.Request, clients 
 	if !ok { // not registered any more, or Latchkey itself
 		client = clients.DefaultOr(l.o.Issuer)
 	}
-	d := mail.Letterhead(client.Brand, cmp.Or(found.reads, r.Lang))
+	d := mail.DataFor(client.Brand, cmp.Or(found.reads, r.Lang))
 	d.To, d.From = r.To, cmp.Or(client.From, l.o.MailFrom)
 	d.Platform = cmp.Or(clients.Platform(r.Platform), client.Name)
 	d.LogoURL = cmp.Or(r.Logo, d.LogoURL)

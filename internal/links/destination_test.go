@@ -12,7 +12,7 @@ import (
 
 // I13: a row says which client a mail is for; where its link leads is what the clients file says now. The release
 // before wrote the caller's own path, and the caller's own name for the platform.
-func TestStoredLettersLeadToRegisteredURLs(t *testing.T) {
+func TestStoredMailsLeadToRegisteredURLs(t *testing.T) {
 	registered, err := clients.New([]clients.Client{
 		{Alias: "web", Name: "Web", URL: "https://web.example.com/app", Default: true},
 		{Alias: "mobile", Name: "Mobile", URL: "https://mobile.example.com"},

@@ -90,6 +90,7 @@ func Run(ctx context.Context, o Options) error {
 	return <-drained
 }
 
+// setDefault gives an option that is not set, so has its zero value, a default.
 func setDefault[T comparable](v *T, to T) {
 	var zero T
 	if *v == zero {

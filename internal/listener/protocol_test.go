@@ -102,7 +102,7 @@ func TestOptionsAsterisk(t *testing.T) {
 	}
 }
 
-// What net/http refuses before there is a request lacks our headers (docs/asvs.md, 3.2.1). It is a plain
+// What net/http refuses before there is a request has none of our headers (docs/asvs.md, 3.2.1). It is a plain
 // sentence of its own, with nothing of what was sent, and the connection ends.
 func TestOwnRefusalsEchoNothing(t *testing.T) {
 	addr, _ := listener.Serving(t, listener.Options{Handler: handler(t)})

@@ -28,7 +28,7 @@ func TestNoMessageIsMissing(t *testing.T) {
 			if forms := locale.Forms(got); forms != nil {
 				for _, form := range wantedForms(l.Tag) {
 					if !slices.Contains(forms, form) {
-						t.Errorf("%s: %s lacks the form %q", l.Tag, key, form)
+						t.Errorf("%s: %s has no form %q", l.Tag, key, form)
 					}
 				}
 			}

@@ -13,37 +13,37 @@ import (
 	gomail "github.com/wneessen/go-mail"
 )
 
-// letter is a Message ready for the dialogue.
-type letter struct {
+// outgoing is a Message ready for the dialogue.
+type outgoing struct {
 	from, to string // bare addresses for MAIL and RCPT
 	raw      []byte
 }
 
-func compose(m Message) (letter, error) {
+func compose(m Message) (outgoing, error) {
 	from, err := parseMailbox(m.From)
 	if err != nil {
-		return letter{}, fmt.Errorf("check From: %w", err)
+		return outgoing{}, fmt.Errorf("check From: %w", err)
 	}
 	if err := checkAddress(m.To); err != nil {
-		return letter{}, fmt.Errorf("check To: %w", err)
+		return outgoing{}, fmt.Errorf("check To: %w", err)
 	}
 	if err := checkLine(m.Subject, 512); err != nil {
-		return letter{}, fmt.Errorf("check Subject: %w", err)
+		return outgoing{}, fmt.Errorf("check Subject: %w", err)
 	}
 	if !languageTag.MatchString(m.Language) {
-		return letter{}, fmt.Errorf("check Content-Language: %w: not a language tag", ErrMalformed)
+		return outgoing{}, fmt.Errorf("check Content-Language: %w: not a language tag", ErrMalformed)
 	}
 	id, err := messageID(m.ID, from.Address)
 	if err != nil {
-		return letter{}, err
+		return outgoing{}, err
 	}
 	text, err := body(m.Text)
 	if err != nil {
-		return letter{}, fmt.Errorf("check text: %w", err)
+		return outgoing{}, fmt.Errorf("check text: %w", err)
 	}
 	html, err := body(m.HTML)
 	if err != nil {
-		return letter{}, fmt.Errorf("check HTML: %w", err)
+		return outgoing{}, fmt.Errorf("check HTML: %w", err)
 	}
 	date := m.Date
 	if date.IsZero() {
@@ -53,7 +53,7 @@ func compose(m Message) (letter, error) {
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	msg.FromMailAddress(from)
 	if err := msg.To(m.To); err != nil {
-		return letter{}, fmt.Errorf("set To: %w", err)
+		return outgoing{}, fmt.Errorf("set To: %w", err)
 	}
 	msg.Subject(singleSpaced(m.Subject))
 	msg.SetMessageIDWithValue(id)
@@ -69,17 +69,15 @@ func compose(m Message) (letter, error) {
 	}
 	var raw bytes.Buffer
 	if _, err := msg.WriteTo(&raw); err != nil {
-		return letter{}, fmt.Errorf("write message: %w", err)
+		return outgoing{}, fmt.Errorf("write message: %w", err)
 	}
-	return letter{from: from.Address, to: m.To, raw: raw.Bytes()}, nil
+	return outgoing{from: from.Address, to: m.To, raw: raw.Bytes()}, nil
 }
 
 // languageTag is RFC 5646's alphabet, or nothing.
 var languageTag = regexp.MustCompile(`^[A-Za-z0-9-]{0,35}$`)
 
-// messageID is the same for every try of one mail, so that a mailbox that got it twice shows it once
-// (RFC 5322 §3.6.4: unique because id is, at the sender's domain). An id with a domain is kept.
-// MessageID is what a letter carries as its Message-ID, angle brackets included; empty where it cannot be sent.
+// MessageID is what a mail carries as its Message-ID, angle brackets included; empty where it cannot be sent.
 func MessageID(m Message) string {
 	from, err := parseMailbox(m.From)
 	if err != nil {
@@ -92,6 +90,8 @@ func MessageID(m Message) string {
 	return "<" + id + ">"
 }
 
+// messageID is the same for every try of one mail, so that a mailbox that got it twice shows it once
+// (RFC 5322 §3.6.4: unique because id is, at the sender's domain). An id with a domain is kept.
 func messageID(id, from string) (string, error) {
 	full := id
 	if !strings.Contains(id, "@") {

@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// opened is a letter as a reader's program sees it.
+// opened is a mail as a reader's program sees it.
 type opened struct {
 	Header     map[string]string
 	Text, HTML string
@@ -106,7 +106,7 @@ func TestCompose(t *testing.T) {
 		HTML: "<p>Zürich</p>\n--boundary",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("letter (-want +got):\n%s", diff)
+		t.Errorf("mail (-want +got):\n%s", diff)
 	}
 	for line := range strings.SplitSeq(string(l.raw), "\r\n") {
 		if len(line) > 100 || strings.ContainsAny(line, "\r\n") {

@@ -1,6 +1,6 @@
 package mail
 
-// The inbox of a development server: letters stay in memory, to be read at /dev/inbox.
+// The inbox of a development server: mails stay in memory, to be read at /dev/inbox.
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// Inbox keeps the newest letters, up to its capacity. It is safe for concurrent use.
+// Inbox keeps the newest mails, up to its capacity. It is safe for concurrent use.
 type Inbox struct {
 	capacity int
 
@@ -17,7 +17,7 @@ type Inbox struct {
 	messages []Message // oldest first
 }
 
-// NewInbox makes an Inbox of at least one letter.
+// NewInbox makes an Inbox of at least one mail.
 func NewInbox(capacity int) *Inbox { return &Inbox{capacity: max(capacity, 1)} }
 
 // Send keeps m, and refuses what SMTP would refuse: a mistake shows in development already.
@@ -37,7 +37,7 @@ func (b *Inbox) Send(ctx context.Context, m Message) (answer string, err error) 
 	return "kept for /dev/inbox", nil
 }
 
-// Messages lists the kept letters, newest first.
+// Messages lists the kept mails, newest first.
 func (b *Inbox) Messages() []Message {
 	b.mu.Lock()
 	defer b.mu.Unlock()

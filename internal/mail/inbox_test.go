@@ -22,7 +22,7 @@ func TestInboxKeepsTheNewest(t *testing.T) {
 		got += m.ID
 	}
 	if got != "432" {
-		t.Errorf("letters %s, want 432", got)
+		t.Errorf("mails %s, want 432", got)
 	}
 }
 
@@ -39,7 +39,7 @@ func TestInboxRefusesWhatSMTPWould(t *testing.T) {
 		t.Errorf("error %v, want Canceled", err)
 	}
 	if n := len(b.Messages()); n != 0 {
-		t.Errorf("%d letters, want none", n)
+		t.Errorf("%d mails, want none", n)
 	}
 }
 
@@ -58,6 +58,6 @@ func TestInboxConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 	if n := len(b.Messages()); n != 10 {
-		t.Errorf("%d letters, want 10", n)
+		t.Errorf("%d mails, want 10", n)
 	}
 }

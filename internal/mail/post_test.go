@@ -106,7 +106,7 @@ func (p *post) NewSession(c *smtp.Conn) (smtp.Session, error) {
 	return s, nil
 }
 
-func (p *post) letters() []received {
+func (p *post) mails() []received {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.received

@@ -1,7 +1,7 @@
 package mail
 
 // What a server's refusal is about. Most of them are about us (who we are, what we may, how much), and end
-// when the operator fixes something: no letter is to be lost to that.
+// when the operator fixes something: no mail is to be lost to that.
 
 import (
 	"errors"
@@ -29,7 +29,7 @@ var enhanced = regexp.MustCompile(`^([245])\.(\d{1,3})\.(\d{1,3})(?:\s|$)`)
 var aboutUs = regexp.MustCompile(`(?i)relay|sender|authenticat|block|blacklist|spam|policy|reputation|quota|too many`)
 
 // final says whether no later try can help: the recipient's address is bad (RFC 3463 §3.2, X.1.x, but for those
-// about the sender's), said at RCPT, where nothing else of the letter is known. Without an enhanced code 550, 551
+// about the sender's), said at RCPT, where nothing else of the mail is known. Without an enhanced code 550, 551
 // and 553 mean that (RFC 5321 §4.2.3), unless the words say otherwise.
 func (r *refused) final() bool {
 	if r.step != "RCPT" || r.answer.Code < 500 || r.answer.Code > 599 {

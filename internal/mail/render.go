@@ -1,7 +1,7 @@
 package mail
 
-// The letters Latchkey writes: a line in kinds each, and their words in internal/locale. What a letter is
-// drawn from is in page.go.
+// The mails Latchkey writes: a line in kinds each, and their words in internal/locale. What a mail is
+// drawn from is in view.go.
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Kind says what a letter is about. The words are kept in the outbox: they never change.
+// Kind says what a mail is about. The words are kept in the outbox: they never change.
 type Kind string
 
 const (
@@ -26,17 +26,17 @@ const (
 // LinkKinds are the mails that bring a link which is good once.
 var LinkKinds = [...]Kind{Reset, Verify}
 
-// Parts of a letter that are no message.
+// Parts of a mail that are no message.
 const (
 	button = "button" // the link; its label is the message mail.<kind>.button
 	seen   = "seen"   // when, on what device and from where it was done
 )
 
-// kinds is every letter: its parts in order, messages by their keys below "mail.". Besides, each has a title
+// kinds is every mail: its parts in order, messages by their keys below "mail.". Besides, each has a title
 // and says why its reader gets it.
 var kinds = [...]struct {
 	kind  Kind
-	link  bool // the letter is nothing without its link
+	link  bool // the mail is nothing without its link
 	shows []string
 }{
 	{Verify, true, []string{"verify.text", button, "verify.until", "verify.not_you"}},
@@ -49,14 +49,14 @@ var kinds = [...]struct {
 	{Test, false, []string{"test.text"}},
 }
 
-// Data is what a letter may speak of. Only To and From are always needed; a Platform without a name
+// Data is what a mail may speak of. Only To and From are always needed; a Platform without a name
 // is Latchkey.
 type Data struct {
 	To, From, Platform string
 	LogoURL, Link      string    // absolute http or https, whose origin the caller has checked
 	Hosted             string    // the same link once more, to our own pages; empty: Link is all there is
 	NewEmail           string    // of EmailChanged, always
-	ExpiresAt, At      time.Time // of the link; of what the letter tells
+	ExpiresAt, At      time.Time // of the link; of what the mail tells
 	Browser, OS, Addr  string    // who did it, as far as that is known
 
 	Language         string            // a tag of internal/locale; any other is English
@@ -65,7 +65,7 @@ type Data struct {
 	Texts            map[string]string // what to say instead of messages, by key; those below "mail." count here
 }
 
-// Render writes the letter of a kind. The same arguments give the same letter: id, At and Data are
+// Render writes the mail of a kind. The same arguments give the same mail: id, At and Data are
 // all it is made of, so that a later try repeats it.
 func (t *Templates) Render(kind Kind, id string, d Data) (Message, error) {
 	for _, k := range kinds {
@@ -85,19 +85,19 @@ func (t *Templates) Render(kind Kind, id string, d Data) (Message, error) {
 }
 
 func (t *Templates) render(kind Kind, shows []string, id string, d Data) (Message, error) {
-	p, err := newPage(kind, shows, d)
+	v, err := newView(kind, shows, d)
 	if err != nil {
 		return Message{}, err
 	}
 	var text, html strings.Builder
-	if err := t.text.Execute(&text, p); err != nil {
+	if err := t.text.Execute(&text, v); err != nil {
 		return Message{}, fmt.Errorf("execute text: %w", err)
 	}
-	if err := t.html.Execute(&html, p); err != nil {
+	if err := t.html.Execute(&html, v); err != nil {
 		return Message{}, fmt.Errorf("execute HTML: %w", err)
 	}
 	m := Message{
-		ID: id, From: d.From, To: d.To, Subject: p.Subject, Language: p.Language.Tag,
+		ID: id, From: d.From, To: d.To, Subject: v.Subject, Language: v.Language.Tag,
 		Text: text.String(), HTML: html.String(), Date: d.At,
 	}
 	_, err = compose(m) // what Render gives, every Sender takes

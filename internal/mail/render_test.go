@@ -49,7 +49,7 @@ func TestRenderEveryKind(t *testing.T) {
 				t.Fatal(err)
 			}
 			if m.ID != "row-1" || m.To != d.To || m.From != d.From || !m.Date.Equal(d.At) || m.Subject != title(t, k.kind)+" - "+d.Platform || m.Language != "en" {
-				t.Errorf("letter %+v", m)
+				t.Errorf("mail %+v", m)
 			}
 			for _, want := range []string{d.To, d.Platform, title(t, k.kind), "You are receiving this email because"} {
 				if !strings.Contains(m.Text, want) || !strings.Contains(m.HTML, escaped(want)) {
@@ -166,7 +166,7 @@ func TestRenderRefuses(t *testing.T) {
 		spoil(&d)
 		m, err := plainly.Render(EmailChanged, "row-1", d)
 		if !errors.Is(err, ErrMalformed) {
-			t.Errorf("%s: error %v, letter %+v; want ErrMalformed", name, err, m)
+			t.Errorf("%s: error %v, mail %+v; want ErrMalformed", name, err, m)
 		}
 		if err != nil && strings.Contains(err.Error(), "verificationCode") {
 			t.Errorf("%s: the error holds the link: %v", name, err)
@@ -195,7 +195,7 @@ func TestRenderEscapes(t *testing.T) {
 	}
 }
 
-// Whoever asks for a letter to somebody else chooses their own User-Agent: it is no way to write to a
+// Whoever asks for a mail to somebody else chooses their own User-Agent: it is no way to write to a
 // stranger.
 func TestRenderDropsOddDevices(t *testing.T) {
 	for _, odd := range []string{
@@ -209,7 +209,7 @@ func TestRenderDropsOddDevices(t *testing.T) {
 			t.Fatalf("%q: %v", odd, err)
 		}
 		if strings.Contains(m.Text, "Device:") || strings.Contains(m.Text, "From:") {
-			t.Errorf("%q got into the letter:\n%s", odd, m.Text)
+			t.Errorf("%q got into the mail:\n%s", odd, m.Text)
 		}
 	}
 	for _, tt := range [][3]string{{"Firefox", "Linux", "Device: Firefox on Linux\n"}, {"Firefox", "", "Device: Firefox\n"}, {"", "Linux", "Device: Linux\n"}} {
@@ -221,7 +221,7 @@ func TestRenderDropsOddDevices(t *testing.T) {
 	}
 }
 
-// Whoever asks for a letter to somebody else chooses what stands behind a + in the address, too: the letter goes
+// Whoever asks for a mail to somebody else chooses what stands behind a + in the address, too: the mail goes
 // there and does not say it.
 func TestRenderDropsOddAddresses(t *testing.T) {
 	for _, k := range kinds {
@@ -244,7 +244,7 @@ func TestRenderDropsOddAddresses(t *testing.T) {
 	}
 }
 
-// FuzzRender: whatever a stranger chooses, the letter has no markup and no link but ours.
+// FuzzRender: whatever a stranger chooses, the mail has no markup and no link but ours.
 func FuzzRender(f *testing.F) {
 	f.Fuzz(func(t *testing.T, platform, browser, os, addr string) {
 		d := fullData()
@@ -267,7 +267,7 @@ func FuzzRender(f *testing.F) {
 		for _, part := range outline(m.HTML) {
 			at := slices.Index(rest, part)
 			if at < 0 {
-				t.Fatalf("%s is not in the plain letter, or not there:\n%s", part, m.HTML)
+				t.Fatalf("%s is not in the plain mail, or not there:\n%s", part, m.HTML)
 			}
 			rest = rest[at+1:]
 		}
@@ -277,11 +277,11 @@ func FuzzRender(f *testing.F) {
 	})
 }
 
-// outline is the letter as a mail program reads it, without its words: each element with its attributes,
+// outline is the mail as a mail program reads it, without its words: each element with its attributes,
 // the comments, and where the links lead.
-func outline(letter string) []string {
+func outline(mail string) []string {
 	var parts []string
-	for z := html.NewTokenizer(strings.NewReader(letter)); z.Next() != html.ErrorToken; {
+	for z := html.NewTokenizer(strings.NewReader(mail)); z.Next() != html.ErrorToken; {
 		token := z.Token()
 		if token.Type == html.TextToken {
 			continue

@@ -1,6 +1,6 @@
 package mail
 
-// Every letter with made-up contents: what `latchkey theme preview` shows, and what a start renders so that
+// Every mail with made-up contents: what `latchkey theme preview` shows, and what a start renders so that
 // a client's texts are found wanting then and not by the outbox.
 
 import (
@@ -10,15 +10,15 @@ import (
 	"latchkey/internal/locale"
 )
 
-// Sample is a letter in one of its states.
+// Sample is a mail in one of its states.
 type Sample struct {
-	Title string // for whoever looks at it, in English: the letter's name and state
+	Title string // for whoever looks at it, in English: the mail's name and state
 	Kind  Kind
 	Data  Data
 }
 
-// Letterhead is the part of Data that a client's look decides, in a language.
-func Letterhead(look brand.Brand, language string) Data {
+// DataFor is the part of Data that a client's look decides, in a language.
+func DataFor(look brand.Brand, language string) Data {
 	d := Data{
 		Platform: look.Name, LogoURL: look.LogoURL, Language: language, Support: look.Support.Shown(),
 		Texts: look.Texts[locale.For(language).Tag],
@@ -29,16 +29,15 @@ func Letterhead(look brand.Brand, language string) Data {
 	return d
 }
 
-// Samples returns every letter in every state, under a Letterhead.
-func Samples(letterhead Data) []Sample {
-	base := letterhead
+// Samples returns every mail in every state, in the look that DataFor gives.
+func Samples(base Data) []Sample {
 	base.To = "ada@example.com"
 	if base.From == "" {
 		base.From = "no-reply@example.com"
 	}
 	base.At = time.Date(2026, 11, 25, 9, 30, 0, 0, time.UTC)
 	base.Browser, base.OS, base.Addr = "Firefox 145", "Linux", "203.0.113.7"
-	letter := func(title string, kind Kind, change func(*Data)) Sample {
+	sample := func(title string, kind Kind, change func(*Data)) Sample {
 		d := base
 		if change != nil {
 			change(&d)
@@ -61,14 +60,14 @@ func Samples(letterhead Data) []Sample {
 		}
 	}
 	return []Sample{
-		letter("confirm the address", Verify, asked("/verify-email-success")),
-		letter("reset the password", Reset, asked("/reset-password")),
-		letter("already registered", AlreadyRegistered, leads("https://app.example.com")),
-		letter("password changed", PasswordChanged, undo),
-		letter("address changed, to the old one", EmailChanged, moved("ada@example.com")),
-		letter("address changed, to the new one", EmailChanged, moved("countess@example.com")),
-		letter("new device", NewDevice, undo),
-		letter("session ended by reuse", SessionEndedReuse, undo),
-		letter("test", Test, nil),
+		sample("confirm the address", Verify, asked("/verify-email-success")),
+		sample("reset the password", Reset, asked("/reset-password")),
+		sample("already registered", AlreadyRegistered, leads("https://app.example.com")),
+		sample("password changed", PasswordChanged, undo),
+		sample("address changed, to the old one", EmailChanged, moved("ada@example.com")),
+		sample("address changed, to the new one", EmailChanged, moved("countess@example.com")),
+		sample("new device", NewDevice, undo),
+		sample("session ended by reuse", SessionEndedReuse, undo),
+		sample("test", Test, nil),
 	}
 }

@@ -1,6 +1,6 @@
 package mail
 
-// Every letter in every language, as a reader's program takes it apart.
+// Every mail in every language, as a reader's program takes it apart.
 
 import (
 	"regexp"
@@ -125,7 +125,7 @@ func checkDocument(t *testing.T, document string, l locale.Language, d Data) {
 	}
 }
 
-// Every message of letters is in some letter, so that none is translated for nothing; and each can be said
+// Every message of mails is in some mail, so that none is translated for nothing; and each can be said
 // in a client's own words, which are text and never markup.
 func TestEveryMessageCanBeSaidOtherwise(t *testing.T) {
 	for _, key := range locale.Keys("mail.") {
@@ -147,13 +147,13 @@ func TestEveryMessageCanBeSaidOtherwise(t *testing.T) {
 			wellFormed(t, m.HTML, func(html.Token) {})
 		}
 		if !found {
-			t.Errorf("%s is in no letter", key)
+			t.Errorf("%s is in no mail", key)
 		}
 	}
 	d := fullData()
 	d.Texts = map[string]string{"date.full": "%[1]s only", "account.browser_on": "%[9]s"} // of pages
 	if m, err := plainly.Render(Reset, "row-1", d); err != nil || !strings.Contains(m.Text, "2026, 08:05 UTC") {
-		t.Errorf("a text of pages changed a letter: %v\n%s", err, m.Text)
+		t.Errorf("a text of pages changed a mail: %v\n%s", err, m.Text)
 	}
 }
 

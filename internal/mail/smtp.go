@@ -1,6 +1,6 @@
 package mail
 
-// One SMTP dialogue for one letter (RFC 5321), with TLS before anything worth reading (RFC 8314).
+// One SMTP dialogue for one mail (RFC 5321), with TLS before anything worth reading (RFC 8314).
 
 import (
 	"context"
@@ -24,8 +24,8 @@ import (
 const Timeout = 30 * time.Second
 
 const (
-	farewell = time.Second     // how long a server that has taken a letter may keep us for its answer to QUIT
-	lastWord = 5 * time.Second // and for its answer to the letter, when the caller has left meanwhile
+	quitTimeout = time.Second     // how long a server that has taken a mail may keep us for its answer to QUIT
+	answerGrace = 5 * time.Second // and for its answer to the mail, when the caller has stopWatching meanwhile
 )
 
 // SMTP sends through one submission server. It is safe for concurrent use once it is set up.
@@ -57,19 +57,19 @@ func (s SMTP) GoString() string { return s.String() }
 // LogValue keeps the password out of slog.
 func (s SMTP) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// InClear says that letters and password cross a network without TLS, as the URL asks for.
+// InClear says that mails and password cross a network without TLS, as the URL asks for.
 func (s *SMTP) InClear() bool { return s.server.tls == tlsNone && !s.server.loopback() }
 
-// Send returns no error once the server has taken the letter, and its 250 to the final dot, whatever
-// happens to the connection after that: a letter is repeated only when that 250 was not seen.
+// Send returns no error once the server has taken the mail, and its 250 to the final dot, whatever
+// happens to the connection after that: a mail is repeated only when that 250 was not seen.
 func (s *SMTP) Send(ctx context.Context, m Message) (answer string, err error) {
-	l, err := compose(m)
+	out, err := compose(m)
 	if err != nil {
 		return "", fmt.Errorf("send mail: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	if answer, err = s.deliver(ctx, l); err != nil {
+	if answer, err = s.deliver(ctx, out); err != nil {
 		if ctx.Err() != nil && !answered(err) {
 			err = fmt.Errorf("%w (%v)", ctx.Err(), err)
 		}
@@ -78,38 +78,38 @@ func (s *SMTP) Send(ctx context.Context, m Message) (answer string, err error) {
 	return answer, nil
 }
 
-func (s *SMTP) deliver(ctx context.Context, l letter) (answer string, err error) {
+func (s *SMTP) deliver(ctx context.Context, out outgoing) (answer string, err error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.server.addr())
 	if err != nil {
 		return "", fmt.Errorf("connect: %w", err)
 	}
 	defer func() { _ = conn.Close() }() // whatever was to be said has been said
-	left := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer func() { left() }()
-	// Whoever leaves between the final dot and its answer would have the letter sent twice (RFC 5321 §4.5.5).
-	dot := func() {
-		if end, _ := ctx.Deadline(); left() {
-			left = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(earlier(end, time.Now().Add(lastWord))) })
+	stopWatching := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer func() { stopWatching() }()
+	// Whoever leaves between the final dot and its answer would have the mail sent twice (RFC 5321 §4.5.5).
+	beforeDot := func() {
+		if end, _ := ctx.Deadline(); stopWatching() {
+			stopWatching = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(earlier(end, time.Now().Add(answerGrace))) })
 		}
 	}
 
-	_, domain, _ := strings.Cut(l.from, "@")
+	_, domain, _ := strings.Cut(out.from, "@")
 	c, err := s.greet(ctx, conn, domain)
 	if err != nil {
-		// Not wrapped: nothing the server says before it was shown the letter is about the letter.
-		return "", errors.New(aloud(err, l.to))
+		// Not wrapped: nothing the server says before it was shown the mail is about the mail.
+		return "", errors.New(aloud(err, out.to))
 	}
 	Ready(ctx)
-	if answer, err = transfer(c, l, dot); err != nil {
+	if answer, err = transfer(c, out, beforeDot); err != nil {
 		return "", err
 	}
-	left()
-	_ = conn.SetDeadline(time.Now().Add(farewell))
+	stopWatching()
+	_ = conn.SetDeadline(time.Now().Add(quitTimeout))
 	_ = c.Quit()
 	return answer, nil
 }
 
-// greet brings a fresh connection to where a letter may be sent: encrypted and signed in, as far as
+// greet brings a fresh connection to where a mail may be sent: encrypted and signed in, as far as
 // the URL asks for it. helo is the sender's domain, which relays that check it expect.
 func (s *SMTP) greet(ctx context.Context, conn net.Conn, helo string) (*smtp.Client, error) {
 	if s.server.tls == tlsImplicit {
@@ -216,28 +216,28 @@ func (s *SMTP) authentication(c *smtp.Client) (smtp.Auth, error) {
 	return nil, fmt.Errorf("the server offers no AUTH we speak (PLAIN, LOGIN), only %q", offer)
 }
 
-// transfer hands the letter over and returns the last answer; one that refuses it is in the error as
-// *textproto.Error. dot is called before the letter is whole.
-func transfer(c *smtp.Client, l letter, dot func()) (answer string, err error) {
-	if err := c.Mail("<" + l.from + ">"); err != nil {
-		return "", refusal("MAIL", err, l.to)
+// transfer hands the mail over and returns the last answer; one that refuses it is in the error as
+// *textproto.Error. beforeDot is called before the mail is whole.
+func transfer(c *smtp.Client, out outgoing, beforeDot func()) (answer string, err error) {
+	if err := c.Mail("<" + out.from + ">"); err != nil {
+		return "", refusal("MAIL", err, out.to)
 	}
-	if err := c.Rcpt("<" + l.to + ">"); err != nil {
-		return "", refusal("RCPT", err, l.to)
+	if err := c.Rcpt("<" + out.to + ">"); err != nil {
+		return "", refusal("RCPT", err, out.to)
 	}
 	w, err := c.Data()
 	if err != nil {
-		return "", refusal("DATA", err, l.to)
+		return "", refusal("DATA", err, out.to)
 	}
-	if _, err := w.Write(l.raw); err != nil {
-		return "", fmt.Errorf("write letter: %w", err) // not closed: the dot would make half a letter whole
+	if _, err := w.Write(out.raw); err != nil {
+		return "", fmt.Errorf("write mail: %w", err) // not closed: the dot would make half a mail whole
 	}
-	dot()
+	beforeDot()
 	if err := w.Close(); err != nil {
-		return "", refusal("end of letter", err, l.to)
+		return "", refusal("end of data", err, out.to)
 	}
 	if closed, ok := w.(*smtp.DataCloser); ok {
-		answer = " " + aloud(errors.New(closed.ServerResponse()), l.to)
+		answer = " " + aloud(errors.New(closed.ServerResponse()), out.to)
 	}
 	return "250" + answer, nil
 }

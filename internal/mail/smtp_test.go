@@ -33,9 +33,9 @@ func TestSendDelivers(t *testing.T) {
 		}
 	}
 	p.awaitClosed(t, 2)
-	got := p.letters()
+	got := p.mails()
 	if len(got) != 2 {
-		t.Fatalf("server has %d letters, want 2", len(got))
+		t.Fatalf("server has %d mails, want 2", len(got))
 	}
 	if got[0].from != "no-reply@acme.example" || got[0].to != "ada@example.com" || got[0].helo != "acme.example" {
 		t.Errorf("envelope: %+v", got[0])
@@ -69,8 +69,8 @@ func TestSendRefused(t *testing.T) {
 		{"MAIL 530, credentials missing", &post{mailErr: answer(530)}, "MAIL", 530, false},
 		{"RCPT 450", &post{rcptErr: answer(450)}, "RCPT", 450, false},
 		{"RCPT 550", &post{rcptErr: answer(550)}, "RCPT", 550, true},
-		{"letter 452", &post{dataErr: answer(452)}, "end of letter", 452, false},
-		{"letter 554", &post{dataErr: answer(554)}, "end of letter", 554, false},
+		{"mail 452", &post{dataErr: answer(452)}, "end of data", 452, false},
+		{"mail 554", &post{dataErr: answer(554)}, "end of data", 554, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -86,15 +86,15 @@ func TestSendRefused(t *testing.T) {
 			if text := strings.ToLower(err.Error()); strings.Contains(text, "ada@") || strings.ContainsAny(text, "\r\n") {
 				t.Errorf("error names the recipient or has several lines: %q", err)
 			}
-			if len(p.letters()) != 0 {
-				t.Error("the letter was taken all the same")
+			if len(p.mails()) != 0 {
+				t.Error("the mail was taken all the same")
 			}
 			p.awaitClosed(t, 1)
 		})
 	}
 }
 
-// Only what speaks of the recipient is final: all else ends when somebody fixes something, and no letter is
+// Only what speaks of the recipient is final: all else ends when somebody fixes something, and no mail is
 // to be lost to it.
 func TestOnlyBadRecipientsAreFinal(t *testing.T) {
 	for _, tt := range []struct {
@@ -139,9 +139,9 @@ func TestOnlyBadRecipientsAreFinal(t *testing.T) {
 		{"MAIL", "550 no", false},
 		{"DATA", "554 no valid recipients", false},
 		{"DATA", "550 5.1.1 whatever", false},
-		{"end of letter", "550 5.1.1 whatever", false},
-		{"end of letter", "554 5.7.1 message content rejected", false},
-		{"end of letter", "552 message size exceeds fixed limit", false},
+		{"end of data", "550 5.1.1 whatever", false},
+		{"end of data", "554 5.7.1 message content rejected", false},
+		{"end of data", "552 message size exceeds fixed limit", false},
 	} {
 		code, text, _ := strings.Cut(tt.answer, " ")
 		n, err := strconv.Atoi(code)
@@ -264,7 +264,7 @@ func TestSendDroppedAfterTheDot(t *testing.T) {
 	}
 }
 
-// A caller who leaves when the letter is whole would have it sent twice: the answer is waited for, but not long.
+// A caller who leaves when the mail is whole would have it sent twice: the answer is waited for, but not long.
 func TestSendWaitsForTheLastWord(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	p := (&post{hold: leave}).start(t)
@@ -280,8 +280,8 @@ func TestSendWaitsForTheLastWord(t *testing.T) {
 	if _, err := mute.sender(t, "smtp", "").Send(ctx, testMessage()); err == nil || Permanent(err) {
 		t.Errorf("no answer to the dot: %v", err)
 	}
-	if took := time.Since(began); took < lastWord || took > 2*lastWord {
-		t.Errorf("waited %v for the answer to the dot, want %v", took, lastWord)
+	if took := time.Since(began); took < answerGrace || took > 2*answerGrace {
+		t.Errorf("waited %v for the answer to the dot, want %v", took, answerGrace)
 	}
 }
 
@@ -303,8 +303,8 @@ func TestSendTakenWhateverComesAfter(t *testing.T) {
 	}
 }
 
-// What a server says before it was shown a letter is about us: every letter would be lost to it.
-func TestSendRefusedBeforeTheLetter(t *testing.T) {
+// What a server says before it was shown a mail is about us: every mail would be lost to it.
+func TestSendRefusedBeforeTheMail(t *testing.T) {
 	for name, server := range map[string][2]string{
 		"greeting 554": {"554 go away", ""},
 		"EHLO 550":     {"220 post.test", "550 go away"},
@@ -363,16 +363,16 @@ func TestSendTLS(t *testing.T) {
 			}
 			_, err := s.Send(t.Context(), testMessage())
 			if tt.refused == "" {
-				if got := p.letters(); err != nil || len(got) != 1 || !got[0].tls || got[0].user != "ada" {
-					t.Errorf("error %v, server has %+v; want one letter inside TLS", err, got)
+				if got := p.mails(); err != nil || len(got) != 1 || !got[0].tls || got[0].user != "ada" {
+					t.Errorf("error %v, server has %+v; want one mail inside TLS", err, got)
 				}
 				return
 			}
 			if err == nil || !strings.Contains(err.Error(), tt.refused) || Permanent(err) {
 				t.Errorf("error %v, want one about %q, not permanent", err, tt.refused)
 			}
-			if len(p.letters()) != 0 {
-				t.Error("the letter went out without TLS")
+			if len(p.mails()) != 0 {
+				t.Error("the mail went out without TLS")
 			}
 		})
 	}
@@ -381,7 +381,7 @@ func TestSendTLS(t *testing.T) {
 func TestSendTLSOtherName(t *testing.T) {
 	p := (&post{implicit: true}).start(t)
 	p.addr = strings.Replace(p.addr, "127.0.0.1", "localhost", 1) // the certificate names the address only
-	if _, err := p.sender(t, "smtps", "").Send(t.Context(), testMessage()); err == nil || len(p.letters()) != 0 {
+	if _, err := p.sender(t, "smtps", "").Send(t.Context(), testMessage()); err == nil || len(p.mails()) != 0 {
 		t.Errorf("error %v, want a refusal of a certificate for another name", err)
 	}
 }
@@ -401,12 +401,12 @@ func TestSendAuth(t *testing.T) {
 			p := (&post{mechanisms: []string{tt.mechanism}, user: "ada", pass: tt.pass}).start(t)
 			_, err := p.sender(t, "smtp", "").Send(t.Context(), testMessage())
 			if tt.refused == "" {
-				if got := p.letters(); err != nil || len(got) != 1 || got[0].user != "ada" {
+				if got := p.mails(); err != nil || len(got) != 1 || got[0].user != "ada" {
 					t.Errorf("error %v, server has %+v", err, got)
 				}
 				return
 			}
-			// An expired password of ours must not cost anybody's letter.
+			// An expired password of ours must not cost anybody's mail.
 			if err == nil || Permanent(err) || !strings.Contains(err.Error(), tt.refused) {
 				t.Errorf("error %v, want %q, not permanent", err, tt.refused)
 			}
@@ -424,7 +424,7 @@ func TestSendRefusesMalformed(t *testing.T) {
 	if _, err := p.sender(t, "smtp", "").Send(t.Context(), m); !Permanent(err) || !errors.Is(err, ErrMalformed) {
 		t.Errorf("error %v, want ErrMalformed", err)
 	}
-	if len(p.letters()) != 0 {
+	if len(p.mails()) != 0 {
 		t.Error("something was sent")
 	}
 }

@@ -72,8 +72,8 @@ func TestKeywordsInAnyCase(t *testing.T) {
 			if _, err := s.Send(t.Context(), testMessage()); err != nil {
 				t.Fatal(err)
 			}
-			if got := p.letters(); len(got) != 1 || !got[0].tls {
-				t.Errorf("the server has %+v, want one letter inside TLS", got)
+			if got := p.mails(); len(got) != 1 || !got[0].tls {
+				t.Errorf("the server has %+v, want one mail inside TLS", got)
 			}
 		})
 	}
@@ -113,17 +113,17 @@ func TestWrongKindOfPort(t *testing.T) {
 	}
 }
 
-// A server that is slow to greet is no port of another kind. It is asked that at its first letter alone.
+// A server that is slow to greet is no port of another kind. It is asked that at its first mail alone.
 func TestSlowGreeting(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked, letters := make(chan struct{}), make(chan net.Conn)
+	asked, mails := make(chan struct{}), make(chan net.Conn)
 	var open sync.WaitGroup
 	t.Cleanup(func() { _ = l.Close(); open.Wait() })
 	open.Go(func() {
-		defer close(letters)
+		defer close(mails)
 		for n := 0; ; n++ {
 			conn, err := l.Accept()
 			if err != nil {
@@ -135,7 +135,7 @@ func TestSlowGreeting(t *testing.T) {
 				continue
 			}
 			select {
-			case letters <- conn:
+			case mails <- conn:
 			case <-t.Context().Done():
 				_ = conn.Close()
 			}
@@ -162,13 +162,13 @@ func TestSlowGreeting(t *testing.T) {
 	m := testMessage()
 	m.Text = "no dots"
 	for i, begin := range []func(){func() { <-asked }, func() { time.Sleep(10 * s.silence) }} {
-		open.Go(func() { serve(<-letters, begin) })
+		open.Go(func() { serve(<-mails, begin) })
 		if answer, err := s.Send(t.Context(), m); err != nil || answer != "250 taken" {
-			t.Errorf("letter %d: %q, %v", i+1, answer, err)
+			t.Errorf("mail %d: %q, %v", i+1, answer, err)
 		}
 	}
 	select {
-	case conn := <-letters:
+	case conn := <-mails:
 		_ = conn.Close()
 		t.Error("it is asked again whether it speaks TLS")
 	default:
@@ -217,12 +217,12 @@ func TestLoopbackRelay(t *testing.T) {
 			s.RootCAs = nobody
 			_, err := s.Send(t.Context(), testMessage())
 			if tt.want != "" {
-				if err == nil || !strings.Contains(err.Error(), tt.want) || len(p.letters()) != 0 {
+				if err == nil || !strings.Contains(err.Error(), tt.want) || len(p.mails()) != 0 {
 					t.Errorf("error %v, want %q", err, tt.want)
 				}
 				return
 			}
-			if got := p.letters(); err != nil || len(got) != 1 || got[0].tls != tt.tls {
+			if got := p.mails(); err != nil || len(got) != 1 || got[0].tls != tt.tls {
 				t.Errorf("error %v, the server has %+v", err, got)
 			}
 		})

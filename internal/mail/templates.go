@@ -1,6 +1,6 @@
 package mail
 
-// What letters are drawn with: two templates, Latchkey's own or the operator's.
+// What mails are drawn with: two templates, Latchkey's own or the operator's.
 
 import (
 	"embed"
@@ -18,14 +18,14 @@ import (
 var files embed.FS
 
 const (
-	textFile = "letter.txt"
-	htmlFile = "letter.html"
+	textFile = "mail.txt"
+	htmlFile = "mail.html"
 )
 
 // Files are the names that an operator's own templates may have.
 func Files() []string { return []string{htmlFile, textFile} }
 
-// Templates are what every letter is drawn with.
+// Templates are what every mail is drawn with.
 type Templates struct {
 	text *texttemplate.Template
 	html *template.Template
@@ -41,10 +41,10 @@ func NewTemplates(override fs.FS) (*Templates, error) {
 	from := brand.Overlay(override, ours)
 	t := &Templates{}
 	if t.text, err = texttemplate.ParseFS(from, textFile); err != nil {
-		return nil, fmt.Errorf("parse letter: %w", err)
+		return nil, fmt.Errorf("parse mail: %w", err)
 	}
 	if t.html, err = template.ParseFS(from, htmlFile); err != nil {
-		return nil, fmt.Errorf("parse letter: %w", err)
+		return nil, fmt.Errorf("parse mail: %w", err)
 	}
 	return t, nil
 }
@@ -57,11 +57,11 @@ func Must(t *Templates, err error) *Templates {
 	return t
 }
 
-// Check writes every letter under a look, in every language: what would fail in the outbox, where nobody sees
-// it, fails here. A letter whose text part leaves its link out would lock out who reads no HTML.
+// Check writes every mail under a look, in every language: what would fail in the outbox, where nobody sees
+// it, fails here. A mail whose text part leaves its link out would lock out who reads no HTML.
 func (t *Templates) Check(look brand.Brand) error {
 	for _, tag := range locale.Tags() {
-		for _, sample := range Samples(Letterhead(look, tag)) {
+		for _, sample := range Samples(DataFor(look, tag)) {
 			m, err := t.Render(sample.Kind, "sample", sample.Data)
 			if err != nil {
 				return fmt.Errorf("%s, in %q: %w", sample.Title, tag, err)

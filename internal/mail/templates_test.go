@@ -11,7 +11,7 @@ import (
 )
 
 func TestOwnTemplates(t *testing.T) {
-	own, err := NewTemplates(fstest.MapFS{"letter.html": {Data: []byte(`<h1>{{.Title}}</h1><a href="{{.Link}}">{{.Platform}}</a>`)}})
+	own, err := NewTemplates(fstest.MapFS{"mail.html": {Data: []byte(`<h1>{{.Title}}</h1><a href="{{.Link}}">{{.Platform}}</a>`)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,13 +31,13 @@ func TestOwnTemplates(t *testing.T) {
 
 func TestTemplatesCheck(t *testing.T) {
 	for name, tt := range map[string]struct{ file, text, wrong string }{
-		"does not parse":  {"letter.html", "<html>\n{{if}}", "letter.html:2"},
-		"text, the same":  {"letter.txt", "{{.Title}}\n{{end}}", "letter.txt:2"},
-		"no such field":   {"letter.html", "<html>\n\n{{.Sender}}", "letter.html:3"},
-		"text, the same ": {"letter.txt", "{{.Link}}\n{{.Sender}}", "letter.txt:2"},
-		"no such message": {"letter.txt", "{{.Link}}\n{{.Say \"no.such\"}}", "mail.no.such"},
-		"link left out":   {"letter.txt", "{{.Title}}", "letter.txt never writes {{.Link}}"},
-		"half a tag":      {"letter.html", "<a href=", "letter.html"},
+		"does not parse":  {"mail.html", "<html>\n{{if}}", "mail.html:2"},
+		"text, the same":  {"mail.txt", "{{.Title}}\n{{end}}", "mail.txt:2"},
+		"no such field":   {"mail.html", "<html>\n\n{{.Sender}}", "mail.html:3"},
+		"text, the same ": {"mail.txt", "{{.Link}}\n{{.Sender}}", "mail.txt:2"},
+		"no such message": {"mail.txt", "{{.Link}}\n{{.Say \"no.such\"}}", "mail.no.such"},
+		"link left out":   {"mail.txt", "{{.Title}}", "mail.txt never writes {{.Link}}"},
+		"half a tag":      {"mail.html", "<a href=", "mail.html"},
 	} {
 		own, err := NewTemplates(fstest.MapFS{tt.file: {Data: []byte(tt.text)}})
 		if err == nil {

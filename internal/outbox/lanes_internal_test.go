@@ -113,7 +113,7 @@ func TestRegistrable(t *testing.T) {
 	}
 }
 
-// relay takes so long to connect and greet, and so long for the letter.
+// relay takes so long to connect and greet, and so long for the mail.
 type relay struct{ greets, takes time.Duration }
 
 func (r relay) Send(ctx context.Context, _ mail.Message) (string, error) {
@@ -123,7 +123,7 @@ func (r relay) Send(ctx context.Context, _ mail.Message) (string, error) {
 	return "250 taken", nil
 }
 
-// A relay that is slow before it sees the letter is so for every domain, and makes none slow.
+// A relay that is slow before it sees the mail is so for every domain, and makes none slow.
 func TestOnlyTheLetterMakesADomainSlow(t *testing.T) {
 	for _, tt := range []struct {
 		relay relay

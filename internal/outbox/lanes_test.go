@@ -17,7 +17,7 @@ import (
 	"latchkey/internal/peer"
 )
 
-// slowPost takes every letter at once, but those to some domains: it keeps them until it is told to go on.
+// slowPost takes every mail at once, but those to some domains: it keeps them until it is told to go on.
 type slowPost struct {
 	slow []string
 	goOn chan struct{}
@@ -131,16 +131,16 @@ func TestOneDomainHoldsHalf(t *testing.T) {
 		askAll(t, r, slow...)
 		deliverers(t, r.Service.Outbox())
 		held := func() int { return post.holds["slow.example"] + post.holds["mx.slow.example"] }
-		post.await(t, "the slow domain's first letters", func() bool { return held() == outbox.Deliverers/2 })
+		post.await(t, "the slow domain's first mails", func() bool { return held() == outbox.Deliverers/2 })
 		others := append(mailboxes(20, "one.example"), mailboxes(20, "two.example")...)
 		askAll(t, r, others...)
-		post.await(t, "everybody else's letters", func() bool { return len(post.taken) == len(others) })
+		post.await(t, "everybody else's mails", func() bool { return len(post.taken) == len(others) })
 		post.await(t, "no more than half held", func() bool { return held() == outbox.Deliverers/2 })
 		close(post.goOn)
 		post.await(t, "the rest", func() bool { return len(post.taken) == len(others)+len(slow) })
 		for to, times := range post.taken {
 			if times != 1 {
-				t.Errorf("%d letters to %s", times, to)
+				t.Errorf("%d mails to %s", times, to)
 			}
 		}
 		if most := post.most["slow.example"]; most > outbox.Deliverers/2 {
@@ -163,9 +163,9 @@ func TestFirstTriesHaveADeliverer(t *testing.T) {
 				t.Errorf("with nothing under way: %t, %v", more, err)
 			}
 		})
-		post.await(t, "the first letter", func() bool { return post.holds["slow.example"] == 1 })
+		post.await(t, "the first mail", func() bool { return post.holds["slow.example"] == 1 })
 		if more, err := r.Service.Outbox().DeliverFirst(ctx); more || err != nil {
-			t.Errorf("with a letter to the domain under way: %t, %v", more, err)
+			t.Errorf("with a mail to the domain under way: %t, %v", more, err)
 		}
 		askAll(t, r, "ada@one.example")
 		if more, err := r.Service.Outbox().DeliverFirst(ctx); !more || err != nil || post.taken["ada@one.example"] != 1 {

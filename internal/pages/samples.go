@@ -46,7 +46,7 @@ func Samples(look brand.Brand, language string) []Sample {
 		page("sign up", "sign_up", nil),
 		page("sign up, not an address", "sign_up", func(v *View) {
 			v.Problem = &Said{Key: "problem.invalid_request"}
-			v.Faults = map[string]Said{"email": {Key: "fault.invalid_format"}}
+			v.FieldErrors = map[string]Said{"email": {Key: "field_error.invalid_format"}}
 		}),
 		page("sign up, closed", "sign_up", func(v *View) { v.SignUpOpen = false }),
 		page("check your mail, sign up", "check_mail", checkMail("sign_up")),
@@ -56,7 +56,7 @@ func Samples(look brand.Brand, language string) []Sample {
 		page("complete sign-up", "complete_sign_up", nil),
 		page("complete sign-up, password not accepted", "complete_sign_up", func(v *View) {
 			v.Problem = &Said{Key: "problem.password_not_accepted"}
-			v.Faults = map[string]Said{"password": {Key: "fault.too_short", Args: []any{8}}}
+			v.FieldErrors = map[string]Said{"password": {Key: "field_error.too_short", Args: []any{8}}}
 		}),
 		page("forgotten password", "forgot_password", nil),
 		page("choose a new password", "reset_password", nil),

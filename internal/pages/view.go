@@ -21,14 +21,14 @@ type View struct {
 	Brand   brand.Brand
 	Now     time.Time
 
-	Problem *Said           // what went wrong, above all else
-	Note    *Said           // what went well
-	Faults  map[string]Said // what is wrong with a field, by its name
+	Problem     *Said           // what went wrong, above all else
+	Note        *Said           // what went well
+	FieldErrors map[string]Said // what is wrong with a field, by its name
 
 	Values   map[string]string // what the form's fields hold, passwords never among them
 	Carried  url.Values        // goes along from page to page: clientAlias and return_to
 	Here     string            // path and query of this page, to come back to in another language
-	SignedIn string            // the email address of who is; empty: nobody
+	SignedIn string            // the email address of the user who is signed in; empty: nobody
 
 	SignUpOpen  bool
 	PasswordMin int // code points
@@ -120,7 +120,7 @@ func (v *View) Device(s Session) any {
 type Field struct {
 	*View
 	Field        string
-	called       string // key of its label below "field."; empty: the field's own name
+	labelKey     string // of its label, below "field."; empty: the field's own name
 	Kind         string // of input
 	Autocomplete string // WHATWG HTML, autofill: what password managers go by
 	Focus        bool
@@ -138,19 +138,19 @@ func (v *View) First(name, kind, autocomplete string) Field {
 
 // Called gives the field another label: the message field.<label>.
 func (f Field) Called(label string) Field {
-	f.called = label
+	f.labelKey = label
 	return f
 }
 
 // Label is what the field is called.
-func (f Field) Label() (string, error) { return f.T("field." + cmp.Or(f.called, f.Field)) }
+func (f Field) Label() (string, error) { return f.T("field." + cmp.Or(f.labelKey, f.Field)) }
 
 // Value is what it holds.
 func (f Field) Value() string { return f.Values[f.Field] }
 
-// Fault is what is wrong with it, empty when nothing is.
-func (f Field) Fault() (string, error) {
-	s, ok := f.Faults[f.Field]
+// Error is what is wrong with it, empty when nothing is.
+func (f Field) Error() (string, error) {
+	s, ok := f.FieldErrors[f.Field]
 	if !ok {
 		return "", nil
 	}
@@ -166,9 +166,9 @@ func (f Field) Words() (words []Word, err error) {
 	for name, said := range map[string]Said{
 		"weak": {Key: "password.weak"}, "fair": {Key: "password.fair"},
 		"good": {Key: "password.good"}, "strong": {Key: "password.strong"},
-		"too_short": {Key: "fault.too_short", Args: []any{f.PasswordMin}}, "too_long": {Key: "fault.too_long"},
-		"too_common": {Key: "fault.too_common"}, "contains_context": {Key: "fault.contains_context"},
-		"invalid_format": {Key: "fault.invalid_format"},
+		"too_short": {Key: "field_error.too_short", Args: []any{f.PasswordMin}}, "too_long": {Key: "field_error.too_long"},
+		"too_common": {Key: "field_error.too_common"}, "contains_context": {Key: "field_error.contains_context"},
+		"invalid_format": {Key: "field_error.invalid_format"},
 	} {
 		text, err := f.Say(said)
 		if err != nil {

@@ -55,8 +55,8 @@ func (q *fairQueue) enqueue(w *waiter) {
 
 func (w *waiter) all() []string { return append(append([]string{}, w.keys...), w.networks...) }
 
-// turn is the round in which w can be served at a level: the queue's at 0, and so inward.
-func (q *fairQueue) turn(w *waiter, level int) int {
+// roundOf is the round in which w can be served at a level: the queue's at 0, and so inward.
+func (q *fairQueue) roundOf(w *waiter, level int) int {
 	at := w.earliest[level]
 	if level < len(w.networks) {
 		at = max(at, q.under[w.networks[level]].served+1)
@@ -76,7 +76,7 @@ func (q *fairQueue) dequeue() *waiter {
 	for level := 0; ; level++ {
 		next = among[0]
 		for _, w := range among[1:] {
-			if q.turn(w, level) < q.turn(next, level) {
+			if q.roundOf(w, level) < q.roundOf(next, level) {
 				next = w
 			}
 		}
@@ -85,7 +85,7 @@ func (q *fairQueue) dequeue() *waiter {
 		}
 		among = q.sharing(among, next, level)
 	}
-	q.note(next)
+	q.noteServed(next)
 	q.remove(next)
 	return next
 }
@@ -93,25 +93,25 @@ func (q *fairQueue) dequeue() *waiter {
 // sharing are those who could be served in next's stead: of the same network and in the same round.
 func (q *fairQueue) sharing(among []*waiter, next *waiter, level int) (same []*waiter) {
 	for _, w := range among {
-		if level < len(w.networks) && w.networks[level] == next.networks[level] && q.turn(w, level) == q.turn(next, level) {
+		if level < len(w.networks) && w.networks[level] == next.networks[level] && q.roundOf(w, level) == q.roundOf(next, level) {
 			same = append(same, w)
 		}
 	}
 	return same
 }
 
-// note notes the turn of w, in the queue and in each of its networks.
-func (q *fairQueue) note(w *waiter) {
-	turns := make([]int, len(w.earliest))
+// noteServed notes that w has been served, in the queue and in each of its networks.
+func (q *fairQueue) noteServed(w *waiter) {
+	at := make([]int, len(w.earliest))
 	for level := range w.earliest {
-		turns[level] = q.turn(w, level)
+		at[level] = q.roundOf(w, level)
 	}
-	q.round = max(q.round, turns[0])
+	q.round = max(q.round, at[0])
 	for _, key := range w.keys {
-		q.under[key].served = turns[0]
+		q.under[key].served = at[0]
 	}
 	for level, key := range w.networks {
-		q.under[key].served, q.under[key].round = turns[level], max(q.under[key].round, turns[level+1])
+		q.under[key].served, q.under[key].round = at[level], max(q.under[key].round, at[level+1])
 	}
 }
 

@@ -19,21 +19,21 @@ type crowd struct {
 
 func newCrowd(queue int) crowd {
 	p := NewPool(1, queue)
-	p.enter(Turn{})
+	p.admit(Caller{})
 	return crowd{p, map[string]*waiter{}}
 }
 
-func stranger(account, address string) Turn {
-	return Turn{Keys: []string{account}, Networks: []string{address}}
+func stranger(account, address string) Caller {
+	return Caller{Keys: []string{account}, Networks: []string{address}}
 }
-func owner(account string) Turn { return Turn{Known: true, Keys: []string{account}} }
+func owner(account string) Caller { return Caller{Known: true, Keys: []string{account}} }
 
-func (c crowd) come(name string, turn Turn) { c.in[name] = c.enter(turn) }
+func (c crowd) come(name string, caller Caller) { c.in[name] = c.admit(caller) }
 
-// flood lets n come; turn says for whom the i-th does.
-func (c crowd) flood(n int, turn func(i int) Turn) {
+// flood lets n callers come: caller(i) is the i-th.
+func (c crowd) flood(n int, caller func(i int) Caller) {
 	for i := range n {
-		c.come("flood "+strconv.Itoa(i), turn(i))
+		c.come("flood "+strconv.Itoa(i), caller(i))
 	}
 }
 
@@ -64,9 +64,9 @@ func (w *waiter) over() bool {
 	}
 }
 
-func fromOneAddress(i int) Turn { return stranger(fmt.Sprint("account ", i), "their address") }
-func onOneAccount(i int) Turn   { return stranger("their account", fmt.Sprint("address ", i)) }
-func fromEverywhere(i int) Turn {
+func fromOneAddress(i int) Caller { return stranger(fmt.Sprint("account ", i), "their address") }
+func onOneAccount(i int) Caller   { return stranger("their account", fmt.Sprint("address ", i)) }
+func fromEverywhere(i int) Caller {
 	return stranger(fmt.Sprint("account ", i), fmt.Sprint("address ", i))
 }
 
@@ -74,8 +74,8 @@ func fromEverywhere(i int) Turn {
 func TestAFloodDelaysItself(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		flood func(i int) Turn
-		who   Turn
+		flood func(i int) Caller
+		who   Caller
 		most  int // who may go first
 	}{
 		{"from one address, a stranger elsewhere", fromOneAddress, stranger("ada", "home"), 1},
@@ -87,9 +87,9 @@ func TestAFloodDelaysItself(t *testing.T) {
 		{"on one account, its owner known", onOneAccount, owner("their account"), 1},
 		{"from everywhere on all, a stranger", fromEverywhere, stranger("ada", "home"), 300},
 		{"from everywhere on all, the known", fromEverywhere, owner("account 7"), 1},
-		{"by an owner on their account, a stranger", func(int) Turn { return owner("theirs") }, stranger("ada", "home"), 1},
-		{"by an owner on their account, the known", func(int) Turn { return owner("theirs") }, owner("ada"), 1},
-		{"by many owners, a stranger", func(i int) Turn { return owner(fmt.Sprint("account ", i)) }, stranger("ada", "home"), 1},
+		{"by an owner on their account, a stranger", func(int) Caller { return owner("theirs") }, stranger("ada", "home"), 1},
+		{"by an owner on their account, the known", func(int) Caller { return owner("theirs") }, owner("ada"), 1},
+		{"by many owners, a stranger", func(i int) Caller { return owner(fmt.Sprint("account ", i)) }, stranger("ada", "home"), 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newCrowd(1000)
@@ -109,19 +109,19 @@ func TestAFloodDelaysItself(t *testing.T) {
 // A network has one turn, however many are inside it that flood; and inside it, those who do not flood are served
 // before the rest of those who do.
 func TestAFloodFromNestedNetworks(t *testing.T) {
-	within := func(account string, networks ...string) Turn {
-		return Turn{Keys: []string{account}, Networks: networks}
+	within := func(account string, networks ...string) Caller {
+		return Caller{Keys: []string{account}, Networks: networks}
 	}
-	flood := map[string]func(i int) Turn{
-		"one /64": func(i int) Turn { return within(fmt.Sprint("account ", i), "48", "56", "64") },
-		"one /56": func(i int) Turn { return within(fmt.Sprint("account ", i), "48", "56", fmt.Sprint("64 ", i)) },
-		"one /48": func(i int) Turn {
+	flood := map[string]func(i int) Caller{
+		"one /64": func(i int) Caller { return within(fmt.Sprint("account ", i), "48", "56", "64") },
+		"one /56": func(i int) Caller { return within(fmt.Sprint("account ", i), "48", "56", fmt.Sprint("64 ", i)) },
+		"one /48": func(i int) Caller {
 			return within(fmt.Sprint("account ", i), "48", fmt.Sprint("56 ", i%256), fmt.Sprint("64 ", i))
 		},
 	}
 	for _, tt := range []struct {
 		flood string
-		who   Turn
+		who   Caller
 		most  int // who may go first
 	}{
 		{"one /64", within("ada", "another 48", "another 56", "another 64"), 1},
@@ -148,10 +148,10 @@ func TestAFloodFromNestedNetworks(t *testing.T) {
 // What a flood from a /48 fills, it is turned away from, and not a newcomer from elsewhere.
 func TestAFullQueueShedsTheWidestNetwork(t *testing.T) {
 	c := newCrowd(10)
-	c.flood(10, func(i int) Turn {
-		return Turn{Keys: []string{fmt.Sprint("account ", i)}, Networks: []string{"48", fmt.Sprint("56 ", i), fmt.Sprint("64 ", i)}}
+	c.flood(10, func(i int) Caller {
+		return Caller{Keys: []string{fmt.Sprint("account ", i)}, Networks: []string{"48", fmt.Sprint("56 ", i), fmt.Sprint("64 ", i)}}
 	})
-	c.come("who", Turn{Keys: []string{"ada"}, Networks: []string{"another 48", "another 56", "another 64"}})
+	c.come("who", Caller{Keys: []string{"ada"}, Networks: []string{"another 48", "another 56", "another 64"}})
 	if c.in["who"].over() || !c.in["flood 9"].over() {
 		t.Error("the newcomer was turned away, or nobody was")
 	}
@@ -181,8 +181,8 @@ func TestAFloodThatGoesOnGainsNothing(t *testing.T) {
 func TestAFullQueueShedsTheFlood(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		flood func(i int) Turn
-		who   Turn
+		flood func(i int) Caller
+		who   Caller
 		out   string
 	}{
 		{"one address: the last from there", fromOneAddress, stranger("ada", "home"), "flood 9"},
@@ -190,8 +190,8 @@ func TestAFullQueueShedsTheFlood(t *testing.T) {
 		{"one address: the next from there", fromOneAddress, stranger("ada", "their address"), "who"},
 		{"everywhere: the newcomer", fromEverywhere, stranger("ada", "home"), "who"},
 		{"everywhere: nobody who is known", fromEverywhere, owner("ada"), "flood 9"},
-		{"the known: the last of them", func(i int) Turn { return owner(fmt.Sprint(i)) }, stranger("ada", "home"), "flood 9"},
-		{"the known: the newcomer", func(i int) Turn { return owner(fmt.Sprint(i)) }, owner("ada"), "who"},
+		{"the known: the last of them", func(i int) Caller { return owner(fmt.Sprint(i)) }, stranger("ada", "home"), "flood 9"},
+		{"the known: the newcomer", func(i int) Caller { return owner(fmt.Sprint(i)) }, owner("ada"), "who"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newCrowd(10)

@@ -41,7 +41,7 @@ const redacted = "[redacted]"
 // else is changed: neither trimmed nor folded, and control characters count like any other.
 //
 // Raw input over MaxBytes is refused unread; code points are counted in the normal form, so that both
-// spellings of a password get one verdict. It returns ErrTooLong or ErrNotText, and never hashes.
+// spellings of a password are one password. It returns ErrTooLong or ErrNotText, and never hashes.
 func Normalize(raw string) (Plaintext, error) {
 	if len(raw) > MaxBytes {
 		return "", ErrTooLong

@@ -37,8 +37,8 @@ const (
 	known
 )
 
-// Turn says for whom a caller waits.
-type Turn struct {
+// Caller is for whom a permit is asked.
+type Caller struct {
 	Known    bool     // it has shown to belong here, and waits in a queue that strangers do not lengthen
 	Keys     []string // whom it shares its turns with: those who hold one of them too
 	Networks []string // likewise, from the widest in: each shares its own turns out among those inside it
@@ -61,11 +61,11 @@ func NewPool(workers, queue int) *Pool {
 // order each is served. It returns ErrBusy when too many wait: then the last of the longer queue has to
 // go, who need not be the newcomer. It returns ctx's cause when ctx ends while it waits. fn has not run
 // in either case. Once fn runs, ctx has no say.
-func (p *Pool) Do(ctx context.Context, turn Turn, fn func()) error {
+func (p *Pool) Do(ctx context.Context, caller Caller, fn func()) error {
 	if ctx.Err() != nil {
 		return gaveUp(ctx)
 	}
-	w := p.enter(turn)
+	w := p.admit(caller)
 	select {
 	case <-w.answered:
 	case <-ctx.Done():
@@ -87,12 +87,12 @@ func (p *Pool) Load() Load {
 	return Load{Running: p.running, Waiting: p.waiting(), Shed: p.shed}
 }
 
-// enter gives the caller a permit where one is free, else a place in its queue.
-func (p *Pool) enter(turn Turn) *waiter {
+// admit gives the caller a permit where one is free, else a place in its queue.
+func (p *Pool) admit(caller Caller) *waiter {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w := &waiter{in: &p.queues[strangers], keys: turn.Keys, networks: turn.Networks, answered: make(chan struct{})}
-	if turn.Known {
+	w := &waiter{in: &p.queues[strangers], keys: caller.Keys, networks: caller.Networks, answered: make(chan struct{})}
+	if caller.Known {
 		w.in = &p.queues[known]
 	}
 	if p.running < p.workers { // nobody waits: pass hands a permit on before it counts one free

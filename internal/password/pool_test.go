@@ -20,7 +20,7 @@ func occupy(t *testing.T, p *Pool) (free func()) {
 	release, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := p.Do(context.Background(), Turn{}, func() { <-release }); err != nil {
+		if err := p.Do(context.Background(), Caller{}, func() { <-release }); err != nil {
 			t.Errorf("Do = %v", err)
 		}
 	}()
@@ -43,14 +43,14 @@ func TestPoolServesInOrderAndShedsTheRest(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 3 {
 			all.Go(func() {
-				if err := p.Do(t.Context(), Turn{}, func() { order = append(order, i) }); err != nil {
+				if err := p.Do(t.Context(), Caller{}, func() { order = append(order, i) }); err != nil {
 					t.Errorf("Do %d = %v", i, err)
 				}
 			})
 			synctest.Wait()
 		}
 		wantLoad(t, p, 1, 3)
-		if err := p.Do(t.Context(), Turn{}, func() { t.Error("ran past the queue") }); !errors.Is(err, ErrBusy) {
+		if err := p.Do(t.Context(), Caller{}, func() { t.Error("ran past the queue") }); !errors.Is(err, ErrBusy) {
 			t.Errorf("Do past the queue = %v, want ErrBusy", err)
 		}
 		free()
@@ -67,11 +67,11 @@ func TestPoolRunsAsManyAsItHasWorkers(t *testing.T) {
 		p := NewPool(2, 0)
 		free1, free2 := occupy(t, p), occupy(t, p)
 		wantLoad(t, p, 2, 0)
-		if err := p.Do(t.Context(), Turn{}, func() {}); !errors.Is(err, ErrBusy) {
+		if err := p.Do(t.Context(), Caller{}, func() {}); !errors.Is(err, ErrBusy) {
 			t.Errorf("third Do = %v, want ErrBusy", err)
 		}
 		free1()
-		if err := p.Do(t.Context(), Turn{}, func() {}); err != nil {
+		if err := p.Do(t.Context(), Caller{}, func() {}); err != nil {
 			t.Errorf("Do with a free permit = %v", err)
 		}
 		free2()
@@ -87,13 +87,13 @@ func TestPoolContextEndsTheWait(t *testing.T) {
 		var next sync.WaitGroup
 		served := false
 		go func() {
-			if err := p.Do(ctx, Turn{}, func() { t.Error("ran after its context ended") }); !errors.Is(err, context.DeadlineExceeded) {
+			if err := p.Do(ctx, Caller{}, func() { t.Error("ran after its context ended") }); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("Do = %v, want DeadlineExceeded", err)
 			}
 		}()
 		synctest.Wait()
 		next.Go(func() {
-			if err := p.Do(t.Context(), Turn{}, func() { served = true }); err != nil {
+			if err := p.Do(t.Context(), Caller{}, func() { served = true }); err != nil {
 				t.Errorf("Do of the next = %v", err)
 			}
 		})
@@ -115,11 +115,11 @@ func TestPoolKeepsThePermitOfACancelledCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPool(1, 0)
 		ctx, hangUp := context.WithCancel(t.Context())
-		err := p.Do(ctx, Turn{}, func() {
+		err := p.Do(ctx, Caller{}, func() {
 			hangUp()
 			synctest.Wait()
 			wantLoad(t, p, 1, 0)
-			if err := p.Do(t.Context(), Turn{}, func() {}); !errors.Is(err, ErrBusy) {
+			if err := p.Do(t.Context(), Caller{}, func() {}); !errors.Is(err, ErrBusy) {
 				t.Errorf("Do beside it = %v, want ErrBusy", err)
 			}
 		})
@@ -135,7 +135,7 @@ func TestPoolNeverRunsForAnEndedContext(t *testing.T) {
 	cause := errors.New("client hung up")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
-	if err := p.Do(ctx, Turn{}, func() { t.Error("ran") }); !errors.Is(err, cause) {
+	if err := p.Do(ctx, Caller{}, func() { t.Error("ran") }); !errors.Is(err, cause) {
 		t.Errorf("Do = %v, want %v", err, cause)
 	}
 	wantLoad(t, p, 0, 0)
@@ -149,7 +149,7 @@ func TestPoolPanicGivesThePermitBack(t *testing.T) {
 				t.Error("the panic was swallowed")
 			}
 		}()
-		_ = p.Do(t.Context(), Turn{}, func() { panic("out of memory") })
+		_ = p.Do(t.Context(), Caller{}, func() { panic("out of memory") })
 	}()
 	wantLoad(t, p, 0, 0)
 }
@@ -157,8 +157,8 @@ func TestPoolPanicGivesThePermitBack(t *testing.T) {
 // The permit and the end of the context may come in the same moment; then the permit goes on.
 func TestPoolPermitThatCameTooLateGoesOn(t *testing.T) {
 	p := NewPool(1, 2)
-	p.enter(Turn{})
-	late, next := p.enter(Turn{}), p.enter(Turn{})
+	p.admit(Caller{})
+	late, next := p.admit(Caller{}), p.admit(Caller{})
 	p.release() // late has the permit and does not know it yet
 	p.leave(late)
 	select {
@@ -174,9 +174,9 @@ func TestPoolPermitThatCameTooLateGoesOn(t *testing.T) {
 func TestPoolTakesSenselessSizes(t *testing.T) {
 	p := NewPool(0, -5)
 	ran := false
-	if err := p.Do(t.Context(), Turn{}, func() {
+	if err := p.Do(t.Context(), Caller{}, func() {
 		ran = true
-		if err := p.Do(t.Context(), Turn{}, func() {}); !errors.Is(err, ErrBusy) {
+		if err := p.Do(t.Context(), Caller{}, func() {}); !errors.Is(err, ErrBusy) {
 			t.Errorf("second Do = %v, want ErrBusy", err)
 		}
 	}); err != nil || !ran {
@@ -194,8 +194,8 @@ func TestPoolUnderFlood(t *testing.T) {
 		all.Go(func() {
 			for range rounds {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(200))*time.Microsecond)
-				turn := Turn{Known: rand.IntN(4) == 0, Keys: []string{strconv.Itoa(rand.IntN(5)), strconv.Itoa(5 + rand.IntN(5))}}
-				err := p.Do(ctx, turn, func() {
+				caller := Caller{Known: rand.IntN(4) == 0, Keys: []string{strconv.Itoa(rand.IntN(5)), strconv.Itoa(5 + rand.IntN(5))}}
+				err := p.Do(ctx, caller, func() {
 					if n := now.Add(1); n > workers {
 						t.Errorf("%d at once", n)
 					}
@@ -237,7 +237,7 @@ func BenchmarkPoolUncontended(b *testing.B) {
 	p := NewPool(1, 0)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := p.Do(b.Context(), Turn{}, func() {}); err != nil {
+		if err := p.Do(b.Context(), Caller{}, func() {}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -252,7 +252,7 @@ func TestPoolSaysWhenItIsBusy(t *testing.T) {
 		for range 2 {
 			free1, free2 := occupy(t, p), occupy(t, p)
 			var third sync.WaitGroup
-			third.Go(func() { _ = p.Do(t.Context(), Turn{}, func() {}) })
+			third.Go(func() { _ = p.Do(t.Context(), Caller{}, func() {}) })
 			synctest.Wait()
 			free1()
 			third.Wait()

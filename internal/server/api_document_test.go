@@ -36,7 +36,7 @@ func TestEveryAnswerHasATest(t *testing.T) {
 	before, rest, ok := strings.Cut(string(raw), begin)
 	table, after, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
-		t.Fatalf("%s lacks the markers %q and %q", file, begin, end)
+		t.Fatalf("%s has not both markers, %q and %q", file, begin, end)
 	}
 	want := markdownAnswers(t)
 	switch {

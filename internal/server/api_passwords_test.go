@@ -310,7 +310,7 @@ func TestChangePassword(t *testing.T) {
 	})
 }
 
-// A verdict on a new password is the one that sign-up, reset and change would give.
+// The answer about a new password is the one that sign-up, reset and change would give.
 func TestCheckPassword(t *testing.T) {
 	check := func(a *app, pw string, more members) answer {
 		a.Helper()

@@ -178,7 +178,7 @@ func occupy(a *app) (release func()) {
 	held, done, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(over)
-		if err := a.Options.Pool.Do(context.Background(), password.Turn{}, func() { close(held); <-done }); err != nil {
+		if err := a.Options.Pool.Do(context.Background(), password.Caller{}, func() { close(held); <-done }); err != nil {
 			a.Error(err)
 		}
 	}()

@@ -164,12 +164,12 @@ func (s *server) devMail(x *exchange) (reply, error) {
 	return nil, refuse(codeNotFound)
 }
 
-// letterCSP lets a mail look as in a mail reader: its styles are in it, its logo comes from the web.
-const letterCSP = "default-src 'none'; style-src 'unsafe-inline'; img-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// mailCSP lets a mail look as in a mail reader: its styles are in it, its logo comes from the web.
+const mailCSP = "default-src 'none'; style-src 'unsafe-inline'; img-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 func letterHTML(m mail.Message) reply {
 	return func(x *exchange) {
-		x.Header().Set("Content-Security-Policy", letterCSP)
+		x.Header().Set("Content-Security-Policy", mailCSP)
 		x.Header().Set("Referrer-Policy", referrerPolicy(x.r.URL))
 		x.send(http.StatusOK, "text/html; charset=utf-8", []byte(m.HTML))
 	}

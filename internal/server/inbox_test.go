@@ -123,7 +123,7 @@ func TestDevInboxNeedsEveryCondition(t *testing.T) {
 			r.URL.Path = "/dev/inbox/1@localhost"
 			w = httptest.NewRecorder()
 			rm.ServeHTTP(w, r)
-			if w.Code != 200 || w.Body.String() != "<p>Open this</p>" || w.Header().Get("Content-Security-Policy") != letterCSP {
+			if w.Code != 200 || w.Body.String() != "<p>Open this</p>" || w.Header().Get("Content-Security-Policy") != mailCSP {
 				t.Errorf("one mail: %d %s", w.Code, w.Body)
 			}
 		})

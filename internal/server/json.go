@@ -27,8 +27,8 @@ import (
 
 const maxBody = 16 << 10 // bytes
 
-// form makes a handler of one that takes a JSON body.
-func form[T any](h func(*exchange, T) (reply, error)) handler {
+// jsonBody makes a handler of one that takes a JSON body.
+func jsonBody[T any](h func(*exchange, T) (reply, error)) handler {
 	return func(x *exchange) (reply, error) {
 		body, err := x.body("application/json")
 		if err != nil {
@@ -97,10 +97,10 @@ func decodeJSON[T any](body []byte) (T, error) {
 	if json.Unmarshal(body, &o) != nil {
 		return none, malformed("The request body must be one JSON object, in UTF-8, with each name once.")
 	}
-	if o.faults != nil {
+	if o.invalid != nil {
 		var inOrder []auth.Field
-		for _, i := range slices.Sorted(maps.Keys(o.faults)) {
-			inOrder = append(inOrder, o.faults[i])
+		for _, i := range slices.Sorted(maps.Keys(o.invalid)) {
+			inOrder = append(inOrder, o.invalid[i])
 		}
 		return none, refuse(auth.CodeInvalidRequest, inOrder...)
 	}
@@ -108,10 +108,10 @@ func decodeJSON[T any](body []byte) (T, error) {
 }
 
 // object fills a T member by member: what is wrong with one of them does not end the reading, so that
-// every fault of a form is told at once.
+// the answer names everything that is wrong with the body.
 type object[T any] struct {
-	in     T
-	faults map[int]auth.Field // by the place of the field in T; nil: there are none
+	in      T
+	invalid map[int]auth.Field // by the place of the field in T; nil: there are none
 }
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom. An error is about the body as a whole; the
@@ -147,20 +147,20 @@ func (o *object[T]) set(target reflect.Value, name string, value jsontext.Value)
 		field := target.Type().Field(i)
 		switch want := jsonName(field); {
 		case name == want:
-			if _, misspelt := o.faults[i]; !misspelt && json.Unmarshal(value, target.Field(i).Addr().Interface()) != nil {
-				o.blame(i, auth.Field{Name: want, Code: "invalid_type", Message: want + " must be " + wanted(field.Type) + "."})
+			if _, misspelt := o.invalid[i]; !misspelt && json.Unmarshal(value, target.Field(i).Addr().Interface()) != nil {
+				o.refuse(i, auth.Field{Name: want, Code: "invalid_type", Message: want + " must be " + wanted(field.Type) + "."})
 			}
 		case strings.EqualFold(name, want):
-			o.blame(i, auth.Field{Name: want, Code: "wrong_case", Message: want + " must be written in exactly this case."})
+			o.refuse(i, auth.Field{Name: want, Code: "wrong_case", Message: want + " must be written in exactly this case."})
 		}
 	}
 }
 
-func (o *object[T]) blame(field int, fault auth.Field) {
-	if o.faults == nil {
-		o.faults = map[int]auth.Field{}
+func (o *object[T]) refuse(field int, why auth.Field) {
+	if o.invalid == nil {
+		o.invalid = map[int]auth.Field{}
 	}
-	o.faults[field] = fault
+	o.invalid[field] = why
 }
 
 func jsonName(f reflect.StructField) string {

@@ -90,8 +90,8 @@ func page(h func(x *exchange, query url.Values) (reply, error)) handler {
 	}
 }
 
-// pageForm reads a page's own form.
-func pageForm(h func(x *exchange, values url.Values) (reply, error)) handler {
+// htmlForm makes a handler of one that takes the form a page posts.
+func htmlForm(h func(x *exchange, values url.Values) (reply, error)) handler {
 	return func(x *exchange) (reply, error) {
 		values, err := x.formValues()
 		if err != nil {
@@ -128,9 +128,9 @@ func (x *exchange) failPage(v refusal, e *auth.Error) {
 	if v.status == http.StatusTooManyRequests {
 		view.Problem.Args = []any{wholeSeconds(e.RetryAfter)}
 	}
-	view.Faults = map[string]pages.Said{}
+	view.FieldErrors = map[string]pages.Said{}
 	for _, f := range e.Fields {
-		view.Faults[f.Name] = fieldProblem(view, f)
+		view.FieldErrors[f.Name] = fieldProblem(view, f)
 	}
 	x.draw(v.status, view)
 }
@@ -154,12 +154,12 @@ func wayOn(v *pages.View, code auth.Code) any {
 
 // fieldProblem is what is wrong with a field, in words that depend on its code alone.
 func fieldProblem(v *pages.View, f auth.Field) pages.Said {
-	said := pages.Said{Key: "fault." + f.Code}
+	said := pages.Said{Key: "field_error." + f.Code}
 	if f.Code == "too_short" {
 		said.Args = []any{v.PasswordMin}
 	}
 	if !v.Printer.Has(said.Key) {
-		said.Key = "fault.not_allowed"
+		said.Key = "field_error.not_allowed"
 	}
 	return said
 }

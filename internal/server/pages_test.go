@@ -88,7 +88,7 @@ func TestPagesRefuseOtherSites(t *testing.T) {
 		for _, path := range posted(rm.Handler.(*server)) {
 			t.Run(tt.name+" "+path, func(t *testing.T) {
 				w := rm.ask("POST", path, form, append(tt.headers, "Content-Type: application/x-www-form-urlencoded")...)
-				refused := w.Code == 403 && strings.Contains(w.Body.String(), "This came from somewhere else")
+				refused := w.Code == 403 && strings.Contains(w.Body.String(), "This request did not come from our own page")
 				if refused == tt.passes {
 					t.Errorf("%d, want through: %v", w.Code, tt.passes)
 				}
@@ -144,7 +144,7 @@ func TestOldBrowsersPostOurForms(t *testing.T) {
 		}
 		path, _, _ := strings.Cut(page, "?")
 		w := rm.ask("POST", path, "email=not+an+address", append(headers, "Content-Type: application/x-www-form-urlencoded", "Host: elsewhere.internal")...)
-		if w.Code == 403 || strings.Contains(w.Body.String(), "This came from somewhere else") {
+		if w.Code == 403 || strings.Contains(w.Body.String(), "This request did not come from our own page") {
 			t.Errorf("%s: our own form is refused: %d", page, w.Code)
 		}
 	}
@@ -190,7 +190,7 @@ func TestPagesOnPlainHTTP(t *testing.T) {
 	rm := newRoom(t, func(o *Options) { o.PublicURL = "http://id.example.org" })
 	for _, path := range posted(rm.Handler.(*server)) {
 		w := rm.ask("POST", path, "email=x", "Origin: null", "Content-Type: application/x-www-form-urlencoded")
-		if strings.Contains(w.Body.String(), "This came from somewhere else") || w.Header().Get("Set-Cookie") != "" {
+		if strings.Contains(w.Body.String(), "This request did not come from our own page") || w.Header().Get("Set-Cookie") != "" {
 			t.Errorf("%s: %d, sets %q", path, w.Code, w.Header().Get("Set-Cookie"))
 		}
 	}
@@ -245,7 +245,7 @@ func TestRefusedPageShowsTheFormAgain(t *testing.T) {
 }
 
 // Whatever is refused can be said on a page, in every language.
-func TestEveryVerdictHasWords(t *testing.T) {
+func TestEveryRefusalHasWords(t *testing.T) {
 	for _, v := range refusals {
 		if key := "problem." + string(v.code); !locale.For("en").Has(key) {
 			t.Errorf("no message %s", key)

@@ -58,7 +58,7 @@ func (s *server) changePassword(x *exchange, in api.ChangePasswordRequest) (repl
 	return ok("Your password has been changed.", nil), nil
 }
 
-// checkPassword answers a refusal as a success, too: it was asked for a verdict.
+// checkPassword answers a refusal as a success, too: that is what was asked for.
 func (s *server) checkPassword(x *exchange, in api.PasswordCheckRequest) (reply, error) {
 	got, err := s.auth.CheckPassword(x.r.Context(), auth.PasswordCheck{
 		Password:  password(in.Password, in.IsPasswordEncrypted),

@@ -22,8 +22,8 @@ import (
 )
 
 // NewPreview returns a handler whose first page lists every page and mail of every client in every language.
-// They are drawn with set and letters, and looks are those of the clients.
-func NewPreview(set *pages.Set, letters *mail.Templates, clients *clients.Set) http.Handler {
+// They are drawn with set and mails, and looks are those of the clients.
+func NewPreview(set *pages.Set, mails *mail.Templates, clients *clients.Set) http.Handler {
 	rules := &auth.Service{}
 	if err := rules.SetClients(clients); err != nil {
 		panic(err) // cannot be: there is no address of ours that they could share
@@ -33,7 +33,7 @@ func NewPreview(set *pages.Set, letters *mail.Templates, clients *clients.Set) h
 		log: slog.New(slog.DiscardHandler), metrics: NewMetrics(), standing: standingHeaders(false), cross: http.NewCrossOriginProtection(),
 	}
 	s.notes = burst.New(s.log, s.now)
-	p := preview{s, letters, []brand.Brand{brand.Plain}}
+	p := preview{s, mails, []brand.Brand{brand.Plain}}
 	for _, c := range clients.List() {
 		p.looks = append(p.looks, c.Brand)
 	}
@@ -42,16 +42,16 @@ func NewPreview(set *pages.Set, letters *mail.Templates, clients *clients.Set) h
 }
 
 type preview struct {
-	s       *server
-	letters *mail.Templates
-	looks   []brand.Brand
+	s     *server
+	mails *mail.Templates
+	looks []brand.Brand
 }
 
 func (p preview) routes() []route {
 	return []route{
 		{"GET", "/{$}", anyone, inHTML, p.list},
 		{"GET", "/preview/{look}/{language}/{page}", anyone, inHTML, p.page},
-		{"GET", "/preview/{look}/{language}/mail/{letter}", anyone, inHTML, p.letter},
+		{"GET", "/preview/{look}/{language}/mail/{mail}", anyone, inHTML, p.mail},
 		{"POST", "/language", anyone, inHTML, p.language},
 	}
 }
@@ -65,7 +65,7 @@ func (p preview) list(x *exchange) (reply, error) {
 			for n, sample := range pages.Samples(look, l.Tag) {
 				group.Links = append(group.Links, pages.PreviewLink{Title: sample.Title, Path: previewPath(i, l.Tag, strconv.Itoa(n))})
 			}
-			for n, sample := range mail.Samples(mail.Letterhead(look, l.Tag)) {
+			for n, sample := range mail.Samples(mail.DataFor(look, l.Tag)) {
 				group.Links = append(group.Links, pages.PreviewLink{Title: "mail: " + sample.Title, Path: previewPath(i, l.Tag, "mail/"+strconv.Itoa(n))})
 			}
 			links = append(links, group)
@@ -105,17 +105,17 @@ func (p preview) page(x *exchange) (reply, error) {
 	return drawn(&v), nil
 }
 
-// letter shows a mail, or with ?text its text part.
-func (p preview) letter(x *exchange) (reply, error) {
-	look, n, err := p.look(x, "letter")
+// mail shows a mail, or with ?text its text part.
+func (p preview) mail(x *exchange) (reply, error) {
+	look, n, err := p.look(x, "mail")
 	if err != nil {
 		return nil, err
 	}
-	samples := mail.Samples(mail.Letterhead(look, x.r.PathValue("language")))
+	samples := mail.Samples(mail.DataFor(look, x.r.PathValue("language")))
 	if n >= len(samples) {
 		return nil, refuse(codeNotFound)
 	}
-	m, err := p.letters.Render(samples[n].Kind, "sample", samples[n].Data)
+	m, err := p.mails.Render(samples[n].Kind, "sample", samples[n].Data)
 	if err != nil {
 		return nil, err
 	}

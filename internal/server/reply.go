@@ -1,6 +1,6 @@
 package server
 
-// The forms a success can take.
+// The shapes a success can take.
 
 import (
 	"fmt"

@@ -15,18 +15,18 @@ import (
 
 func (s *server) routes() []route {
 	return append(s.docsRoutes(), []route{
-		{"POST", "/auth/signin", anyone, inJSON, form(s.signIn)},
-		{"POST", "/auth/refresh-token", anyone, inJSON, form(s.refresh)},
+		{"POST", "/auth/signin", anyone, inJSON, jsonBody(s.signIn)},
+		{"POST", "/auth/refresh-token", anyone, inJSON, jsonBody(s.refresh)},
 		{"POST", "/auth/signout", leaver, inJSON, s.signOut},
 		{"GET", "/auth/{id}/sessions", user, inJSON, s.sessions},      // {id} is the user's
 		{"DELETE", "/auth/{id}/sessions", user, inJSON, s.endSession}, // {id} is the session's
-		{"POST", "/auth/forgot-password", anyone, inJSON, form(s.forgotPassword)},
-		{"POST", "/auth/password-reset/{email}", anyone, inJSON, form(s.resetPassword)},
-		{"POST", "/auth/reset-password", userOrAnyone, inJSON, form(s.changePassword)},
-		{"POST", "/auth/password-check", anyone, inJSON, form(s.checkPassword)},
-		{"POST", "/auth/verification-mail", anyone, inJSON, form(s.verificationMail)},
+		{"POST", "/auth/forgot-password", anyone, inJSON, jsonBody(s.forgotPassword)},
+		{"POST", "/auth/password-reset/{email}", anyone, inJSON, jsonBody(s.resetPassword)},
+		{"POST", "/auth/reset-password", userOrAnyone, inJSON, jsonBody(s.changePassword)},
+		{"POST", "/auth/password-check", anyone, inJSON, jsonBody(s.checkPassword)},
+		{"POST", "/auth/verification-mail", anyone, inJSON, jsonBody(s.verificationMail)},
 		{"GET", "/auth/verify", notEmbedded, inJSON, s.verify},
-		{"POST", "/auth/signup", anyone, inJSON, form(s.signUp)},
+		{"POST", "/auth/signup", anyone, inJSON, jsonBody(s.signUp)},
 		{"GET", "/auth/clientAliases", anyone, inJSON, s.clientAliases},
 		{"GET", "/auth/userinfo", user, inJSON, s.userInfo},
 		{"POST", "/auth/userinfo", user, inJSON, s.userInfo}, // OpenID Connect Core §5.3.1; the body says nothing
@@ -40,29 +40,29 @@ func (s *server) routes() []route {
 
 		{"GET", "/{$}", anyone, inHTML, s.homePage},
 		{"GET", "/signin", anyone, inHTML, page(s.signInPage)},
-		{"POST", "/signin", anyone, inHTML, pageForm(s.signInPagePost)},
-		{"POST", "/signout", anyone, inHTML, pageForm(s.signOutPagePost)},
+		{"POST", "/signin", anyone, inHTML, htmlForm(s.signInPagePost)},
+		{"POST", "/signout", anyone, inHTML, htmlForm(s.signOutPagePost)},
 		{"GET", "/signed-out", anyone, inHTML, page(s.signedOutPage)},
 		{"GET", "/signup", anyone, inHTML, page(s.signUpPage)},
-		{"POST", "/signup", anyone, inHTML, pageForm(s.signUpPagePost)},
+		{"POST", "/signup", anyone, inHTML, htmlForm(s.signUpPagePost)},
 		{"GET", "/check-mail", anyone, inHTML, page(s.checkMailPage)},
 		{"GET", "/verify-email-success", notEmbedded, inHTML, page(s.verifyPage)},
-		{"POST", "/verify-email-success", anyone, inHTML, pageForm(s.verifyPagePost)},
-		{"POST", "/complete-signup", anyone, inHTML, pageForm(s.completeSignUpPost)},
+		{"POST", "/verify-email-success", anyone, inHTML, htmlForm(s.verifyPagePost)},
+		{"POST", "/complete-signup", anyone, inHTML, htmlForm(s.completeSignUpPost)},
 		{"GET", "/done", anyone, inHTML, page(s.donePage)},
 		{"GET", "/forgot-password", anyone, inHTML, page(s.forgotPage)},
-		{"POST", "/forgot-password", anyone, inHTML, pageForm(s.forgotPagePost)},
+		{"POST", "/forgot-password", anyone, inHTML, htmlForm(s.forgotPagePost)},
 		{"GET", "/reset-password", notEmbedded, inHTML, page(s.resetPage)},
-		{"POST", "/reset-password", anyone, inHTML, pageForm(s.resetPagePost)},
+		{"POST", "/reset-password", anyone, inHTML, htmlForm(s.resetPagePost)},
 		{"GET", "/.well-known/change-password", anyone, inHTML, s.changePasswordURL},
 		{"GET", "/change-password", pageUser, inHTML, page(s.changePage)},
-		{"POST", "/change-password", pageUser, inHTML, pageForm(s.changePagePost)},
+		{"POST", "/change-password", pageUser, inHTML, htmlForm(s.changePagePost)},
 		{"GET", "/account", pageUser, inHTML, page(s.accountPage)},
-		{"POST", "/account/end-session", pageUser, inHTML, pageForm(s.accountEndSession)},
-		{"POST", "/account/end-others", pageUser, inHTML, pageForm(s.accountEndOthers)},
+		{"POST", "/account/end-session", pageUser, inHTML, htmlForm(s.accountEndSession)},
+		{"POST", "/account/end-others", pageUser, inHTML, htmlForm(s.accountEndOthers)},
 		{"GET", "/end-session", anyone, inHTML, page(s.endSessionPage)},
-		{"POST", "/end-session", anyone, inHTML, pageForm(s.endSessionPagePost)},
-		{"POST", "/language", anyone, inHTML, pageForm(s.chooseLanguage)},
+		{"POST", "/end-session", anyone, inHTML, htmlForm(s.endSessionPagePost)},
+		{"POST", "/language", anyone, inHTML, htmlForm(s.chooseLanguage)},
 		{"GET", "/dev/inbox", anyone, inHTML, s.openInbox},
 		{"GET", "/dev/inbox/{id}", anyone, inHTML, s.inboxPage(s.devMail)},
 	}...)
@@ -89,7 +89,7 @@ type route struct {
 // handler does what a route is for. It answers by returning: errors.go writes what is refused.
 type handler func(x *exchange) (reply, error)
 
-// access says who may call a route; it is checked before the form is looked at.
+// access says who may call a route; it is checked before the body is looked at.
 type access func(x *exchange) error
 
 func anyone(*exchange) error         { return nil }
@@ -113,7 +113,7 @@ func notEmbedded(x *exchange) error {
 	return nil
 }
 
-// dialect is the form that errors take on a route.
+// dialect is the format that errors take on a route.
 type dialect int
 
 const (

@@ -106,7 +106,7 @@ func (s *Store) EachConn(ctx context.Context, fn func(*Tx) error) error {
 	return nil
 }
 
-// Submit is Write without the store's patience: ctx alone ends the wait.
+// Submit is Write without the store's own timeout: ctx alone ends the wait.
 func (s *Store) Submit(ctx context.Context, fn func(*Tx) error) error {
 	return s.engine.write(ctx, func(q querier) error { return fn(&Tx{ctx: ctx, q: q}) })
 }

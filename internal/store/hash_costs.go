@@ -11,19 +11,19 @@ type HashCost struct {
 	CountedAt time.Time
 }
 
-// HashHeads returns the beginnings of the password hashes of the next `stride` accounts after the id
+// HashPrefixes returns the prefixes of the password hashes of the next `stride` accounts after the id
 // `after`, long enough to hold scheme and cost, and the last of their ids: empty at the end of the table.
-func (tx *Tx) HashHeads(after string, stride int64) (last string, heads []string, err error) {
-	heads, err = many(tx, func(scan scanner) (head string, err error) {
-		err = scan(&last, &head)
-		return head, err
+func (tx *Tx) HashPrefixes(after string, stride int64) (last string, prefixes []string, err error) {
+	prefixes, err = many(tx, func(scan scanner) (prefix string, err error) {
+		err = scan(&last, &prefix)
+		return prefix, err
 	}, `
 		SELECT id, substr(password_hash, 1, 64)
 		FROM users
 		WHERE id > $1
 		ORDER BY id
 		LIMIT $2`, after, stride)
-	return last, heads, err
+	return last, prefixes, err
 }
 
 // HashCosts reads the last count, the most frequent cost first.

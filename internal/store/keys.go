@@ -80,7 +80,7 @@ func (tx *Tx) PutSealedKey(k SealedKey) error {
 			sealed = excluded.sealed`, k.Name, k.KeyID, k.Sealed)
 }
 
-// NoteMasterKey remembers that a master key was given.
+// NoteMasterKey remembers that a server of this database was given a master key.
 func (tx *Tx) NoteMasterKey(id string, now time.Time) error {
 	_, err := tx.exec(`
 		INSERT INTO master_keys (id, first_seen_at)
@@ -89,7 +89,8 @@ func (tx *Tx) NoteMasterKey(id string, now time.Time) error {
 	return err
 }
 
-// MasterKeyIDs lists every master key ever given.
+// MasterKeyIDs lists the ids of all master keys that servers of this database have ever been given: what is sealed or
+// signed here is under one of them.
 func (tx *Tx) MasterKeyIDs() ([]string, error) {
 	return many(tx, column[string], `SELECT id FROM master_keys WHERE id <> '' ORDER BY first_seen_at, id`)
 }

@@ -166,8 +166,8 @@ func TestMigrateWholeOrNotAtAll(t *testing.T) {
 			t.Error("its record stayed")
 		}
 		addUser(t, s)
-		if err := s.ApplyMigration(ctx, 9999, "9999_mended.sql", `CREATE TABLE half_done (id TEXT NOT NULL PRIMARY KEY)`); err != nil {
-			t.Errorf("mended: %v", err)
+		if err := s.ApplyMigration(ctx, 9999, "9999_repaired.sql", `CREATE TABLE half_done (id TEXT NOT NULL PRIMARY KEY)`); err != nil {
+			t.Errorf("repaired: %v", err)
 		}
 	})
 }

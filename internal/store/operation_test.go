@@ -67,7 +67,7 @@ func TestHangingUpCutsNothingOff(t *testing.T) {
 }
 
 // Nobody waits for ever, although no caller says for how long.
-func TestPatienceEnds(t *testing.T) {
+func TestOperationsTimeOut(t *testing.T) {
 	t.Parallel() // it mostly waits
 	s := authtest.SQLite(t).Open(t)
 	release := hold(t, s)

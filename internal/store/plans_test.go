@@ -97,7 +97,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 				_, err := tx.EndSessionsBefore(u.ID, "", now, "revoked", time.Minute, now)
 				return err
 			}},
-			{"hash heads", func(tx *store.Tx) error { _, _, err := tx.HashHeads("m", 10); return err }},
+			{"hash prefixes", func(tx *store.Tx) error { _, _, err := tx.HashPrefixes("m", 10); return err }},
 			{"walk signed in", func(tx *store.Tx) error {
 				_, err := tx.WalkSignedIn(store.SignedIn{UserID: "m", ID: "m"}, 20)
 				return err

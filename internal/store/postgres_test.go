@@ -240,7 +240,7 @@ func TestPostgresFailurePassedOver(t *testing.T) {
 	}
 }
 
-// A row that stays locked costs a caller its patience at most, and no connection for good.
+// A row that stays locked costs a caller the time of one operation at most, and no connection for good.
 func TestPostgresLockedRow(t *testing.T) {
 	t.Parallel() // it mostly waits
 	s := authtest.Postgres(t).Open(t)

@@ -54,7 +54,7 @@ func TestNoIndexOnWhatARefreshChanges(t *testing.T) {
 		}
 		indexed := read(t, s, func(tx *store.Tx) ([]string, error) { return store.Column[string](tx, catalogue) })
 		if !slices.Contains(indexed, "user_id") || !slices.Contains(indexed, "id") {
-			t.Fatalf("indexed columns %q lack the two that are: the catalogue was misread", indexed)
+			t.Fatalf("indexed columns %q are without the two that are: the catalogue was misread", indexed)
 		}
 		for _, column := range changedByRotate(t, s) {
 			if slices.Contains(indexed, column) {

@@ -285,7 +285,7 @@ func TestSQLiteErrorMeanings(t *testing.T) {
 	}
 }
 
-// Each user comes with two sessions: a copy in which one lacks them is of no single moment.
+// Each user comes with two sessions: a copy that has a user without them is of no single moment.
 func TestBackupWhileWriting(t *testing.T) {
 	db := authtest.SQLite(t)
 	s := db.Open(t)

@@ -69,7 +69,7 @@ func (c accessClaims) complete() bool {
 const maxAccess = 8 << 10 // well within the headers that HTTP servers take
 
 // SignAccess returns the JWT for a, signed by the key that is active at now. The error is ErrUnknownKey when there is
-// none; or it says that a lacks what every token must have (all but email, names and scope), or is too long to be read.
+// none; or it says that a is without what every token must have (all but email, names and scope), or is too long to be read.
 func (r *KeyRing) SignAccess(a Access, now time.Time) (string, error) {
 	key := r.active(now)
 	if key == nil {

@@ -347,7 +347,7 @@ func TestParseAccessReadsWholeClaims(t *testing.T) {
 	}
 }
 
-// I20: tokens of the old key live on while it is retiring; a key not had, or had no longer, is no verdict on the token.
+// I20: tokens of the old key live on while it is retiring; a key not had, or had no longer, says nothing about the token.
 func TestParseAccessOverKeyRotation(t *testing.T) {
 	old, next := signingKey(t, "ES256"), signingKey(t, "EdDSA")
 	raw, err := NewKeyRing([]SigningKey{old}).SignAccess(testAccess(), at)

@@ -25,7 +25,7 @@ var (
 	// a wrong MAC or signature. It never tells which, since the answer may reach whoever made it.
 	ErrMalformed = errors.New("malformed token")
 	// ErrUnknownMasterKey is for a well-formed id of a master key that is not in the ring. It may be a key that other
-	// nodes have (a rotation under way), so it is no verdict on the token.
+	// nodes have (a rotation under way), which says nothing about the token.
 	ErrUnknownMasterKey = errors.New("unknown master key")
 	// ErrUnknownKey is for a signing key that is not in the ring, or no longer. The ring may be older than the key.
 	ErrUnknownKey = errors.New("unknown signing key")

@@ -42,7 +42,7 @@ func TestALifeOnPages(t *testing.T) {
 		here.fill("password", "password")
 		here.press("complete_sign_up.button")
 		here.at("complete_sign_up.title")
-		here.told("fault.too_common")
+		here.told("field_error.too_common")
 		if got := here.value("firstName"); got != "Ada" {
 			t.Errorf("the first name is %q after a refused form, want what was typed", got)
 		}

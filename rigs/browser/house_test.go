@@ -34,9 +34,9 @@ func newHouse(t *testing.T, extra stage.Settings) *house {
 func (h *house) mailed(address, page string) string {
 	h.t.Helper()
 	pattern, found := regexp.MustCompile(regexp.QuoteMeta(h.url+page)+`\?[^\s"<>]+`), ""
-	h.post.Await(address, patience, func(letters []stage.Letter) bool {
-		for _, letter := range letters {
-			for _, link := range pattern.FindAllString(letter.Text(), -1) {
+	h.post.Await(address, patience, func(mails []stage.Mail) bool {
+		for _, mail := range mails {
+			for _, link := range pattern.FindAllString(mail.Text(), -1) {
 				if link = strings.ReplaceAll(link, "&amp;", "&"); !h.seen[link] {
 					found = link
 				}

@@ -35,7 +35,7 @@ const seenOfAMail = `(() => {
 		Ground: style.backgroundColor, Written: style.color};
 })()`
 
-// longest is a letterhead whose every part is as long as it may be, without a place to break.
+// longest is a look whose every part is as long as it may be, without a place to break.
 func longest(language string) mail.Data {
 	return mail.Data{
 		Platform: strings.Repeat("Donaudampfschifffahrt", 4), Support: "https://help.example.com/" + strings.Repeat("a", 100),
@@ -44,7 +44,7 @@ func longest(language string) mail.Data {
 }
 
 func TestEveryMailFits(t *testing.T) {
-	letters, err := mail.NewTemplates(nil)
+	templates, err := mail.NewTemplates(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestEveryMailFits(t *testing.T) {
 				samples = samples[:stage.Lane(t, 1, len(samples), len(samples))]
 			}
 			for i, sample := range samples {
-				m, err := letters.Render(sample.Kind, "sample", sample.Data)
+				m, err := templates.Render(sample.Kind, "sample", sample.Data)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -61,8 +61,8 @@ func open(t *testing.T, ctx context.Context, cancel context.CancelFunc, p *perso
 		t.Fatalf("open a window: %v", err)
 	}
 	t.Cleanup(func() {
-		for _, fault := range p.record.faults() {
-			t.Errorf("the browser says: %s", fault)
+		for _, complaint := range p.record.complaints() {
+			t.Errorf("the browser says: %s", complaint)
 		}
 		cancel()
 	})

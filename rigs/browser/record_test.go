@@ -149,8 +149,8 @@ func (r *record) forget() {
 	r.requests, r.referers = nil, nil
 }
 
-// faults are what no page may cause: script errors, words on the console, anything blocked, what did not load.
-func (r *record) faults() []string {
+// complaints are what no page may cause: script errors, words on the console, anything blocked, what did not load.
+func (r *record) complaints() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	found := append([]string(nil), r.said...)

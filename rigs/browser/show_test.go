@@ -48,7 +48,7 @@ func (s show) pages(language string) (all []exhibit) {
 }
 
 func (s show) mails(language string) (all []exhibit) {
-	for i, sample := range mail.Samples(mail.Letterhead(s.look, language)) {
+	for i, sample := range mail.Samples(mail.DataFor(s.look, language)) {
 		all = append(all, exhibit{"mail: " + sample.Title, fmt.Sprintf("%s/preview/1/%s/mail/%d", s.at, language, i)})
 	}
 	return all

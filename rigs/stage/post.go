@@ -21,7 +21,7 @@ import (
 type Mood int
 
 const (
-	Cheerful  Mood = iota // takes every letter
+	Cheerful  Mood = iota // takes every mail
 	Away                  // nobody listens
 	Mute                  // answers RCPT never
 	Silent                // accepts a connection and says nothing
@@ -30,7 +30,7 @@ const (
 	Busy                  // answers RCPT with 451: come again
 	Strict                // answers RCPT with 550: never come again
 	Averse                // answers MAIL with 553: it does not want us
-	Forgetful             // takes the letter, then hangs up before it says so
+	Forgetful             // takes the mail, then hangs up before it says so
 )
 
 // Post is an SMTP server on one address.
@@ -45,12 +45,12 @@ type Post struct {
 	door    net.Listener
 	served  chan struct{}
 	moved   chan struct{} // closed when the mood changes
-	letters []Letter
-	arrival chan struct{} // closed and replaced when a letter arrives
+	mails   []Mail
+	arrival chan struct{} // closed and replaced when a mail arrives
 }
 
-// Letter is a letter as it arrived.
-type Letter struct {
+// Mail is a mail as it arrived.
+type Mail struct {
 	To, MessageID, Subject, Raw string
 	At                          time.Time
 }
@@ -209,7 +209,7 @@ func (d *dialogue) Data(r io.Reader) error {
 	p := d.post
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.letters = append(p.letters, Letter{d.to, parsed.Header.Get("Message-Id"), parsed.Header.Get("Subject"), string(raw), time.Now()})
+	p.mails = append(p.mails, Mail{d.to, parsed.Header.Get("Message-Id"), parsed.Header.Get("Subject"), string(raw), time.Now()})
 	close(p.arrival)
 	p.arrival = make(chan struct{})
 	if p.mood == Forgetful {
@@ -218,12 +218,12 @@ func (d *dialogue) Data(r io.Reader) error {
 	return nil
 }
 
-// To returns the letters To an address so far, oldest first.
-func (p *Post) To(address string) []Letter {
+// To returns the mails To an address so far, oldest first.
+func (p *Post) To(address string) []Mail {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var found []Letter
-	for _, l := range p.letters {
+	var found []Mail
+	for _, l := range p.mails {
 		if l.To == address {
 			found = append(found, l)
 		}
@@ -231,14 +231,14 @@ func (p *Post) To(address string) []Letter {
 	return found
 }
 
-func (p *Post) All() []Letter {
+func (p *Post) All() []Mail {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return append([]Letter(nil), p.letters...)
+	return append([]Mail(nil), p.mails...)
 }
 
-// Await waits until done says so of the letters to an address, and returns them.
-func (p *Post) Await(address string, within time.Duration, done func([]Letter) bool) ([]Letter, bool) {
+// Await waits until done says so of the mails to an address, and returns them.
+func (p *Post) Await(address string, within time.Duration, done func([]Mail) bool) ([]Mail, bool) {
 	deadline := time.After(within)
 	for {
 		p.mu.Lock()
@@ -258,9 +258,9 @@ func (p *Post) Await(address string, within time.Duration, done func([]Letter) b
 
 var linkPattern = regexp.MustCompile(`/(reset-password|verify-email-success)\?verificationCode=([A-Za-z0-9_-]+)`)
 
-// Code is the token of the link in a letter of one purpose ("reset-password" or
+// Code is the token of the link in a mail of one purpose ("reset-password" or
 // "verify-email-success"); empty where there is none.
-func (e Letter) Code(page string) string {
+func (e Mail) Code(page string) string {
 	for _, m := range linkPattern.FindAllStringSubmatch(e.Text(), -1) {
 		if m[1] == page {
 			return m[2]
@@ -269,13 +269,13 @@ func (e Letter) Code(page string) string {
 	return ""
 }
 
-// Text is the letter without its quoted-printable encoding, as far as links go.
-func (e Letter) Text() string {
+// Text is the mail without its quoted-printable encoding, as far as links go.
+func (e Mail) Text() string {
 	return strings.ReplaceAll(strings.ReplaceAll(e.Raw, "=\r\n", ""), "=3D", "=")
 }
 
-// Asked is when the letter's row was made: its id, a UUIDv7, is in the Message-ID.
-func (e Letter) Asked() time.Time {
+// Asked is when the mail's row was made: its id, a UUIDv7, is in the Message-ID.
+func (e Mail) Asked() time.Time {
 	text, _, _ := strings.Cut(strings.TrimPrefix(e.MessageID, "<"), "@")
 	id, err := uuid.Parse(text)
 	if err != nil {
@@ -284,11 +284,11 @@ func (e Letter) Asked() time.Time {
 	return time.Unix(id.Time().UnixTime())
 }
 
-// NewestCode is the token of the last letter of one purpose to an address.
+// NewestCode is the token of the last mail of one purpose to an address.
 func (p *Post) NewestCode(address, page string) string {
-	letters := p.To(address)
-	for i := len(letters) - 1; i >= 0; i-- {
-		if code := letters[i].Code(page); code != "" {
+	mails := p.To(address)
+	for i := len(mails) - 1; i >= 0; i-- {
+		if code := mails[i].Code(page); code != "" {
 			return code
 		}
 	}
@@ -298,7 +298,7 @@ func (p *Post) NewestCode(address, page string) string {
 // AwaitCode waits for a link of one purpose that is not the one known already.
 func (p *Post) AwaitCode(address, page, known string, within time.Duration) string {
 	code := ""
-	p.Await(address, within, func([]Letter) bool {
+	p.Await(address, within, func([]Mail) bool {
 		code = p.NewestCode(address, page)
 		return code != "" && code != known
 	})

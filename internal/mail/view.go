@@ -1,6 +1,6 @@
 package mail
 
-// A letter as its templates see it: checked, and in its reader's words.
+// A mail as its templates see it: checked, and in its reader's words.
 
 import (
 	"cmp"
@@ -14,7 +14,7 @@ import (
 	"latchkey/internal/locale"
 )
 
-type page struct {
+type view struct {
 	Language            locale.Language
 	Side                string // where lines begin: left or right
 	Subject, Platform   string
@@ -30,7 +30,7 @@ type page struct {
 	names   []any // what every message may speak of
 }
 
-// shown is a part of a letter.
+// shown is a part of a mail.
 type shown struct {
 	Part  string // button or seen; else it is Words
 	Words words
@@ -52,30 +52,30 @@ func (w words) String() string {
 	return b.String()
 }
 
-// newPage checks what a letter speaks of, and puts it into words.
-func newPage(kind Kind, shows []string, d Data) (*page, error) {
+// newView checks what a mail speaks of, and puts it into words.
+func newView(kind Kind, shows []string, d Data) (*view, error) {
 	if err := d.check(kind); err != nil {
 		return nil, err
 	}
-	p := &page{
+	v := &view{
 		Platform: cmp.Or(singleSpaced(d.Platform), "Latchkey"), LogoURL: d.LogoURL, Link: d.Link, Hosted: d.Hosted,
 		Accent: cmp.Or(d.Accent, "#1f4fd8"), OnAccent: cmp.Or(d.OnAccent, "#ffffff"),
 		Support: d.Support, SupportURL: d.Support, Side: "left",
 		printer: locale.For(d.Language).With(ownTexts(d.Texts)),
 	}
 	if checkAddress(d.Support) == nil {
-		p.SupportURL = "mailto:" + d.Support
+		v.SupportURL = "mailto:" + d.Support
 	}
-	if p.Language = p.printer.Language; p.Language.Direction == "rtl" {
-		p.Side = "right"
+	if v.Language = v.printer.Language; v.Language.Direction == "rtl" {
+		v.Side = "right"
 	}
-	if err := p.tell(d); err != nil {
+	if err := v.tell(d); err != nil {
 		return nil, err
 	}
-	return p, p.write(kind, shows, d)
+	return v, v.write(kind, shows, d)
 }
 
-// ownTexts are those of letters: those of pages have other placeholders and other limits.
+// ownTexts are those of mails: those of pages have other placeholders and other limits.
 func ownTexts(texts map[string]string) map[string]string {
 	own := maps.Clone(texts)
 	maps.DeleteFunc(own, func(key, _ string) bool { return !strings.HasPrefix(key, "mail.") })
@@ -83,60 +83,60 @@ func ownTexts(texts map[string]string) map[string]string {
 }
 
 // tell says who did it and when, as far as that is known.
-func (p *page) tell(d Data) (err error) {
-	if p.At, err = p.printer.Time(d.At); err != nil {
+func (v *view) tell(d Data) (err error) {
+	if v.At, err = v.printer.Time(d.At); err != nil {
 		return err
 	}
 	browser, os := locale.Plain(d.Browser), locale.Plain(d.OS)
-	if p.Device = browser + os; browser != "" && os != "" {
-		if p.Device, err = p.printer.Text("account.browser_on", browser, os); err != nil {
+	if v.Device = browser + os; browser != "" && os != "" {
+		if v.Device, err = v.printer.Text("account.browser_on", browser, os); err != nil {
 			return err
 		}
 	}
 	if a, err := netip.ParseAddr(d.Addr); err == nil && a.Zone() == "" {
-		p.Addr = a.String()
+		v.Addr = a.String()
 	}
-	until, err := p.printer.Time(d.ExpiresAt)
-	p.names = []any{given(locale.Mailbox(d.To)), given(p.Platform), given(locale.Mailbox(d.NewEmail)), given(until)}
+	until, err := v.printer.Time(d.ExpiresAt)
+	v.names = []any{given(locale.Mailbox(d.To)), given(v.Platform), given(locale.Mailbox(d.NewEmail)), given(until)}
 	return err
 }
 
-// write says what the letter shows, leaving out what there is nothing to say of.
-func (p *page) write(kind Kind, shows []string, d Data) (err error) {
+// write says what the mail shows, leaving out what there is nothing to say of.
+func (v *view) write(kind Kind, shows []string, d Data) (err error) {
 	about := string(kind) + "."
-	if p.Title, err = p.Say(about + "title"); err != nil {
+	if v.Title, err = v.Say(about + "title"); err != nil {
 		return err
 	}
-	p.Subject = p.Title.String() + " - " + p.Platform
-	if p.Why, err = p.Say(about + "why"); err != nil {
+	v.Subject = v.Title.String() + " - " + v.Platform
+	if v.Why, err = v.Say(about + "why"); err != nil {
 		return err
 	}
 	for _, part := range shows {
-		if p.lacks(part, d) {
+		if v.omits(part, d) {
 			continue
 		}
 		s := shown{Part: part}
 		switch part {
 		case button:
-			p.Button, err = p.Say(about + button)
+			v.Button, err = v.Say(about + button)
 		case seen:
 		default:
-			s.Words, err = p.Say(part)
+			s.Words, err = v.Say(part)
 		}
 		if err != nil {
 			return err
 		}
-		p.Shows = append(p.Shows, s)
+		v.Shows = append(v.Shows, s)
 	}
 	return nil
 }
 
-func (p *page) lacks(part string, d Data) bool {
+func (v *view) omits(part string, d Data) bool {
 	switch part {
 	case button:
-		return p.Link == ""
+		return v.Link == ""
 	case seen:
-		return p.At == "" && p.Device == "" && p.Addr == ""
+		return v.At == "" && v.Device == "" && v.Addr == ""
 	case "verify.until", "reset.until":
 		return d.ExpiresAt.IsZero()
 	case "email_changed.old_mailbox":
@@ -152,8 +152,8 @@ const mark = "\ue000"
 func given(name string) string { return mark + name + mark }
 
 // Say is the message of a key below "mail.".
-func (p *page) Say(key string) (words, error) {
-	text, err := p.printer.Text("mail."+key, p.names...)
+func (v *view) Say(key string) (words, error) {
+	text, err := v.printer.Text("mail."+key, v.names...)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (p *page) Say(key string) (words, error) {
 	return w, nil
 }
 
-// check refuses what must not be in a letter. Who did it is not refused but left out: a stranger says so.
+// check refuses what must not be in a mail. Who did it is not refused but left out: a stranger says so.
 func (d Data) check(kind Kind) error {
 	if err := checkLine(d.Platform, 256); err != nil {
 		return fmt.Errorf("check platform: %w", err)
