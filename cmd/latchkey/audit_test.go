@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"latchkey/internal/audit"
-	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
 	"latchkey/internal/store"
 )
@@ -109,7 +108,7 @@ func TestExportGoesOn(t *testing.T) {
 		export("d")
 		add("e", 30*time.Second) // it committed late, but it is younger than the end of the export before
 		export("d", "e")
-		if _, err := goOn(ctx, r.Service, audit.Query{Limit: 2}, "nothing"); !errors.Is(err, auth.ErrNoEvent) {
+		if _, err := goOn(ctx, r.Service, audit.Query{Limit: 2}, "nothing"); !errors.Is(err, audit.ErrNoEvent) {
 			t.Errorf("an id that is not there: %v", err)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/fields"
 )
 
 func TestTextLogCanBeCopied(t *testing.T) {
@@ -38,7 +39,7 @@ func TestSentence(t *testing.T) {
 	}{
 		{errors.New("plain"), "plain"},
 		{auth.ErrNoUser, auth.ErrNoUser.Error()},
-		{&auth.Error{Code: auth.CodeInvalidRequest, Fields: []auth.Field{{Name: "email", Message: "Enter it."}, {Name: "lastName", Message: "Enter a name."}}}, "email: Enter it; lastName: Enter a name"},
+		{&auth.Error{Code: auth.CodeInvalidRequest, Fields: []fields.Problem{{Name: "email", Message: "Enter it."}, {Name: "lastName", Message: "Enter a name."}}}, "email: Enter it; lastName: Enter a name"},
 		{&auth.Error{Code: auth.CodeUnavailable, Cause: errors.New("disk is full")}, "disk is full"},
 	} {
 		if got := sentence(test.err).Error(); got != test.want {

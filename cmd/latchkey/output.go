@@ -74,10 +74,7 @@ func at(t time.Time) api.Time { return api.Time{Time: t} }
 
 // sentence makes err fit to be read: what is wrong with each field, or what the refusal means here.
 func sentence(err error) error {
-	refusal, ok := errors.AsType[*auth.Error](err)
-	if !ok {
-		return err
-	}
+	refusal := auth.AsError(err)
 	if len(refusal.Fields) > 0 {
 		var parts []string
 		for _, f := range refusal.Fields {

@@ -154,14 +154,14 @@ func (a *app) sessionExplain() *cobra.Command {
 			Alive       bool   `json:"alive"`
 			Reason      string `json:"reason,omitempty"`
 			Explanation string `json:"explanation"`
-		}{s, found.Alive, found.Reason, found.Words}
+		}{s, found.Alive, found.Reason, explanation(found)}
 		ended := ""
 		if !s.EndedAt.IsZero() {
 			ended = stamp(s.EndedAt)
 		}
 		return a.details(*asJSON, report, "session", s.ID, "user", s.UserID, "client", s.Client,
 			"created", stamp(s.CreatedAt), "last used", stamp(s.LastUsedAt), "expires", stamp(s.ExpiresAt),
-			"ended", ended, "reason", found.Reason, "explanation", found.Words)
+			"ended", ended, "reason", found.Reason, "explanation", explanation(found))
 	})
 	return cmd
 }

@@ -7,8 +7,6 @@ import (
 	"cmp"
 	"encoding/hex"
 	"fmt"
-	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -103,29 +101,5 @@ func Kinds() []string {
 	}
 }
 
-// Fits says whether an event of the log is of the kinds, and from the network, that q asks for.
-func (q Query) Fits(e store.AuditEvent) bool {
-	if len(q.Kinds) > 0 && !slices.Contains(q.Kinds, e.Kind) {
-		return false
-	}
-	if !q.From.IsValid() {
-		return true
-	}
-	from, err := netip.ParseAddr(e.Addr)
-	return err == nil && q.From.Contains(from.Unmap().WithZone(""))
-}
-
 // Operator is the peer of a command.
 var Operator = peer.Peer{UserAgent: "latchkey command"}
-
-// Query says which part of the audit log to read.
-type Query struct {
-	Since time.Time
-	After string // the id of the last event of the page before, whose time is Since
-	User  string // email address or id; empty: everybody
-	Limit int    // events read, before what follows is looked at
-
-	Until time.Time    // the zero time: no end
-	Kinds []string     // none: every kind
-	From  netip.Prefix // the zero prefix: from everywhere
-}

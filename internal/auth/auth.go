@@ -106,7 +106,11 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err := s.node.MeasureClock(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.openKeys(ctx); err != nil {
+	var err error
+	if s.keys, err = keyring.Open(ctx, keyring.Options{
+		Store: o.Store, Master: o.Master, Issuer: o.Issuer, Audience: o.Audience,
+		SigningAlg: o.SigningAlg, AccessTyp: o.AccessTyp, AccessTTL: o.AccessTTL, Now: s.now, Log: o.Log,
+	}); err != nil {
 		return nil, err
 	}
 	s.throttle = throttle.New(throttle.Options{Store: o.Store, Master: o.Master, Counters: s.keys.CounterKey(), On: o.Throttle, Now: s.now})
@@ -118,15 +122,6 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		Store: o.Store, Node: s.node, Outbox: s.outbox, Costs: s.costs, AccessTTL: o.AccessTTL, AuditDays: o.AuditDays, Log: o.Log,
 	})
 	return s, nil
-}
-
-func (s *Service) openKeys(ctx context.Context) (err error) {
-	o := s.o
-	s.keys, err = keyring.Open(ctx, keyring.Options{
-		Store: o.Store, Master: o.Master, Issuer: o.Issuer, Audience: o.Audience,
-		SigningAlg: o.SigningAlg, AccessTyp: o.AccessTyp, AccessTTL: o.AccessTTL, Now: s.now, Log: o.Log,
-	})
-	return err
 }
 
 // Ready is nil when the database answers with a schema this binary can work with and takes writes, the keys
@@ -163,13 +158,6 @@ func (s *Service) Upkeep() *upkeep.Upkeep { return s.upkeep }
 
 // Outbox is where the mail of this Service waits: whoever delivers it, and the operator, ask there.
 func (s *Service) Outbox() *outbox.Outbox { return s.outbox }
-
-// Stats count what the metrics show.
-func (s *Service) Stats(ctx context.Context) (out Stats, err error) {
-	out.LiveSessions = s.upkeep.LiveSessions()
-	out.OutboxDepth, out.OutboxOldestAge, err = s.outbox.Waiting(ctx)
-	return out, err
-}
 
 // FlushRefusals adds what the throttle refused from memory to the audit log.
 func (s *Service) FlushRefusals(ctx context.Context) error { return s.throttle.Flush(ctx) }

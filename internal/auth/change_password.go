@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"latchkey/internal/audit"
+	"latchkey/internal/fields"
 	"latchkey/internal/mail"
 	"latchkey/internal/outbox"
 	"latchkey/internal/peer"
@@ -18,17 +19,20 @@ import (
 // ChangePassword replaces the password of a caller who knows the old one. It ends every session but the one
 // whose Bearer was sent (caller is nil without one), drops the mailed links, and tells the owner.
 func (s *Service) ChangePassword(ctx context.Context, caller *Caller, in ChangePassword, peer peer.Peer) (device string, err error) {
-	var f validator
-	email := f.email("email", in.Email)
+	var f fields.Validator
+	email := f.Email("email", in.Email)
 	old, fresh := s.password(&f, "oldPassword", in.OldPassword), s.password(&f, "newPassword", in.NewPassword)
-	if err := f.err(); err != nil {
+	if err := f.Err(); err != nil {
 		return "", err
 	}
 	if err := s.checkOwnEmail(ctx, caller, email); err != nil {
 		return "", err
 	}
+	// What needs no account is checked before the old password is evaluated: a refusal says nothing of the account then.
+	// What was encrypted for transport is left until the old one was found right, since a stranger may have seen it on its
+	// way.
 	if !old.wrapped && !fresh.wrapped {
-		if err := s.checkUnproven(email, old, fresh, peer); err != nil {
+		if err := s.checkFresh(old, fresh, store.User{Email: email}, peer); err != nil {
 			return "", err
 		}
 	}
@@ -43,7 +47,7 @@ func (s *Service) ChangePassword(ctx context.Context, caller *Caller, in ChangeP
 	var phc string
 	var refused error
 	err = s.verifyPassword(ctx, audit.PasswordChanged, attempt, user, old, peer, func() error {
-		if refused = s.checkProven(old, fresh, user, peer); refused != nil {
+		if refused = s.checkFresh(old, fresh, user, peer); refused != nil {
 			return nil
 		}
 		phc, err = s.o.Hash.Hash(fresh.text)
@@ -63,7 +67,7 @@ func (s *Service) ChangePassword(ctx context.Context, caller *Caller, in ChangeP
 		if err := s.throttle.TakeBack(tx, attempt); err != nil {
 			return err
 		}
-		if err := s.changePassword(tx, user, phc, sessionID, reasonPasswordChanged, now); err != nil {
+		if err := s.changePassword(tx, user, phc, sessionID, ReasonPasswordChanged, now); err != nil {
 			return err
 		}
 		if err := audit.Write(tx, now, audit.Event{Kind: audit.PasswordChanged, UserID: user.ID, SessionID: sessionID}, peer); err != nil {
@@ -84,19 +88,8 @@ func (s *Service) ChangePassword(ctx context.Context, caller *Caller, in ChangeP
 	return s.throttle.SignDevice(user.ID, known, user.Epoch+1, now)
 }
 
-// checkUnproven checks of a new password what needs no account, before the old one is evaluated: a refusal says
-// nothing of the account then. What was encrypted for transport is left until the old one was found right, since
-// a stranger may have seen it on its way.
-func (s *Service) checkUnproven(email string, old, fresh plaintext, peer peer.Peer) error {
-	if err := checkChanged(old, fresh); err != nil {
-		return err
-	}
-	return s.checkPolicy("newPassword", fresh, aboutUser(s.clientsOf(peer), store.User{Email: email}))
-}
-
-// checkProven checks the rest once the old password was found right: what was encrypted for transport, and what
-// the account itself forbids.
-func (s *Service) checkProven(old, fresh plaintext, user store.User, peer peer.Peer) error {
+// checkFresh checks a new password against the old one, the policy, and what is known of the user.
+func (s *Service) checkFresh(old, fresh plaintext, user store.User, peer peer.Peer) error {
 	if err := checkChanged(old, fresh); err != nil {
 		return err
 	}
@@ -126,7 +119,7 @@ func checkChanged(old, fresh plaintext) error {
 	if !old.valid || !fresh.valid || old.text != fresh.text {
 		return nil
 	}
-	return &Error{Code: CodePasswordUnchanged, Fields: []Field{{"newPassword", "unchanged", "Choose a password other than the current one."}}}
+	return &Error{Code: CodePasswordUnchanged, Fields: []fields.Problem{{Name: "newPassword", Code: "unchanged", Message: "Choose a password other than the current one."}}}
 }
 
 // checkOwnEmail is CodeForbidden when a Bearer of another user came along.

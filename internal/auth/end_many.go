@@ -78,12 +78,12 @@ func (s *Service) endBite(ctx context.Context, users []string, which EndSelectio
 			if _, err := tx.HoldUser(user); err != nil && !errors.Is(err, store.ErrNotFound) {
 				return err
 			}
-			ids, err := tx.EndSessionsBefore(user, which.Client, which.Before, reasonAdmin, node.ClockSlack, now)
+			ids, err := tx.EndSessionsBefore(user, which.Client, which.Before, ReasonAdmin, node.ClockSlack, now)
 			if err != nil {
 				return err
 			}
 			ended += len(ids)
-			if err := audit.WriteEnded(tx, now, ids, audit.Event{Outcome: reasonAdmin, UserID: user}, audit.Operator); err != nil {
+			if err := audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonAdmin, UserID: user}, audit.Operator); err != nil {
 				return err
 			}
 		}

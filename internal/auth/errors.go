@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"latchkey/internal/fields"
 	"latchkey/internal/store"
 	"latchkey/internal/throttle"
 )
@@ -47,18 +48,11 @@ var Codes = [...]Code{
 	CodeTooManyRequests, CodeUnavailable, CodeServerError,
 }
 
-// Field says what is wrong with one field of the form, and how to fix it. Code is stable.
-type Field struct {
-	Name    string // as in the request: "email", "newPassword"
-	Code    string // "required", "invalid_format", "too_long", "too_short", "too_common", ...
-	Message string // one sentence for people; never echoes the value
-}
-
 // Error is a refusal or a failure. Callers of this package read any error that it returns with AsError: it may also be one
 // of a room below, such as *throttle.Refusal.
 type Error struct {
 	Code       Code
-	Fields     []Field
+	Fields     []fields.Problem
 	RetryAfter time.Duration   // for CodeTooManyRequests and CodeUnavailable
 	Limit      *throttle.Limit // the limit that was met, for CodeTooManyRequests
 	Cause      error           // logged, never sent
@@ -85,6 +79,9 @@ func AsError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
+	if r, ok := errors.AsType[*fields.Invalid](err); ok {
+		return &Error{Code: CodeInvalidRequest, Fields: r.Problems}
+	}
 	if r, ok := errors.AsType[*throttle.Refusal](err); ok {
 		return &Error{Code: CodeTooManyRequests, Limit: &r.Limit, RetryAfter: r.RetryAfter}
 	}
@@ -98,8 +95,6 @@ func AsError(err error) *Error {
 func CodeOf(err error) Code { return AsError(err).Code }
 
 func refuse(code Code) error { return &Error{Code: code} }
-
-func invalid(fields ...Field) error { return &Error{Code: CodeInvalidRequest, Fields: fields} }
 
 // unavailableFor is how long a caller is asked to wait when the store, the keys or the hash queue
 // cannot serve: long enough to spare a struggling server, short enough that nobody gives up.

@@ -6,12 +6,11 @@ package auth
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"time"
 
 	"latchkey/internal/audit"
 	"latchkey/internal/clients"
+	"latchkey/internal/fields"
 	"latchkey/internal/password"
 	"latchkey/internal/peer"
 	"latchkey/internal/store"
@@ -48,31 +47,14 @@ func (s *Service) withPermit(ctx context.Context, caller password.Caller, fn fun
 	return inner
 }
 
-// evaluate compares a password with the account's. Whatever the account, or none, it computes a hash of each
-// common cost, so that the time tells nobody which one the account has (I9): the account's own hash in its
-// place, decoys for the rest. An account whose cost is rare takes one more. Call it under a permit.
+// evaluate compares a password with the account's, in a time that tells nothing of the account (I9). Call it under a
+// permit.
 func (s *Service) evaluate(u store.User, pw plaintext) (right bool) {
-	own, work := s.costOf(u), s.costs.Decoys()
-	if own != "" {
-		work[own] = u.PasswordHash
-	}
-	for _, cost := range slices.Sorted(maps.Keys(work)) {
-		matches, err := password.Verify(work[cost], pw.text)
-		right = right || matches && err == nil && cost == own
-	}
-	return right && pw.valid
-}
-
-// costOf is the cost of an account's password hash; empty where it has none that can be used.
-func (s *Service) costOf(u store.User) password.Cost {
-	if u.PasswordHash == "" {
-		return ""
-	}
-	cost, err := password.CostOf(u.PasswordHash)
+	right, err := s.costs.Matches(u.PasswordHash, pw.text)
 	if err != nil {
 		s.o.Log.Error("a stored password hash cannot be used; the account must reset its password", "user", u.ID, "cause", err)
 	}
-	return cost
+	return right && pw.valid
 }
 
 // verifyPassword evaluates a password within the throttle's limits, all under one permit: the check, the hash,
@@ -139,15 +121,16 @@ func (s *Service) newPasswordUnless(ctx context.Context, email, field string, pw
 // PasswordMin is the least number of characters of a new password.
 func (s *Service) PasswordMin() int { return s.o.Policy.Least() }
 
-// checkPolicy asks the policy.
+// checkPolicy is CodePasswordNotAccepted on the named field where the policy refuses a password.
 func (s *Service) checkPolicy(field string, pw plaintext, about []string) error {
 	if !pw.valid {
-		return &Error{Code: CodePasswordNotAccepted, Fields: []Field{{field, "invalid_format", "The password could not be read; send it again."}}}
+		return &Error{Code: CodePasswordNotAccepted, Fields: []fields.Problem{{Name: field, Code: "invalid_format", Message: "The password could not be read; send it again."}}}
 	}
-	if err := s.o.Policy.Check(pw.text, about); err != nil {
-		return policyError(field, err)
+	err := s.o.Policy.Check(pw.text, about)
+	if refusal, ok := errors.AsType[*password.Refusal](err); ok {
+		return &Error{Code: CodePasswordNotAccepted, Fields: []fields.Problem{{Name: field, Code: refusal.Code, Message: refusal.Message}}}
 	}
-	return nil
+	return err
 }
 
 // aboutUser lists the words a password must not be, where a request finds these clients.

@@ -297,7 +297,7 @@ func (f *faultRig) houseKeeping() []storyStep {
 		}},
 		{name: "ready", do: f.Service.Ready},
 		{name: "count", do: func(ctx context.Context) error {
-			_, err := f.Service.Stats(ctx)
+			_, _, err := f.Service.Outbox().Waiting(ctx)
 			return err
 		}},
 		f.wait(31 * 24 * time.Hour),

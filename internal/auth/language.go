@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 
+	"latchkey/internal/fields"
 	"latchkey/internal/locale"
 	"latchkey/internal/store"
 )
@@ -14,7 +15,7 @@ import (
 // is none that Latchkey speaks.
 func (s *Service) SetLanguage(ctx context.Context, caller Caller, tag string) error {
 	if !locale.Known(tag) {
-		return invalid(Field{"language", "not_allowed", "Use the tag of a language that pages are there in, such as en."})
+		return &fields.Invalid{Problems: []fields.Problem{{Name: "language", Code: "not_allowed", Message: "Use the tag of a language that pages are there in, such as en."}}}
 	}
 	err := s.o.Store.SetLanguage(ctx, caller.UserID, tag)
 	if errors.Is(err, store.ErrNotFound) { // deleted since the token was looked at

@@ -5,7 +5,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"latchkey/internal/audit"
@@ -35,8 +34,8 @@ func (s *Service) noticeStranger(tx *store.Tx, user store.User, session store.Se
 	if knownDevice || user.SignedInAt.IsZero() || session.Addr == "" {
 		return nil
 	}
-	seen, err := tx.Devices(user.ID)
-	if err != nil || slices.ContainsFunc(seen, func(old store.Device) bool { return isFamiliar(old, session) }) {
+	known, err := s.throttle.Familiar(tx, user.ID, describeSession(session).Device)
+	if err != nil || known {
 		return err
 	}
 	due, err := tx.NoteNotified(user.ID, newDeviceNotice, node.ClockSlack, now)
@@ -47,11 +46,6 @@ func (s *Service) noticeStranger(tx *store.Tx, user store.User, session store.Se
 		To: user.Email, User: user.ID, Session: session.ID, Client: session.Client,
 		Browser: session.Browser, OS: session.OS, Addr: session.Addr,
 	}, now)
-}
-
-// isFamiliar: the same browser and system, or the same network, was seen before.
-func isFamiliar(old store.Device, session store.Session) bool {
-	return old.Browser == session.Browser && old.OS == session.OS || peer.NetworkOf(old.Network) == peer.NetworkOf(session.Addr)
 }
 
 // EndByLink carries out a notice's link: it ends the session the notice told of, or every session made
@@ -92,14 +86,14 @@ func (s *Service) EndByLink(ctx context.Context, raw string, peer peer.Peer) (re
 func (s *Service) endNamed(tx *store.Tx, e links.End, peer peer.Peer, now time.Time) (err error) {
 	ids := []string{e.SessionID}
 	if e.SessionID == "" {
-		ids, err = tx.EndSessionsBefore(e.UserID, "", e.Made, reasonRevoked, node.ClockSlack, now)
-	} else if err = tx.EndSession(e.SessionID, e.UserID, reasonRevoked, now); errors.Is(err, store.ErrNotFound) {
+		ids, err = tx.EndSessionsBefore(e.UserID, "", e.Made, ReasonRevoked, node.ClockSlack, now)
+	} else if err = tx.EndSession(e.SessionID, e.UserID, ReasonRevoked, now); errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return audit.WriteEnded(tx, now, ids, audit.Event{Outcome: reasonRevoked, UserID: e.UserID}, peer)
+	return audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonRevoked, UserID: e.UserID}, peer)
 }
 
 // askReset asks for a reset mail to a held user, with a link to our own pages.

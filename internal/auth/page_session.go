@@ -44,14 +44,14 @@ func (s *Service) endReplaced(tx *store.Tx, held store.User, raw string, peer pe
 	if err != nil { // none, or not ours
 		return nil
 	}
-	err = tx.EndSession(fields[0], held.ID, reasonSignedOut, now)
+	err = tx.EndSession(fields[0], held.ID, ReasonSignedOut, now)
 	if errors.Is(err, store.ErrNotFound) { // another's, or over
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return audit.WriteEnded(tx, now, fields[:1], audit.Event{Outcome: reasonSignedOut, UserID: held.ID}, peer)
+	return audit.WriteEnded(tx, now, fields[:1], audit.Event{Outcome: ReasonSignedOut, UserID: held.ID}, peer)
 }
 
 // PageCaller accepts a page token whose session is alive, and counts that as use of the session: its

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"latchkey/internal/audit"
+	"latchkey/internal/fields"
 	"latchkey/internal/mail"
 	"latchkey/internal/outbox"
 	"latchkey/internal/peer"
@@ -27,9 +28,9 @@ const maxJudgements = 8
 // Refresh hands out the successor of a refresh token. CodeInvalidRefreshToken is one answer for every
 // dead token; CodeRefreshSuperseded asks the client to use what a sibling request has just been given.
 func (s *Service) Refresh(ctx context.Context, refreshToken string, peer peer.Peer) (Tokens, error) {
-	var f validator
-	f.required("refreshToken", refreshToken, "Send the refresh token.")
-	if err := f.err(); err != nil {
+	var f fields.Validator
+	f.Required("refreshToken", refreshToken, "Send the refresh token.")
+	if err := f.Err(); err != nil {
 		return Tokens{}, err
 	}
 	now := s.now()
@@ -151,7 +152,7 @@ func (s *Service) endReused(tx *store.Tx, session store.RefreshState, about audi
 		return err
 	}
 	known := err == nil
-	if err := tx.EndReused(session.ID, session.Generation, reasonReuse, now); err != nil {
+	if err := tx.EndReused(session.ID, session.Generation, ReasonReuse, now); err != nil {
 		return err
 	}
 	about.Kind = audit.RefreshReuse

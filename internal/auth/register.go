@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"latchkey/internal/audit"
+	"latchkey/internal/fields"
 	"latchkey/internal/ids"
 	"latchkey/internal/links"
 	"latchkey/internal/locale"
@@ -24,10 +25,10 @@ const withoutCodeFor = time.Hour
 // VerifyEmail marks an address verified. It is idempotent while the code lives, so that a mail
 // scanner's visit harms nothing. CodeInvalidVerificationCode otherwise.
 func (s *Service) VerifyEmail(ctx context.Context, email, code string, peer peer.Peer) error {
-	var f validator
-	address := f.email("email", email)
-	f.required("verificationCode", code, "Use the link as it was mailed to you.")
-	if err := f.err(); err != nil {
+	var f fields.Validator
+	address := f.Email("email", email)
+	f.Required("verificationCode", code, "Use the link as it was mailed to you.")
+	if err := f.Err(); err != nil {
 		return err
 	}
 	proof, err := s.links.Find(ctx, mail.Verify, address, code) // so that a wrong code costs the writer nothing
@@ -73,10 +74,10 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, peer peer.Peer) (made S
 	if !s.o.SignupOpen {
 		return SignedUp{}, refuse(CodeSignupClosed)
 	}
-	var f validator
-	email, pw := f.email("email", in.Email), s.password(&f, "password", in.Password)
-	in.FirstName, in.LastName = f.personName("firstName", in.FirstName), f.personName("lastName", in.LastName)
-	if err := f.err(); err != nil {
+	var f fields.Validator
+	email, pw := f.Email("email", in.Email), s.password(&f, "password", in.Password)
+	in.FirstName, in.LastName = f.PersonName("firstName", in.FirstName), f.PersonName("lastName", in.LastName)
+	if err := f.Err(); err != nil {
 		return SignedUp{}, err
 	}
 	if _, err := s.client(peer, in.ClientAlias); err != nil {

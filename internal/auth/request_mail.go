@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"latchkey/internal/fields"
 	"latchkey/internal/ids"
 	"latchkey/internal/mail"
 	"latchkey/internal/outbox"
@@ -20,8 +21,8 @@ import (
 // ForgotPassword asks for a reset link. The answer and the work are the same for every address (I9);
 // repeats are coalesced silently. Whatever is mailed later, a link already mailed stays good.
 func (s *Service) ForgotPassword(ctx context.Context, in ForgotPassword, peer peer.Peer) (Requested, error) {
-	var f validator
-	email := f.email("email", in.Email)
+	var f fields.Validator
+	email := f.Email("email", in.Email)
 	r, err := s.linkRequest(&f, email, in.BrandLogoURL, in.PlatformName, in.ClientAlias, peer)
 	if err != nil {
 		return Requested{}, err
@@ -29,8 +30,8 @@ func (s *Service) ForgotPassword(ctx context.Context, in ForgotPassword, peer pe
 	if in.Endpoint != "" {
 		base, ok := s.clientsOf(peer).Endpoint(in.ClientAlias, in.Endpoint)
 		if !ok {
-			return Requested{}, &Error{Code: CodeEndpointNotAllowed, Fields: []Field{{
-				"endpoint", "not_allowed", "Use the origin of a URL registered for this client."}}}
+			return Requested{}, &Error{Code: CodeEndpointNotAllowed, Fields: []fields.Problem{{
+				Name: "endpoint", Code: "not_allowed", Message: "Use the origin of a URL registered for this client."}}}
 		}
 		r.Base = base
 	}
@@ -45,8 +46,8 @@ func (s *Service) ForgotPassword(ctx context.Context, in ForgotPassword, peer pe
 
 // RequestVerification asks for a verification link, or for the news that there is an account.
 func (s *Service) RequestVerification(ctx context.Context, in VerificationMail, peer peer.Peer) error {
-	var f validator
-	email := f.email("email", in.Email)
+	var f fields.Validator
+	email := f.Email("email", in.Email)
 	r, err := s.linkRequest(&f, email, in.BrandLogoURL, in.PlatformName, in.ClientAlias, peer)
 	if err != nil {
 		return err
@@ -58,16 +59,16 @@ func (s *Service) RequestVerification(ctx context.Context, in VerificationMail, 
 }
 
 // linkRequest checks what both requests take.
-func (s *Service) linkRequest(f *validator, email, logo, platform, alias string, peer peer.Peer) (outbox.Request, error) {
+func (s *Service) linkRequest(f *fields.Validator, email, logo, platform, alias string, peer peer.Peer) (outbox.Request, error) {
 	r := outbox.Request{To: email, Platform: s.clientsOf(peer).Platform(platform), Alias: alias, Lang: peer.Language}
 	if logo != "" {
 		shown, ok := s.clientsOf(peer).Logo(logo)
 		if !ok {
-			f.add("brandLogoUrl", "invalid_format", "Use an absolute http or https URL of a public host.")
+			f.Add("brandLogoUrl", "invalid_format", "Use an absolute http or https URL of a public host.")
 		}
 		r.Logo = shown
 	}
-	if err := f.err(); err != nil {
+	if err := f.Err(); err != nil {
 		return outbox.Request{}, err
 	}
 	client, err := s.client(peer, alias)
@@ -92,9 +93,9 @@ func (s *Service) request(ctx context.Context, kind mail.Kind, r outbox.Request,
 
 // TestMail sends one mail now and returns what the server answered.
 func (s *Service) TestMail(ctx context.Context, to string) (answer string, err error) {
-	var f validator
-	address := f.email("to", to)
-	if err := f.err(); err != nil {
+	var f fields.Validator
+	address := f.Email("to", to)
+	if err := f.Err(); err != nil {
 		return "", err
 	}
 	message, err := s.o.MailTemplates.Render(mail.Test, ids.New(), mail.Data{To: address, From: s.o.MailFrom, At: s.now()})

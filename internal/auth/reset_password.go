@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"latchkey/internal/audit"
+	"latchkey/internal/fields"
 	"latchkey/internal/mail"
 	"latchkey/internal/peer"
 	"latchkey/internal/store"
@@ -18,10 +19,10 @@ import (
 // from then on. CodeInvalidResetToken is one
 // answer for unknown, used, expired and another account's.
 func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, peer peer.Peer) (device string, err error) {
-	var f validator
-	email, pw := f.email("email", in.Email), s.password(&f, "password", in.Password)
-	f.required("token", in.Token, "Use the link as it was mailed to you.")
-	if err := f.err(); err != nil {
+	var f fields.Validator
+	email, pw := f.Email("email", in.Email), s.password(&f, "password", in.Password)
+	f.Required("token", in.Token, "Use the link as it was mailed to you.")
+	if err := f.Err(); err != nil {
 		return "", err
 	}
 	link, err := s.links.FindAlive(ctx, mail.Reset, email, in.Token)
@@ -48,7 +49,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, peer peer
 		if err := tx.SpendOneTime(string(mail.Reset), email, link.Hash, "", now); err != nil {
 			return err
 		}
-		if err := s.changePassword(tx, user, phc, "", reasonPasswordReset, now); err != nil {
+		if err := s.changePassword(tx, user, phc, "", ReasonPasswordReset, now); err != nil {
 			return err
 		}
 		if err := s.throttle.Reset(tx, email); err != nil {

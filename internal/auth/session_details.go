@@ -8,9 +8,7 @@ package auth
 import (
 	"context"
 	"errors"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"latchkey/internal/audit"
@@ -85,16 +83,8 @@ func (s *Service) refuseDetails(ctx context.Context, named string, peer peer.Pee
 	return ErrNoSession
 }
 
-// unwrapID reads the parameter, empty where it is no id. That client may leave it unescaped in the query, where
-// base64's plus sign is read as a space, or escape it twice.
+// unwrapID reads the parameter, empty where it is no id.
 func (s *Service) unwrapID(raw string) string {
-	if twice, err := url.PathUnescape(raw); err == nil {
-		raw = twice
-	}
-	raw = strings.ReplaceAll(raw, " ", "+")
-	if s.o.TransportKey != "" && studio.IsTransport(raw) {
-		raw, _ = studio.OpenTransport(s.o.TransportKey, raw)
-	}
-	id, _ := ids.Parse(raw)
+	id, _ := ids.Parse(studio.OpenParameter(s.o.TransportKey, raw))
 	return id
 }

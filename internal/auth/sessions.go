@@ -7,24 +7,24 @@ import (
 	"errors"
 
 	"latchkey/internal/audit"
-	"latchkey/internal/ids"
+	"latchkey/internal/fields"
 	"latchkey/internal/peer"
 	"latchkey/internal/store"
 )
 
 // Why a session ended. The words are public: docs/operations.md explains them.
 const (
-	reasonSignedOut       = "signed_out"
-	reasonRevoked         = "revoked"
-	reasonPasswordChanged = "password_changed"
-	reasonPasswordReset   = "password_reset"
-	reasonReuse           = "refresh_reuse"
-	reasonExpiredIdle     = "expired_idle"
-	reasonExpiredOverall  = "expired_overall"
-	reasonEvicted         = "evicted"
-	reasonDisabled        = "user_disabled"
-	reasonDeleted         = "user_deleted"
-	reasonAdmin           = "admin"
+	ReasonSignedOut       = "signed_out"
+	ReasonRevoked         = "revoked"
+	ReasonPasswordChanged = "password_changed"
+	ReasonPasswordReset   = "password_reset"
+	ReasonReuse           = "refresh_reuse"
+	ReasonExpiredIdle     = "expired_idle"
+	ReasonExpiredOverall  = "expired_overall"
+	ReasonEvicted         = "evicted"
+	ReasonDisabled        = "user_disabled"
+	ReasonDeleted         = "user_deleted"
+	ReasonAdmin           = "admin"
 )
 
 // The kinds of sessions, which say what opens one. A database may hold kinds that a later release made: whoever
@@ -39,9 +39,10 @@ const maxListed = 100
 
 // Sessions lists the caller's own live sessions, newest first. CodeForbidden for another user's.
 func (s *Service) Sessions(ctx context.Context, caller Caller, userID string) ([]Session, error) {
-	userID, ok := ids.Parse(userID)
-	if !ok {
-		return nil, invalid(notAnID("userId"))
+	var f fields.Validator
+	userID = f.ID("userId", userID)
+	if err := f.Err(); err != nil {
+		return nil, err
 	}
 	if userID != caller.UserID {
 		return nil, refuse(CodeForbidden)
@@ -60,7 +61,9 @@ func (s *Service) SignOut(ctx context.Context, caller Caller, in SignOut, peer p
 	case caller.RunOut:
 		return s.endByToken(ctx, caller.SessionID, peer)
 	case in.Listed && in.Others:
-		return invalid(Field{Name: "others", Code: "conflict", Message: "Send sessions or others, and not both."})
+		var f fields.Validator
+		f.Add("others", "conflict", "Send sessions or others, and not both.")
+		return f.Err()
 	case in.Listed:
 		ids, err := readListed(in.Sessions)
 		if err != nil {
@@ -76,36 +79,27 @@ func (s *Service) SignOut(ctx context.Context, caller Caller, in SignOut, peer p
 // EndSession ends one of the caller's sessions. CodeForbidden for one that is not the caller's, or
 // nobody's.
 func (s *Service) EndSession(ctx context.Context, caller Caller, id string, peer peer.Peer) error {
-	id, ok := ids.Parse(id)
-	if !ok {
-		return invalid(notAnID("sessionId"))
+	var f fields.Validator
+	id = f.ID("sessionId", id)
+	if err := f.Err(); err != nil {
+		return err
 	}
 	return s.endOwn(ctx, caller, []string{id}, peer)
 }
 
-func notAnID(name string) Field {
-	return Field{Name: name, Code: "invalid_format", Message: "Send an id as it was given to you: a UUID with hyphens."}
-}
-
 func readListed(raw []string) ([]string, error) {
-	var f validator
+	var f fields.Validator
 	switch {
 	case len(raw) == 0:
-		f.add("sessions", "required", "Name at least one session, or leave sessions out to end this one.")
-		return nil, f.err()
+		f.Add("sessions", "required", "Name at least one session, or leave sessions out to end this one.")
 	case len(raw) > maxListed:
-		f.add("sessions", "too_many", "Name at most 100 sessions.")
-		return nil, f.err()
+		f.Add("sessions", "too_many", "Name at most 100 sessions.")
 	}
 	read := make([]string, len(raw))
-	for i, text := range raw {
-		id, ok := ids.Parse(text)
-		if !ok {
-			return nil, invalid(notAnID("sessions"))
-		}
-		read[i] = id
+	for i := 0; i < len(raw) && f.Err() == nil; i++ {
+		read[i] = f.ID("sessions", raw[i])
 	}
-	return read, nil
+	return read, f.Err()
 }
 
 // endOwn asks "is it the caller's own" in the statement that ends it. The refusal rolls back what
@@ -117,9 +111,9 @@ func (s *Service) endOwn(ctx context.Context, caller Caller, ids []string, peer 
 			return err
 		}
 		for _, id := range ids {
-			reason := reasonRevoked
+			reason := ReasonRevoked
 			if id == caller.SessionID {
-				reason = reasonSignedOut
+				reason = ReasonSignedOut
 			}
 			err := tx.EndSession(id, caller.UserID, reason, now)
 			if errors.Is(err, store.ErrNotFound) {
@@ -155,11 +149,11 @@ func (s *Service) endOthers(ctx context.Context, caller Caller, peer peer.Peer) 
 		if err := s.holdCaller(tx, caller); err != nil {
 			return err
 		}
-		ids, err := tx.EndSessions(caller.UserID, caller.SessionID, reasonRevoked, now)
+		ids, err := tx.EndSessions(caller.UserID, caller.SessionID, ReasonRevoked, now)
 		if err != nil {
 			return err
 		}
-		return audit.WriteEnded(tx, now, ids, audit.Event{Outcome: reasonRevoked, UserID: caller.UserID}, peer)
+		return audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonRevoked, UserID: caller.UserID}, peer)
 	})
 }
 

@@ -4,10 +4,7 @@ package auth
 
 import (
 	"cmp"
-	"fmt"
 
-	"latchkey/internal/brand"
-	"latchkey/internal/clients"
 	"latchkey/internal/node"
 	"latchkey/internal/token"
 )
@@ -16,7 +13,7 @@ import (
 func (s *Service) settings() []node.Setting {
 	var list []string
 	for _, c := range s.ClientsNow().List() {
-		list = append(list, clientSettings(c))
+		list = append(list, c.Settings())
 	}
 	o := s.o
 	return []node.Setting{
@@ -43,21 +40,4 @@ func (s *Service) settings() []node.Setting {
 		{Name: "LATCHKEY_TRANSPORT_KEY", Value: o.TransportKey != ""},
 		{Name: "LATCHKEY_AUDIT_DAYS", Value: o.AuditDays},
 	}
-}
-
-// clientSettings are all that the clients file says of a client: of a secret only that there is one, and of a logo
-// what is in the file, which every node may keep elsewhere.
-func clientSettings(c clients.Client) string {
-	c.Secret, c.NextAuthSecret = isSet(c.Secret), isSet(c.NextAuthSecret)
-	logo := c.Brand.Logo
-	c.LogoFile, c.Brand = "", brand.Brand{}
-	type plain clients.Client // without the methods that keep it out of logs
-	return fmt.Sprintf("%#v %x", plain(c), logo.Content)
-}
-
-func isSet(secret string) string {
-	if secret == "" {
-		return ""
-	}
-	return "set"
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"latchkey/internal/clients"
 	"latchkey/internal/node"
 	"latchkey/internal/password"
 	"latchkey/internal/token"
@@ -65,42 +64,5 @@ func TestEveryOptionIsComparedOrNeedNotBe(t *testing.T) {
 		if strings.HasPrefix(as, "LATCHKEY_") && !slices.ContainsFunc(told, isTold) {
 			t.Errorf("Options.%s: %s is not compared", field.Name, as)
 		}
-	}
-}
-
-// Whatever the clients file says differs is noticed; of what is secret, only whether there is one.
-func TestEveryKeyOfAClientIsCompared(t *testing.T) {
-	notCompared := []string{"LogoFile", "Brand"} // a path of the node's own, and what is made of the others
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[clients.Client]()) {
-		with := func(text string) string {
-			var c clients.Client
-			v := reflect.ValueOf(&c).Elem().FieldByIndex(field.Index)
-			switch v.Kind() {
-			case reflect.String:
-				v.SetString(text)
-			case reflect.Bool:
-				v.SetBool(true)
-			case reflect.Slice:
-				v.Set(reflect.ValueOf([]string{text}))
-			case reflect.Map:
-				v.Set(reflect.MakeMap(v.Type()))
-				v.SetMapIndex(reflect.ValueOf(text).Convert(v.Type().Key()), reflect.Zero(v.Type().Elem()))
-			}
-			return clientSettings(c)
-		}
-		if slices.Contains(notCompared, field.Name) {
-			continue
-		}
-		if with("a") == clientSettings(clients.Client{}) {
-			t.Errorf("%s is not compared", field.Name)
-		}
-		if secret := strings.HasSuffix(field.Name, "Secret"); secret && with("a") != with("b") {
-			t.Errorf("a hash tells who guesses %s", field.Name)
-		}
-	}
-	logo := clients.Client{}
-	logo.Brand.Logo.Content = []byte("a picture")
-	if clientSettings(logo) == clientSettings(clients.Client{}) {
-		t.Error("the logo is not compared")
 	}
 }

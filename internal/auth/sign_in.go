@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"latchkey/internal/audit"
+	"latchkey/internal/fields"
 	"latchkey/internal/ids"
 	"latchkey/internal/peer"
 	"latchkey/internal/rotation"
@@ -35,9 +36,9 @@ func (s *Service) SignIn(ctx context.Context, in SignIn, peer peer.Peer) (Tokens
 // startSession makes the session of a sign-in, of the kind that its tokens will be, and a device token.
 func (s *Service) startSession(ctx context.Context, in SignIn, kind string, peer peer.Peer) (session store.RefreshState, device string, err error) {
 	defer func() { s.o.OnSignIn(signInOutcome(err)) }()
-	var f validator
-	email, pw := f.email("email", in.Email), s.password(&f, "password", in.Password)
-	if err := f.err(); err != nil {
+	var f fields.Validator
+	email, pw := f.Email("email", in.Email), s.password(&f, "password", in.Password)
+	if err := f.Err(); err != nil {
 		return store.RefreshState{}, "", err
 	}
 	client, err := s.client(peer, in.ClientAlias)
@@ -124,11 +125,11 @@ func (s *Service) newSession(ctx context.Context, user store.User, rehash string
 
 // evict ends the user's least recently used sessions beyond the limit.
 func (s *Service) evict(tx *store.Tx, made store.Session, peer peer.Peer, now time.Time) error {
-	ids, err := tx.EvictSessions(made.UserID, made.ID, int64(s.o.SessionsPerUser), reasonEvicted, now)
+	ids, err := tx.EvictSessions(made.UserID, made.ID, int64(s.o.SessionsPerUser), ReasonEvicted, now)
 	if err != nil {
 		return err
 	}
-	return audit.WriteEnded(tx, now, ids, audit.Event{Outcome: reasonEvicted, UserID: made.UserID}, peer)
+	return audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonEvicted, UserID: made.UserID}, peer)
 }
 
 // firstGeneration is a session as a sign-in makes it.

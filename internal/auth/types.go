@@ -190,12 +190,4 @@ type Explanation struct {
 	Session Session
 	Alive   bool
 	Reason  string // of the end; also computed for one that has expired and is not swept yet
-	Words   string // one or two sentences for an operator
-}
-
-// Stats feed the metrics.
-type Stats struct {
-	OutboxDepth     int64
-	OutboxOldestAge time.Duration
-	LiveSessions    int64 // as counted last: CountSessions; negative: not yet
 }

@@ -5,7 +5,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"latchkey/internal/audit"
@@ -42,14 +41,14 @@ func (s *Service) RevokeSession(ctx context.Context, id string) error {
 		if _, err := tx.HoldUser(session.UserID); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		err := tx.EndSession(session.ID, session.UserID, reasonAdmin, now)
+		err := tx.EndSession(session.ID, session.UserID, ReasonAdmin, now)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		return audit.Write(tx, now, audit.Event{Kind: audit.SessionEnded, Outcome: reasonAdmin, UserID: session.UserID, SessionID: session.ID}, audit.Operator)
+		return audit.Write(tx, now, audit.Event{Kind: audit.SessionEnded, Outcome: ReasonAdmin, UserID: session.UserID, SessionID: session.ID}, audit.Operator)
 	})
 }
 
@@ -83,43 +82,10 @@ func (s *Service) namedSession(ctx context.Context, raw string) (store.Session, 
 func explain(row store.Session, now time.Time) Explanation {
 	e := Explanation{Session: describeSession(row), Alive: row.AliveAt(now), Reason: row.EndReason}
 	if row.EndedAt.IsZero() && !e.Alive {
-		e.Reason, e.Session.EndedAt = reasonExpiredOverall, row.OverallExpiresAt
+		e.Reason, e.Session.EndedAt = ReasonExpiredOverall, row.OverallExpiresAt
 		if row.IdleExpiresAt.Before(row.OverallExpiresAt) {
-			e.Reason, e.Session.EndedAt = reasonExpiredIdle, row.IdleExpiresAt
+			e.Reason, e.Session.EndedAt = ReasonExpiredIdle, row.IdleExpiresAt
 		}
 	}
-	if e.Alive {
-		e.Words = fmt.Sprintf("This session is alive until %s unless it is refreshed or ended.", e.Session.ExpiresAt.Format(time.RFC3339))
-		return e
-	}
-	e.Words = fmt.Sprintf("This session ended at %s: %s", e.Session.EndedAt.Format(time.RFC3339), reasonWords(e.Reason))
 	return e
-}
-
-func reasonWords(reason string) string {
-	switch reason {
-	case reasonSignedOut:
-		return "its user signed out, or signed in anew on the hosted pages of the same browser."
-	case reasonRevoked:
-		return "its user ended it from another session, or by the link in a notice."
-	case reasonPasswordChanged:
-		return "its user changed the password, from another session or without one."
-	case reasonPasswordReset:
-		return "the password was reset."
-	case reasonReuse:
-		return "a refresh token that had already been used came back, which happens when a copy was stolen; the user was told by mail."
-	case reasonExpiredIdle:
-		return "it was not used for as long as the inactivity limit allows."
-	case reasonExpiredOverall:
-		return "the overall limit since sign-in was reached."
-	case reasonEvicted:
-		return "its user has more sessions than the limit allows, and this was the least recently used."
-	case reasonDisabled:
-		return "the account was disabled."
-	case reasonDeleted:
-		return "the account was deleted."
-	case reasonAdmin:
-		return "an operator ended it, or gave the account another address."
-	}
-	return reason
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"latchkey/internal/audit"
+	"latchkey/internal/fields"
 	"latchkey/internal/ids"
 	"latchkey/internal/mail"
 	"latchkey/internal/outbox"
@@ -27,14 +28,14 @@ var (
 
 // AddUser makes an account. Without a password its owner sets one through forgot-password.
 func (s *Service) AddUser(ctx context.Context, in NewUser) (User, error) {
-	var f validator
-	u := store.User{ID: ids.New(), Email: f.email("email", in.Email), Epoch: 1}
-	u.FirstName, u.LastName = f.personName("firstName", in.FirstName), f.personName("lastName", in.LastName)
+	var f fields.Validator
+	u := store.User{ID: ids.New(), Email: f.Email("email", in.Email), Epoch: 1}
+	u.FirstName, u.LastName = f.PersonName("firstName", in.FirstName), f.PersonName("lastName", in.LastName)
 	var pw plaintext
 	if in.Password != nil {
 		pw = s.password(&f, "password", Password{Value: *in.Password, Plain: true})
 	}
-	err := f.err()
+	err := f.Err()
 	if err == nil && in.Password != nil {
 		u.PasswordHash, err = s.newPassword(ctx, u.Email, "password", pw, aboutUser(s.ClientsNow(), u))
 	}
@@ -83,9 +84,9 @@ func (s *Service) UserByEmail(ctx context.Context, email string) (User, error) {
 }
 
 func (s *Service) namedUser(ctx context.Context, email string) (store.User, error) {
-	var f validator
-	canonical := f.email("email", email)
-	if err := f.err(); err != nil {
+	var f fields.Validator
+	canonical := f.Email("email", email)
+	if err := f.Err(); err != nil {
 		return store.User{}, err
 	}
 	u, err := s.findUser(ctx, canonical)
@@ -97,9 +98,9 @@ func (s *Service) namedUser(ctx context.Context, email string) (store.User, erro
 
 // SetPassword sets a password for the owner: every session and mailed link ends, the owner is told.
 func (s *Service) SetPassword(ctx context.Context, email, password string) error {
-	var f validator
+	var f fields.Validator
 	pw := s.password(&f, "password", Password{Value: password, Plain: true})
-	if err := f.err(); err != nil {
+	if err := f.Err(); err != nil {
 		return err
 	}
 	u, err := s.namedUser(ctx, email)
@@ -111,8 +112,8 @@ func (s *Service) SetPassword(ctx context.Context, email, password string) error
 		return err
 	}
 	defer s.throttle.RecheckAccounts(u.Email)
-	return s.onUser(ctx, u, audit.Event{Kind: audit.PasswordReset, Outcome: reasonAdmin}, func(tx *store.Tx, u store.User, now time.Time) error {
-		if err := s.changePassword(tx, u, phc, "", reasonPasswordReset, now); err != nil {
+	return s.onUser(ctx, u, audit.Event{Kind: audit.PasswordReset, Outcome: ReasonAdmin}, func(tx *store.Tx, u store.User, now time.Time) error {
+		if err := s.changePassword(tx, u, phc, "", ReasonPasswordReset, now); err != nil {
 			return err
 		}
 		if err := s.throttle.Reset(tx, u.Email); err != nil {
@@ -126,9 +127,9 @@ func (s *Service) SetPassword(ctx context.Context, email, password string) error
 // mailed link ends, and both addresses are told. The link in either notice ends sessions from before the
 // change and nothing else: whoever reads the old mailbox has no say in what came after.
 func (s *Service) SetEmail(ctx context.Context, email, newEmail string) error {
-	var f validator
-	to := f.email("newEmail", newEmail)
-	if err := f.err(); err != nil {
+	var f fields.Validator
+	to := f.Email("newEmail", newEmail)
+	if err := f.Err(); err != nil {
 		return err
 	}
 	u, err := s.namedUser(ctx, email)
@@ -136,7 +137,7 @@ func (s *Service) SetEmail(ctx context.Context, email, newEmail string) error {
 		return err
 	}
 	err = s.onUser(ctx, u, audit.Event{Kind: audit.EmailChanged}, func(tx *store.Tx, u store.User, now time.Time) error {
-		if _, err := tx.EndSessions(u.ID, "", reasonAdmin, now); err != nil {
+		if _, err := tx.EndSessions(u.ID, "", ReasonAdmin, now); err != nil {
 			return err
 		}
 		if err := tx.SetEmail(u.ID, to, now); err != nil {
@@ -168,7 +169,7 @@ func (s *Service) DisableUser(ctx context.Context, email string) error {
 		if err := tx.SetDisabled(u.ID, now, now); err != nil {
 			return err
 		}
-		return s.endAll(tx, u, reasonDisabled, now)
+		return s.endAll(tx, u, ReasonDisabled, now)
 	})
 }
 
@@ -186,7 +187,7 @@ func (s *Service) EnableUser(ctx context.Context, email string) error {
 // DeleteUser removes an account; its sessions end and stay explainable until they are swept.
 func (s *Service) DeleteUser(ctx context.Context, email string) error {
 	return s.onNamedUser(ctx, email, audit.Event{Kind: audit.UserDeleted}, func(tx *store.Tx, u store.User, now time.Time) error {
-		if err := s.endAll(tx, u, reasonDeleted, now); err != nil {
+		if err := s.endAll(tx, u, ReasonDeleted, now); err != nil {
 			return err
 		}
 		if err := s.throttle.Reset(tx, u.Email); err != nil {

@@ -55,7 +55,7 @@ func TestReadyKnowsWhetherWritingWorks(t *testing.T) {
 		if err := r.Service.Ready(context.Background()); err == nil {
 			t.Error("ready right after a request met the full disk")
 		}
-		if _, err := r.Service.Stats(context.Background()); err != nil {
+		if _, _, err := r.Service.Outbox().Waiting(context.Background()); err != nil {
 			t.Errorf("reading: %v", err)
 		}
 		full.Store(false)

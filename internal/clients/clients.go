@@ -5,6 +5,8 @@ package clients
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"crypto/subtle"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -48,6 +50,38 @@ func (c Client) GoString() string { return c.Alias }
 
 // LogValue keeps the secret out of slog's JSON.
 func (c Client) LogValue() slog.Value { return slog.StringValue(c.Alias) }
+
+// HasSecret says whether the secret that was sent is the one registered, either as it is or form-encoded: RFC
+// 6749 §2.3.1 asks for the encoding, and what most clients send is the secret itself.
+func (c Client) HasSecret(sent string) bool {
+	want := sha256.Sum256([]byte(c.Secret))
+	same := func(given string) int {
+		sum := sha256.Sum256([]byte(given))
+		return subtle.ConstantTimeCompare(sum[:], want[:])
+	}
+	proven := same(sent)
+	if decoded, err := url.QueryUnescape(sent); err == nil {
+		proven |= same(decoded)
+	}
+	return proven == 1 && c.Secret != ""
+}
+
+// Settings are all that the clients file says of a client: of a secret only that there is one, and of a logo
+// what is in the file, which every node may keep elsewhere.
+func (c Client) Settings() string {
+	c.Secret, c.NextAuthSecret = isSet(c.Secret), isSet(c.NextAuthSecret)
+	logo := c.Brand.Logo
+	c.LogoFile, c.Brand = "", brand.Brand{}
+	type plain Client // without the methods that keep it out of logs
+	return fmt.Sprintf("%#v %x", plain(c), logo.Content)
+}
+
+func isSet(secret string) string {
+	if secret == "" {
+		return ""
+	}
+	return "set"
+}
 
 // Set is the closed set of them.
 type Set struct {

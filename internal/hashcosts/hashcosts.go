@@ -1,14 +1,15 @@
-// Package hashcosts knows which costs of password hashes are common. After the cost of new hashes was changed, accounts
-// with the old one are left until their owners sign in; whoever evaluates a password does the work of every common cost
-// each time, so that nobody sees from outside who has signed in since (I9).
+// Package hashcosts compares passwords with hashes in a time that tells nothing of the account. After the cost of new
+// hashes was changed, accounts with the old one are left until their owners sign in; a comparison does the work of every
+// common cost each time, so that nobody sees from outside who has signed in since (I9 of internal/auth).
 //
-// It promises one count for every server of a database, at most an hour old, taken in small steps. It never hashes a
-// password.
+// It promises one count of the costs for every server of a database, at most an hour old, taken in small steps. It never
+// says when a password may be compared, or makes a hash for keeping.
 package hashcosts
 
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,6 +42,25 @@ func (c *Costs) Decoys() map[password.Cost]string {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return maps.Clone(c.common)
+}
+
+// Matches says whether a hash is of this password. Whatever the hash, or none (empty), it computes one of each common
+// cost: the account's own in its place, decoys for the rest. An account whose cost is rare takes one more. The error says
+// why a hash cannot be used; it matches nothing.
+func (c *Costs) Matches(hash string, pw password.Plaintext) (right bool, err error) {
+	var own password.Cost
+	if hash != "" {
+		own, err = password.CostOf(hash)
+	}
+	work := c.Decoys()
+	if hash != "" && err == nil {
+		work[own] = hash
+	}
+	for _, cost := range slices.Sorted(maps.Keys(work)) {
+		matches, verifyErr := password.Verify(work[cost], pw)
+		right = right || matches && verifyErr == nil && cost == own
+	}
+	return right, err
 }
 
 // Load reads the last count, whichever process made it; countedAt is zero where there is none.

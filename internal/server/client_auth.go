@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/fields"
 )
 
 // oauthForm is the body of a request under /oauth.
@@ -113,7 +114,7 @@ func (x *exchange) tokenParameter() (string, error) {
 		return "", form.err
 	}
 	if form.values.Get("token") == "" {
-		return "", refuse(auth.CodeInvalidRequest, auth.Field{Name: "token", Code: "required", Message: "token is missing."})
+		return "", refuse(auth.CodeInvalidRequest, fields.Problem{Name: "token", Code: "required", Message: "token is missing."})
 	}
 	return form.values.Get("token"), nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"latchkey/api"
 	"latchkey/internal/auth"
+	"latchkey/internal/fields"
 )
 
 // Refusals that HTTP knows and the rules do not.
@@ -71,8 +72,8 @@ func refusalOf(code auth.Code, route string) refusal {
 }
 
 // refuse is what this package itself says no with.
-func refuse(code auth.Code, fields ...auth.Field) error {
-	return &auth.Error{Code: code, Fields: fields}
+func refuse(code auth.Code, problems ...fields.Problem) error {
+	return &auth.Error{Code: code, Fields: problems}
 }
 
 // fail answers with err. It is called at most once for an exchange that has not been answered.
@@ -180,9 +181,9 @@ func sentence(v refusal, e *auth.Error) string {
 	return strings.Join(said, " ")
 }
 
-func fieldErrors(fields []auth.Field) []api.Field {
-	out := make([]api.Field, 0, len(fields))
-	for _, f := range fields {
+func fieldErrors(problems []fields.Problem) []api.Field {
+	out := make([]api.Field, 0, len(problems))
+	for _, f := range problems {
 		if f.Name != "" { // else it is said of the whole request, in the message
 			out = append(out, api.Field{Field: f.Name, Code: f.Code, Message: f.Message})
 		}

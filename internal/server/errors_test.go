@@ -18,6 +18,7 @@ import (
 
 	"latchkey/api"
 	"latchkey/internal/auth"
+	"latchkey/internal/fields"
 )
 
 func allCodes() []auth.Code {
@@ -174,7 +175,7 @@ func TestFailWritesTheContract(t *testing.T) {
 		{name: "wrapped", err: fmt.Errorf("sign in: %w", refuse(auth.CodeForbidden)), status: 403, code: "forbidden"},
 		{name: "no code", err: errors.New("disk on fire"), status: 500, code: "server_error", message: "Something went wrong on our side."},
 		{name: "a code nobody knows", err: refuse("made_up"), status: 500, code: "server_error"},
-		{name: "fields speak", err: refuse(auth.CodeInvalidRequest, auth.Field{Name: "email", Code: "required", Message: "Enter it."}, auth.Field{Name: "password", Code: "required", Message: "Enter that."}), status: 400, code: "invalid_request", message: "Enter it. Enter that."},
+		{name: "fields speak", err: refuse(auth.CodeInvalidRequest, fields.Problem{Name: "email", Code: "required", Message: "Enter it."}, fields.Problem{Name: "password", Code: "required", Message: "Enter that."}), status: 400, code: "invalid_request", message: "Enter it. Enter that."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := answerTo(t, tt.err, tt.route, inJSON, tt.headers...)

@@ -23,6 +23,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/fields"
 )
 
 const maxBody = 16 << 10 // bytes
@@ -70,7 +71,7 @@ func (x *exchange) body(mediaType string) ([]byte, error) {
 	}
 	if coding := strings.Join(x.r.Header["Content-Encoding"], ","); coding != "" && !strings.EqualFold(coding, "identity") {
 		x.Header().Set("Accept-Encoding", "identity") // RFC 9110 §12.5.3
-		return nil, refuse(codeUnsupportedMedia, auth.Field{Code: "content_encoding", Message: "Send the body as it is, without a Content-Encoding."})
+		return nil, refuse(codeUnsupportedMedia, fields.Problem{Code: "content_encoding", Message: "Send the body as it is, without a Content-Encoding."})
 	}
 	return b, nil
 }
@@ -86,7 +87,7 @@ func isMediaType(header, want string) bool {
 
 // malformed says what is wrong with a request as a whole, never quoting from it.
 func malformed(why string) error {
-	return refuse(auth.CodeInvalidRequest, auth.Field{Code: "malformed", Message: why})
+	return refuse(auth.CodeInvalidRequest, fields.Problem{Code: "malformed", Message: why})
 }
 
 // decodeJSON reads one object into the struct T, whose exported fields all have a json name. Names
@@ -98,7 +99,7 @@ func decodeJSON[T any](body []byte) (T, error) {
 		return none, malformed("The request body must be one JSON object, in UTF-8, with each name once.")
 	}
 	if o.invalid != nil {
-		var inOrder []auth.Field
+		var inOrder []fields.Problem
 		for _, i := range slices.Sorted(maps.Keys(o.invalid)) {
 			inOrder = append(inOrder, o.invalid[i])
 		}
@@ -111,7 +112,7 @@ func decodeJSON[T any](body []byte) (T, error) {
 // the answer names everything that is wrong with the body.
 type object[T any] struct {
 	in      T
-	invalid map[int]auth.Field // by the place of the field in T; nil: there are none
+	invalid map[int]fields.Problem // by the place of the field in T; nil: there are none
 }
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom. An error is about the body as a whole; the
@@ -148,17 +149,17 @@ func (o *object[T]) set(target reflect.Value, name string, value jsontext.Value)
 		switch want := jsonName(field); {
 		case name == want:
 			if _, misspelt := o.invalid[i]; !misspelt && json.Unmarshal(value, target.Field(i).Addr().Interface()) != nil {
-				o.refuse(i, auth.Field{Name: want, Code: "invalid_type", Message: want + " must be " + wanted(field.Type) + "."})
+				o.refuse(i, fields.Problem{Name: want, Code: "invalid_type", Message: want + " must be " + wanted(field.Type) + "."})
 			}
 		case strings.EqualFold(name, want):
-			o.refuse(i, auth.Field{Name: want, Code: "wrong_case", Message: want + " must be written in exactly this case."})
+			o.refuse(i, fields.Problem{Name: want, Code: "wrong_case", Message: want + " must be written in exactly this case."})
 		}
 	}
 }
 
-func (o *object[T]) refuse(field int, why auth.Field) {
+func (o *object[T]) refuse(field int, why fields.Problem) {
 	if o.invalid == nil {
-		o.invalid = map[int]auth.Field{}
+		o.invalid = map[int]fields.Problem{}
 	}
 	o.invalid[field] = why
 }

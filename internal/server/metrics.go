@@ -173,7 +173,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	stats, err := g.service.Stats(ctx)
+	waiting, oldest, err := g.service.Outbox().Waiting(ctx)
 	if err != nil {
 		gauge(g.up, 0)
 		return
@@ -183,9 +183,9 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		up = 0
 	}
 	gauge(g.up, up)
-	gauge(g.outboxDepth, float64(stats.OutboxDepth))
-	gauge(g.outboxAge, stats.OutboxOldestAge.Seconds())
-	if stats.LiveSessions >= 0 {
-		gauge(g.sessions, float64(stats.LiveSessions))
+	gauge(g.outboxDepth, float64(waiting))
+	gauge(g.outboxAge, oldest.Seconds())
+	if live := g.service.Upkeep().LiveSessions(); live >= 0 {
+		gauge(g.sessions, float64(live))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/fields"
 	"latchkey/internal/pages"
 )
 
@@ -153,7 +154,7 @@ func wayOn(v *pages.View, code auth.Code) any {
 }
 
 // fieldProblem is what is wrong with a field, in words that depend on its code alone.
-func fieldProblem(v *pages.View, f auth.Field) pages.Said {
+func fieldProblem(v *pages.View, f fields.Problem) pages.Said {
 	said := pages.Said{Key: "field_error." + f.Code}
 	if f.Code == "too_short" {
 		said.Args = []any{v.PasswordMin}

@@ -12,6 +12,7 @@ import (
 	"crypto/cipher"
 	"crypto/md5"
 	"encoding/base64"
+	"net/url"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -42,6 +43,20 @@ func OpenTransport(key, value string) (plain string, ok bool) {
 		return "", false
 	}
 	return parseJSONString(text)
+}
+
+// OpenParameter reads a value of a query that may be wrapped for transport; key is empty where nothing is. That client may
+// leave it unescaped, where base64's plus sign is read as a space, or escape it twice.
+func OpenParameter(key, raw string) (plain string) {
+	if twice, err := url.PathUnescape(raw); err == nil {
+		raw = twice
+	}
+	raw = strings.ReplaceAll(raw, " ", "+")
+	if key == "" || !IsTransport(raw) {
+		return raw
+	}
+	plain, _ = OpenTransport(key, raw)
+	return plain
 }
 
 // IsTransport reports whether value looks like what OpenTransport opens.

@@ -7,6 +7,7 @@ package throttle
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -92,6 +93,14 @@ func (t *Throttle) KeepDevice(tx *store.Tx, userID, known string, d peer.Device,
 		row.ID = uuid.NewString()
 	}
 	return row.ID, tx.InsertDevice(row, maxDeviceRows)
+}
+
+// Familiar says whether a user was let in before from this browser and system, or from this network.
+func (t *Throttle) Familiar(tx *store.Tx, userID string, d peer.Device) (bool, error) {
+	seen, err := tx.Devices(userID)
+	return slices.ContainsFunc(seen, func(old store.Device) bool {
+		return old.Browser == d.Browser && old.OS == d.OS || peer.NetworkOf(old.Network) == peer.NetworkOf(d.Addr)
+	}), err
 }
 
 // admitsDevice counts a new device against the account and the network it is made from: who signs in over and over
