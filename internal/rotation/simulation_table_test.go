@@ -1,13 +1,17 @@
 package rotation
 
-// The simulation's tables, as text for the log of the test and as Markdown for docs/refresh.md.
+// The simulation's tables: as text for the log of the test, as Markdown for docs/refresh.md, and all figures for
+// docs/refresh.csv.
 
 import (
+	"bytes"
+	"encoding/csv"
 	"flag"
 	"fmt"
 	"math"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,11 +19,12 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write docs/refresh.md's tables and docs/refresh.svg anew (the full figures only)")
+var update = flag.Bool("update", false, "write docs/refresh.md's tables, docs/refresh.csv and docs/refresh.svg anew (the full figures only)")
 
 const (
 	documentFile = "../../docs/refresh.md"
 	plotFile     = "../../docs/refresh.svg"
+	figuresFile  = "../../docs/refresh.csv"
 )
 
 // soak says whether the full figures are asked for.
@@ -81,63 +86,72 @@ func document(t *testing.T, name, want string) {
 	}
 }
 
-// documented holds the document's rows of whole fleets against the first seed's figures.
-func (s scene) documented(t *testing.T) {
+// records are a scene's lines of docs/refresh.csv.
+func (s scene) records() (lines [][]string) {
+	for i, f := range s.fleets {
+		for j, p := range policies() {
+			by := s.result[i][j]
+			least, most, devices := by[0].signedOut, by[0].signedOut, 0
+			for _, r := range by {
+				least, most = min(least, r.signedOut), max(most, r.signedOut)
+				devices += r.devices
+			}
+			line := []string{s.title, f.name, p.name}
+			for _, n := range []int{by[0].signedOut, least, most, devices, len(by) * f.devices} {
+				line = append(line, strconv.Itoa(n))
+			}
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// recorded holds docs/refresh.csv against all scenes with all seeds, or writes it.
+func recorded(t *testing.T, all []scene) {
 	t.Helper()
-	raw, err := os.ReadFile(documentFile)
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	lines := [][]string{{"scene", "fleet", "policy", "sign-outs with the first seed", "least of any seed", "most of any seed",
+		"devices signed out with all seeds", "devices"}}
+	for _, s := range all {
+		lines = append(lines, s.records()...)
+	}
+	if err := w.WriteAll(lines); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile(figuresFile)
+	switch {
+	case err == nil && bytes.Equal(kept, b.Bytes()):
+	case *update && soak():
+		if err := os.WriteFile(figuresFile, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Errorf("%s has other figures, %v. If they are meant, write them: LATCHKEY_RIG=soak go test -run Simulation ./internal/rotation -update", figuresFile, err)
+	}
+}
+
+// recordedFirst holds the lines of docs/refresh.csv about whole fleets against the first seed's figures.
+func (s scene) recordedFirst(t *testing.T) {
+	t.Helper()
+	file, err := os.Open(figuresFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, found := strings.Cut(string(raw), "**"+s.title+"**")
-	if section, _, _ = strings.Cut(section, "\n**"); !found {
-		t.Errorf("%s has no table %q", documentFile, s.title)
+	defer file.Close()
+	kept, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for i, f := range s.fleets {
-		_, row, found := strings.Cut(section, "\n| "+f.name+" | ")
-		row, _, _ = strings.Cut(row, "\n")
-		cells := strings.Split(row, " | ")
-		if !found || len(cells) != len(policies()) {
-			t.Errorf("%s, %q: no row %s", documentFile, s.title, f.name)
-			continue
-		}
-		for j, cell := range cells {
-			if first := count(s.result[i][j][0].signedOut); !f.sample && firstSeed.FindString(cell) != first {
-				t.Errorf("%s, %q, %s: the first seed is %s, the document has %s", documentFile, s.title, f.name, first, cell)
-			}
+	for i, line := range s.records() {
+		at := slices.IndexFunc(kept, func(k []string) bool { return slices.Equal(k[:3], line[:3]) })
+		switch whole := !s.fleets[i/len(policies())].sample; {
+		case at < 0:
+			t.Errorf("%s has no line for %s", figuresFile, line[:3])
+		case whole && kept[at][3] != line[3]:
+			t.Errorf("%s, %s: the first seed is %s, the file has %s", figuresFile, line[:3], line[3], kept[at][3])
 		}
 	}
-}
-
-var firstSeed = regexp.MustCompile(`^[\d,]+`)
-
-// short is table with all seeds of a policy in one cell, for the document.
-func (s scene) short() table {
-	t := table{title: s.title, right: 1, rows: [][]string{{s.label}}}
-	for _, p := range policies() {
-		t.rows[0] = append(t.rows[0], p.name)
-	}
-	for i, f := range s.fleets {
-		row := []string{f.name}
-		for _, by := range s.result[i] {
-			row = append(row, shortCell(by, f.devices))
-		}
-		t.rows = append(t.rows, row)
-	}
-	return t
-}
-
-// shortCell is "474,746 (472,508 to 475,270); 50,000 of 50,000": the first seed, the least and the most, and the devices.
-func shortCell(by []tally, fleet int) string {
-	least, most, devices := by[0].signedOut, by[0].signedOut, 0
-	for _, r := range by {
-		least, most = min(least, r.signedOut), max(most, r.signedOut)
-		devices += r.devices
-	}
-	cell := count(by[0].signedOut)
-	if least != most {
-		cell += fmt.Sprintf(" (%s to %s)", count(least), count(most))
-	}
-	return cell + fmt.Sprintf("; %s of %s", count(devices), count(len(by)*fleet))
 }
 
 // table is a scene's sign-outs, seed by seed.

@@ -6,7 +6,7 @@ package rotation
 //	go test -run Simulation -v ./internal/rotation                      a sample, held against the document
 //	LATCHKEY_RIG=soak go test -run Simulation -v ./internal/rotation    the full figures
 //
-// With -update the latter writes the tables of docs/refresh.md, and docs/refresh.svg.
+// With -update the latter writes the tables of docs/refresh.md, docs/refresh.csv and docs/refresh.svg.
 
 import (
 	"fmt"
@@ -164,16 +164,12 @@ func TestSimulation(t *testing.T) {
 	bar(t, all[0])
 	if !soak() {
 		for _, s := range all {
-			s.documented(t)
+			s.recordedFirst(t)
 		}
 		return
 	}
 	document(t, "summary", summary(all).markdown())
-	var figures []string
-	for _, s := range all {
-		figures = append(figures, s.short().markdown())
-	}
-	document(t, "figures", strings.Join(figures, "\n"))
+	recorded(t, all)
 	plotted(t, plot(all[0], rob()))
 }
 
