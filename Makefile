@@ -68,7 +68,7 @@ deps: ## what the tests need besides Go: PostgreSQL, a C compiler, curl, Node.js
 config-table: ## write README's configuration table anew from the code
 	$(GO) test ./cmd/latchkey -run '^TestReadmeTable$$' -update
 
-answers-table: ## write the table of the API's answers in docs/standards.md anew from the code
+answers-table: ## write docs/answers.csv, the API's answers and their tests, anew from the code
 	$(GO) test ./internal/server -run '^TestEveryAnswerHasATest$$' -update
 
 clean: ## remove what was built

@@ -5,6 +5,7 @@ package latchkey_test
 
 import (
 	"context"
+	"encoding/csv"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -41,14 +42,21 @@ func documents(t *testing.T) map[string]string {
 
 var testName = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w+`)
 
-// Each test that a document names exists: without it the promise would be unproven.
-func TestDocumentsNameTestsThatExist(t *testing.T) {
+// everyTest has the name of every function of the code, tests among them.
+func everyTest(t *testing.T) map[string]bool {
+	t.Helper()
 	exists := map[string]bool{}
 	for _, s := range sources(t) {
 		for _, name := range topLevelFunctions(s) {
 			exists[name] = true
 		}
 	}
+	return exists
+}
+
+// Each test that a document names exists: without it the promise would be unproven.
+func TestDocumentsNameTestsThatExist(t *testing.T) {
+	exists := everyTest(t)
 	for name, text := range documents(t) {
 		for _, test := range testName.FindAllString(text, -1) {
 			if !exists[test] {
@@ -58,22 +66,78 @@ func TestDocumentsNameTestsThatExist(t *testing.T) {
 	}
 }
 
-// Each invariant that auth's package doc numbers has its line and its tests in SECURITY.md.
+// proof is a line of docs/proofs.csv: the tests of a promise or rule of SECURITY.md, or of a section of a standard.
+type proof struct {
+	document, subject string
+	tests             []string
+}
+
+func proofs(t *testing.T) (all []proof) {
+	t.Helper()
+	file, err := os.Open("docs/proofs.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	lines, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range lines[1:] {
+		all = append(all, proof{line[0], line[1], strings.Fields(line[2])})
+	}
+	return all
+}
+
+var (
+	promiseRow = regexp.MustCompile(`(?m)^\| (I\d+) \|`)
+	ruleList   = regexp.MustCompile(`(?s)\n(?:Further rules:|## Standards, section by section)\n(.*?)\n## `)
+	ruleLine   = regexp.MustCompile(`(?m)^- (.*)$`)
+)
+
+// Each promise, rule and section of a standard has tests in docs/proofs.csv, which exist; and it names nothing else.
 func TestEveryPromiseNamesItsTests(t *testing.T) {
 	doc, err := os.ReadFile("internal/auth/auth.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	security := documents(t)["SECURITY.md"]
-	numbered := regexp.MustCompile(`(?m)^//\t(I\d+) `).FindAllStringSubmatch(string(doc), -1)
-	if len(numbered) < 20 {
-		t.Fatalf("auth's package doc numbers %d invariants", len(numbered))
+	all := documents(t)
+	wanted := map[string]bool{}
+	for _, found := range regexp.MustCompile(`(?m)^//\t(I\d+) `).FindAllStringSubmatch(string(doc), -1) {
+		wanted["SECURITY.md "+found[1]] = true
 	}
-	for _, found := range numbered {
-		row := regexp.MustCompile(`(?m)^\| ` + found[1] + ` \|.*$`).FindString(security)
-		if !testName.MatchString(row) {
-			t.Errorf("SECURITY.md names no test of %s", found[1])
+	if len(wanted) < 20 {
+		t.Fatalf("auth's package doc numbers %d invariants", len(wanted))
+	}
+	for _, found := range promiseRow.FindAllStringSubmatch(all["SECURITY.md"], -1) {
+		if !wanted["SECURITY.md "+found[1]] {
+			t.Errorf("SECURITY.md promises %s, which auth's package doc does not number", found[1])
 		}
+	}
+	for _, name := range []string{"SECURITY.md", "docs/standards.md"} {
+		list := ruleList.FindStringSubmatch(all[name])
+		if list == nil {
+			t.Fatalf("%s has no list of rules", name)
+		}
+		for _, found := range ruleLine.FindAllStringSubmatch(list[1], -1) {
+			wanted[name+" "+found[1]] = true
+		}
+	}
+	exists := everyTest(t)
+	for _, p := range proofs(t) {
+		key := p.document + " " + p.subject
+		if !wanted[key] || !strings.Contains(all[p.document], p.subject) || len(p.tests) == 0 {
+			t.Errorf("docs/proofs.csv has a line without tests or for what is not said, or said twice: %s", key)
+		}
+		delete(wanted, key)
+		for _, test := range p.tests {
+			if !exists[test] {
+				t.Errorf("docs/proofs.csv names %s, which is no test", test)
+			}
+		}
+	}
+	for key := range wanted {
+		t.Errorf("docs/proofs.csv has no line for %s", key)
 	}
 }
 
