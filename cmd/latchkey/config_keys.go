@@ -168,20 +168,6 @@ func keyTable() string {
 	return b.String()
 }
 
-// markdownKeys is README's table.
-func markdownKeys() string {
-	var b strings.Builder
-	b.WriteString("| key | default | |\n|---|---|---|\n")
-	for _, k := range new(config).keys() {
-		shown := k.defaultText()
-		if k.shown == "" && k.fallback != "" {
-			shown = "`" + shown + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.name, shown, k.help)
-	}
-	return b.String()
-}
-
 func choice(into *string, options ...string) func(string) error {
 	return func(value string) error {
 		if !slices.Contains(options, value) {

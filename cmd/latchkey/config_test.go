@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -472,4 +473,18 @@ func TestDockerIgnore(t *testing.T) {
 			t.Errorf("%s is missing in .dockerignore", want)
 		}
 	}
+}
+
+// markdownKeys is README's table.
+func markdownKeys() string {
+	var b strings.Builder
+	b.WriteString("| key | default | |\n|---|---|---|\n")
+	for _, k := range new(config).keys() {
+		shown := k.defaultText()
+		if k.shown == "" && k.fallback != "" {
+			shown = "`" + shown + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.name, shown, k.help)
+	}
+	return b.String()
 }

@@ -58,11 +58,9 @@ func OriginOf(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 // ParseBase is ParseOrigin for an address that a link is appended to: it keeps a plain path and
 // refuses a query or fragment, which would swallow the rest of the link. A path with an escape, an
-// empty segment or dots is refused: on an honest origin it may be a redirect to somewhere else.
-func ParseBase(raw string) (origin, base string, ok bool) { return BaseOf(raw, ParseWebURL) }
-
-// BaseOf is ParseBase with the reader of URLs given: ParseWebURL or ParsePageURL.
-func BaseOf(raw string, parse func(string) (*url.URL, bool)) (origin, base string, ok bool) {
+// empty segment or dots is refused: on an honest origin it may be a redirect to somewhere else. The reader of
+// URLs is ParseWebURL or ParsePageURL.
+func ParseBase(raw string, parse func(string) (*url.URL, bool)) (origin, base string, ok bool) {
 	u, ok := parse(raw)
 	if !ok || strings.ContainsAny(raw, "?#") {
 		return "", "", false

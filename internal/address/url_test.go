@@ -128,9 +128,9 @@ func TestParseBase(t *testing.T) {
 		{"markup", "https://app.example.com/\"><script>", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, got, ok := ParseBase(tc.raw)
+			_, got, ok := ParseBase(tc.raw, ParseWebURL)
 			if got != tc.want || ok != (tc.want != "") {
-				t.Errorf("parseBase(%q) = %q, %v; want %q", tc.raw, got, ok, tc.want)
+				t.Errorf("ParseBase(%q) = %q, %v; want %q", tc.raw, got, ok, tc.want)
 			}
 		})
 	}

@@ -13,7 +13,7 @@ import (
 	"latchkey/internal/throttle"
 )
 
-// Code names a refusal. The set is closed: Codes lists it.
+// Code names a refusal. The set is closed: the constants below.
 type Code string
 
 // The refusals of the API. Each has a status, an OpenAPI entry and a line in docs/errors.md.
@@ -38,15 +38,6 @@ const (
 	CodeUnavailable             Code = "unavailable"               // store, keys or hash queue; RetryAfter says when
 	CodeServerError             Code = "server_error"              // a defect; the cause is logged, never sent
 )
-
-// Codes lists every Code once, for the tests that walk them.
-var Codes = [...]Code{
-	CodeInvalidRequest, CodeInvalidCredentials, CodeEmailNotVerified, CodeInvalidRefreshToken,
-	CodeRefreshSuperseded, CodeInvalidToken, CodeForbidden, CodeInvalidResetToken,
-	CodeInvalidVerificationCode, CodePasswordNotAccepted, CodePasswordUnchanged, CodeUnknownClient,
-	CodeEndpointNotAllowed, CodeSignupClosed, CodeAlreadyRegistered, CodeInvalidClient,
-	CodeTooManyRequests, CodeUnavailable, CodeServerError,
-}
 
 // Error is a refusal or a failure. Callers of this package read any error that it returns with AsError: it may also be one
 // of a room below, such as *throttle.Refusal.

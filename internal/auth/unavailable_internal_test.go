@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"testing"
 
+	"latchkey/api"
 	"latchkey/internal/store"
 	"latchkey/internal/token"
 )
@@ -18,7 +19,8 @@ func TestUnavailableIsTheStores(t *testing.T) {
 	if !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, token.ErrUnknownMasterKey) {
 		t.Errorf("%v: a mail would be lost to it", err)
 	}
-	for _, code := range Codes {
+	for _, text := range api.Codes {
+		code := Code(text)
 		if got, want := errors.Is(refuse(code), store.ErrUnavailable), code == CodeUnavailable; got != want {
 			t.Errorf("%s: a later try helps: %t", code, got)
 		}

@@ -264,7 +264,7 @@ func checkClient(client Client) (Client, []string, error) {
 		if i == 0 {
 			parse = address.ParseWebURL // where mailed links lead: any mail reader must open it
 		}
-		origin, base, ok := address.BaseOf(raw, parse)
+		origin, base, ok := address.ParseBase(raw, parse)
 		if !ok {
 			return client, nil, badURL(i, raw)
 		}

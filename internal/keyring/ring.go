@@ -41,7 +41,7 @@ func (k *Keys) Reload(ctx context.Context) error {
 	k.masterKeyIDs.Store(&masterKeyIDs)
 	if k.current.Load() == nil || !reflect.DeepEqual(rows, k.rows) {
 		k.rows = rows
-		k.current.Store(&ring{KeyRing: token.NewKeyRingOf(cmp.Or(k.o.AccessTyp, token.AccessType), keys)})
+		k.current.Store(&ring{KeyRing: token.NewKeyRing(cmp.Or(k.o.AccessTyp, token.AccessType), keys)})
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ package locale
 import (
 	"embed"
 	"fmt"
-	"strings"
 	"sync"
 
 	"golang.org/x/text/language"
@@ -154,14 +153,3 @@ var spoken = sync.OnceValue(func() everything {
 	all.catalog, all.matcher = b, language.NewMatcher(tags)
 	return all
 })
-
-// Keys returns the keys of every message below a prefix such as "sign_in.".
-func Keys(prefix string) []string {
-	var keys []string
-	for key := range spoken().english {
-		if strings.HasPrefix(key, prefix) {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}

@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,9 +23,18 @@ import (
 	"latchkey/internal/fields"
 )
 
-func allCodes() []auth.Code {
-	return append(auth.Codes[:], codeNotFound, codeMethodNotAllowed, codeBodyTooLarge, codeUnsupportedMedia)
-}
+// allCodes are the rules' own, as their file declares them, and those of this room.
+var allCodes = sync.OnceValue(func() []auth.Code {
+	text, err := os.ReadFile("../auth/errors.go")
+	if err != nil {
+		panic(err)
+	}
+	codes := []auth.Code{codeNotFound, codeMethodNotAllowed, codeBodyTooLarge, codeUnsupportedMedia}
+	for _, constant := range regexp.MustCompile(`(?m)^\tCode\w+ +Code = "(\w+)"`).FindAllSubmatch(text, -1) {
+		codes = append(codes, auth.Code(constant[1]))
+	}
+	return codes
+})
 
 // Every code has a refusal, a place in the OpenAPI document and a line in docs/errors.md; nothing
 // there is without a code.

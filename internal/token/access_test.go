@@ -30,7 +30,7 @@ const knownAccess = "eyJhbGciOiJFZERTQSIsImtpZCI6ImtQcktfcW14VldhWVZBOXd3QkY2SXV
 	".53mf8LEidzfyPw266qhmW00KhTnjjPFYA6B3Je8xEPHEut0Lt6vmMf3KNQeDC8ygTd9dBPcWuvEuF7OeIIynAQ"
 
 func TestAccessIsStable(t *testing.T) {
-	r := NewKeyRing([]SigningKey{publishedKey(t)})
+	r := NewKeyRing(AccessType, []SigningKey{publishedKey(t)})
 	raw, err := r.SignAccess(testAccess(), at)
 	if err != nil || raw != knownAccess {
 		t.Errorf("SignAccess = %s, %v\nwant %s", raw, err, knownAccess)
@@ -62,7 +62,7 @@ func TestAccessHeaderAndClaims(t *testing.T) {
 	for _, alg := range algorithms {
 		t.Run(alg, func(t *testing.T) {
 			key := signingKey(t, alg)
-			r := NewKeyRing([]SigningKey{key})
+			r := NewKeyRing(AccessType, []SigningKey{key})
 			raw, err := r.SignAccess(testAccess(), at)
 			if err != nil {
 				t.Fatal(err)
@@ -105,7 +105,7 @@ func TestAccessHeaderAndClaims(t *testing.T) {
 
 // OpenID Connect Core §5.3.2: a claim without a value is left out.
 func TestAccessLeavesOutWhatIsEmpty(t *testing.T) {
-	r := NewKeyRing([]SigningKey{publishedKey(t)})
+	r := NewKeyRing(AccessType, []SigningKey{publishedKey(t)})
 	a := testAccess()
 	a.Email, a.EmailVerified, a.GivenName, a.FamilyName, a.Scope = "", false, "", "Lovelace", ""
 	raw, err := r.SignAccess(a, at)
@@ -127,7 +127,7 @@ func TestAccessLeavesOutWhatIsEmpty(t *testing.T) {
 }
 
 func TestSignAccessRefuses(t *testing.T) {
-	r := NewKeyRing([]SigningKey{publishedKey(t)})
+	r := NewKeyRing(AccessType, []SigningKey{publishedKey(t)})
 	for name, change := range map[string]func(*Access){
 		"no issuer":              func(a *Access) { a.Issuer = "" },
 		"no subject":             func(a *Access) { a.Subject = "" },
@@ -151,9 +151,9 @@ func TestSignAccessRefuses(t *testing.T) {
 	unscheduled := keyAt(t, "a", 0, 1, 0)
 	unscheduled.UseFrom = Unscheduled
 	for name, r := range map[string]*KeyRing{
-		"no key":             NewKeyRing(nil),
-		"no key with a time": NewKeyRing([]SigningKey{unscheduled}),
-		"no key any more":    NewKeyRing([]SigningKey{keyAt(t, "a", -9, -9, -1)}),
+		"no key":             NewKeyRing(AccessType, nil),
+		"no key with a time": NewKeyRing(AccessType, []SigningKey{unscheduled}),
+		"no key any more":    NewKeyRing(AccessType, []SigningKey{keyAt(t, "a", -9, -9, -1)}),
 	} {
 		if raw, err := r.SignAccess(testAccess(), at); !errors.Is(err, ErrUnknownKey) {
 			t.Errorf("%s: %s, %v", name, raw, err)
@@ -162,7 +162,7 @@ func TestSignAccessRefuses(t *testing.T) {
 }
 
 func TestParseAccessOverTime(t *testing.T) {
-	r := NewKeyRing([]SigningKey{publishedKey(t)})
+	r := NewKeyRing(AccessType, []SigningKey{publishedKey(t)})
 	for name, tc := range map[string]struct {
 		now  time.Time
 		want error
@@ -181,7 +181,7 @@ func TestParseAccessOverTime(t *testing.T) {
 }
 
 func TestParseAccessAsksForIssuerAndAudience(t *testing.T) {
-	r := NewKeyRing([]SigningKey{publishedKey(t)})
+	r := NewKeyRing(AccessType, []SigningKey{publishedKey(t)})
 	for _, tc := range [][2]string{
 		{"", audience}, {issuer, ""}, {"", ""}, {audience, issuer}, {issuer + "/", audience}, {issuer, audience + "/"},
 		{strings.ToUpper(issuer), audience},
@@ -194,7 +194,7 @@ func TestParseAccessAsksForIssuerAndAudience(t *testing.T) {
 
 func TestParseAccessTakesOneSpelling(t *testing.T) {
 	for _, alg := range algorithms {
-		r := NewKeyRing([]SigningKey{signingKey(t, alg)})
+		r := NewKeyRing(AccessType, []SigningKey{signingKey(t, alg)})
 		raw, err := r.SignAccess(testAccess(), at)
 		if err != nil {
 			t.Fatal(err)
@@ -208,7 +208,7 @@ func TestParseAccessTakesOneSpelling(t *testing.T) {
 }
 
 func TestParseAccessRefusesEveryChange(t *testing.T) {
-	r := NewKeyRing([]SigningKey{publishedKey(t)})
+	r := NewKeyRing(AccessType, []SigningKey{publishedKey(t)})
 	for i := range knownAccess {
 		changed := []byte(knownAccess)
 		changed[i] ^= 1
@@ -254,7 +254,7 @@ func accessPayload(t *testing.T, change func(map[string]any)) string {
 // RFC 8725: what a token's own header says never chooses the algorithm, the key or the type.
 func TestParseAccessReadsOneHeader(t *testing.T) {
 	key := signingKey(t, "RS256")
-	r := NewKeyRing([]SigningKey{key, signingKey(t, "ES256")})
+	r := NewKeyRing(AccessType, []SigningKey{key, signingKey(t, "ES256")})
 	payload := accessPayload(t, func(map[string]any) {})
 	long := accessPayload(t, func(c map[string]any) { c["name"] = strings.Repeat("x", maxAccess) })
 	der, err := x509.MarshalPKIXPublicKey(key.Private.Public())
@@ -306,7 +306,7 @@ func TestParseAccessReadsOneHeader(t *testing.T) {
 
 // Only a token that could be ours under a newer key makes a caller look for one.
 func TestParseAccessTellsKeysNotHad(t *testing.T) {
-	r := NewKeyRing([]SigningKey{publishedKey(t)})
+	r := NewKeyRing(AccessType, []SigningKey{publishedKey(t)})
 	for header, want := range map[string]error{
 		`{"alg":"EdDSA","kid":"newer","typ":"at+jwt"}`: ErrUnknownKey,
 		`{"alg":"EdDSA","kid":"newer","typ":"JWT"}`:    ErrUnknownKey, // LATCHKEY_ACCESS_TYP
@@ -326,7 +326,7 @@ func TestParseAccessTellsKeysNotHad(t *testing.T) {
 
 func TestParseAccessReadsWholeClaims(t *testing.T) {
 	key := publishedKey(t)
-	r := NewKeyRing([]SigningKey{key})
+	r := NewKeyRing(AccessType, []SigningKey{key})
 	payloads := map[string]string{
 		"nothing":       "",
 		"null":          "null",
@@ -350,7 +350,7 @@ func TestParseAccessReadsWholeClaims(t *testing.T) {
 // I20: tokens of the old key live on while it is retiring; a key not had, or had no longer, says nothing about the token.
 func TestParseAccessOverKeyRotation(t *testing.T) {
 	old, next := signingKey(t, "ES256"), signingKey(t, "EdDSA")
-	raw, err := NewKeyRing([]SigningKey{old}).SignAccess(testAccess(), at)
+	raw, err := NewKeyRing(AccessType, []SigningKey{old}).SignAccess(testAccess(), at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,7 +367,7 @@ func TestParseAccessOverKeyRotation(t *testing.T) {
 		"gone":         {[]SigningKey{next}, ErrUnknownKey},
 		"no key known": {nil, ErrUnknownKey},
 	} {
-		if _, err := NewKeyRing(tc.keys).ParseAccess(raw, issuer, audience, at); !errors.Is(err, tc.want) {
+		if _, err := NewKeyRing(AccessType, tc.keys).ParseAccess(raw, issuer, audience, at); !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v, want %v", name, err, tc.want)
 		}
 	}
@@ -376,7 +376,7 @@ func TestParseAccessOverKeyRotation(t *testing.T) {
 // A ring is used by all requests at once; the race detector watches.
 func TestKeyRingIsSafeTogether(t *testing.T) {
 	for _, alg := range algorithms {
-		r := NewKeyRing([]SigningKey{signingKey(t, alg)})
+		r := NewKeyRing(AccessType, []SigningKey{signingKey(t, alg)})
 		var group sync.WaitGroup
 		for range 8 {
 			group.Go(func() {
@@ -403,7 +403,7 @@ func TestKeyRingIsSafeTogether(t *testing.T) {
 // another kind would have every other claim, too (I7).
 func TestAccessTypes(t *testing.T) {
 	key := publishedKey(t)
-	strict, plain := NewKeyRing([]SigningKey{key}), NewKeyRingOf(PlainType, []SigningKey{key})
+	strict, plain := NewKeyRing(AccessType, []SigningKey{key}), NewKeyRing(PlainType, []SigningKey{key})
 	a := testAccess()
 	at := a.IssuedAt
 	for kind, ring := range map[string]*KeyRing{AccessType: strict, PlainType: plain} {

@@ -32,7 +32,7 @@ func BenchmarkParseRefresh(b *testing.B) {
 func BenchmarkSignAccess(b *testing.B) {
 	for _, alg := range algorithms {
 		b.Run(alg, func(b *testing.B) {
-			r := NewKeyRing([]SigningKey{signingKey(b, alg)})
+			r := NewKeyRing(AccessType, []SigningKey{signingKey(b, alg)})
 			a := testAccess()
 			b.ReportAllocs()
 			for b.Loop() {
@@ -47,7 +47,7 @@ func BenchmarkSignAccess(b *testing.B) {
 func BenchmarkParseAccess(b *testing.B) {
 	for _, alg := range algorithms {
 		b.Run(alg, func(b *testing.B) {
-			r := NewKeyRing([]SigningKey{signingKey(b, alg)})
+			r := NewKeyRing(AccessType, []SigningKey{signingKey(b, alg)})
 			raw, err := r.SignAccess(testAccess(), at)
 			if err != nil {
 				b.Fatal(err)

@@ -116,7 +116,7 @@ func ringOfAll(t *testing.T, signs string) *KeyRing {
 		}
 		keys = append(keys, key)
 	}
-	return NewKeyRing(keys)
+	return NewKeyRing(AccessType, keys)
 }
 
 func TestForeignVerifierGoOIDC(t *testing.T) {

@@ -61,7 +61,7 @@ func FuzzSignRefresh(f *testing.F) {
 
 // Ed25519 signs without randomness, so an accepted token can be signed again and compared.
 func FuzzParseAccess(f *testing.F) {
-	r := NewKeyRing([]SigningKey{publishedKey(f)})
+	r := NewKeyRing(AccessType, []SigningKey{publishedKey(f)})
 	for _, raw := range misspelt(f, knownAccess) {
 		f.Add(raw)
 	}

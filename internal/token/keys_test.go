@@ -131,7 +131,7 @@ func TestParseSigningKeyRefuses(t *testing.T) {
 
 func TestJWKS(t *testing.T) {
 	key := publishedKey(t)
-	got, err := NewKeyRing([]SigningKey{key}).JWKS(at)
+	got, err := NewKeyRing(AccessType, []SigningKey{key}).JWKS(at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestJWKS(t *testing.T) {
 	if string(got) != want {
 		t.Errorf("JWKS = %s\nwant   %s", got, want)
 	}
-	if got, err := NewKeyRing(nil).JWKS(at); err != nil || string(got) != `{"keys":[]}` {
+	if got, err := NewKeyRing(AccessType, nil).JWKS(at); err != nil || string(got) != `{"keys":[]}` {
 		t.Errorf("JWKS of no keys = %s, %v", got, err)
 	}
 }
@@ -189,7 +189,7 @@ func TestKeyRingOverTime(t *testing.T) {
 		"a key without private half":   {[]SigningKey{missing(keyAt(t, "a", -9, -9, 0))}, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := NewKeyRing(tc.keys)
+			r := NewKeyRing(AccessType, tc.keys)
 			key, ok := r.Active(at)
 			if key.ID != tc.active || ok != (tc.active != "") {
 				t.Errorf("Active = %q, %t; want %q", key.ID, ok, tc.active)
@@ -212,7 +212,7 @@ func publishedIDs(t *testing.T, r *KeyRing) []string {
 
 func TestKeyRingIsUnchanging(t *testing.T) {
 	keys := []SigningKey{keyAt(t, "a", -9, -9, 0), keyAt(t, "b", -9, -1, 0)}
-	r := NewKeyRing(keys)
+	r := NewKeyRing(AccessType, keys)
 	if keys[0].ID != "a" {
 		t.Error("the caller's list was sorted")
 	}

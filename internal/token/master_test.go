@@ -270,7 +270,7 @@ func TestMasterKeyRotation(t *testing.T) {
 func TestKeysNeverPrint(t *testing.T) {
 	m := ring(t, testKey)
 	key := publishedKey(t)
-	keys := NewKeyRing([]SigningKey{key})
+	keys := NewKeyRing(AccessType, []SigningKey{key})
 	const masked = "EdDSA key kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k [redacted]"
 	for _, tc := range []struct {
 		name  string

@@ -234,7 +234,7 @@ func TestParseRefreshNamesUnknownMasterKey(t *testing.T) {
 // I7: an access token, a one-time token and a MAC of another session are no refresh tokens.
 func TestParseRefreshRefusesOtherKinds(t *testing.T) {
 	m := ring(t, testKey)
-	access, err := NewKeyRing([]SigningKey{publishedKey(t)}).SignAccess(testAccess(), at)
+	access, err := NewKeyRing(AccessType, []SigningKey{publishedKey(t)}).SignAccess(testAccess(), at)
 	if err != nil {
 		t.Fatal(err)
 	}

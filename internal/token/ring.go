@@ -28,12 +28,9 @@ type ringKey struct {
 	heads  map[string]string // the first part of every token of this key, by type
 }
 
-// NewKeyRing returns the ring of those keys, whose tokens are of AccessType.
-func NewKeyRing(keys []SigningKey) *KeyRing { return NewKeyRingOf(AccessType, keys) }
-
-// NewKeyRingOf returns the ring of those keys, whose tokens are of the given type; it reads both types. It leaves out a key that does not fit its algorithm, or has no private
-// half: NewSigningKey and ParseSigningKey return none.
-func NewKeyRingOf(kind string, keys []SigningKey) *KeyRing {
+// NewKeyRing returns the ring of those keys, whose tokens are of the given type; it reads both types. It leaves out a key
+// that does not fit its algorithm, or has no private half: NewSigningKey and ParseSigningKey return none.
+func NewKeyRing(kind string, keys []SigningKey) *KeyRing {
 	r := &KeyRing{keys: make([]*ringKey, 0, len(keys))}
 	for _, key := range keys {
 		if k, ok := newRingKey(kind, key); ok {

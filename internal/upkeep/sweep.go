@@ -17,9 +17,8 @@ const (
 	// KeepEnded is how long ended sessions and mails are kept: "why was I signed out?" has an answer.
 	KeepEnded = 30 * 24 * time.Hour
 
-	keepExpired = time.Hour   // mailed links
-	expiryGrace = time.Hour   // a session is marked expired only so long after
-	maxSkip     = time.Minute // wall clock ahead of monotonic time: no sweep
+	keepExpired = time.Hour // mailed links
+	expiryGrace = time.Hour // a session is marked expired only so long after
 
 	keepWhole = 200             // ended sessions of a user whose whole row is kept
 	trimAfter = 5 * time.Minute // beyond the life of access tokens, before an ended session shrinks
