@@ -149,7 +149,7 @@ func TestAuditNamesEachSession(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		r := authtest.New(t, db, func(o *auth.Options) {
 			o.SessionsPerUser = 4
-			o.Store = o.Store.Rigged(store.Rig{Clock: o.Now})
+			o.Store = authtest.Faults{Clock: o.Now}.On(o.Store)
 		})
 		ctx := context.Background()
 		ada := r.AddUser(t, "ada@example.com")
@@ -237,7 +237,7 @@ func TestAuditorKnowsHowOldTheLogIs(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		r := authtest.New(t, db, func(o *auth.Options) {
 			o.AuditDays = 1
-			o.Store = o.Store.Rigged(store.Rig{Clock: o.Now})
+			o.Store = authtest.Faults{Clock: o.Now}.On(o.Store)
 		})
 		ctx := context.Background()
 		r.AddUser(t, "ada@example.com")

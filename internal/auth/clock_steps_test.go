@@ -14,7 +14,6 @@ import (
 	"latchkey/api"
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
-	"latchkey/internal/store"
 )
 
 const wrongBy = 6 * time.Hour
@@ -23,7 +22,7 @@ const wrongBy = 6 * time.Hour
 func steppedBack(t *testing.T, db authtest.Database, log *bytes.Buffer, ahead func(r *authtest.Rig), tweak ...func(*auth.Options)) *authtest.Rig {
 	t.Helper()
 	r := authtest.New(t, db, append(tweak, func(o *auth.Options) {
-		o.Store = o.Store.Rigged(store.Rig{Clock: o.Now})
+		o.Store = authtest.Faults{Clock: o.Now}.On(o.Store)
 		o.Log = slog.New(slog.NewTextHandler(log, nil))
 	})...)
 	r.Clock.Stop()
@@ -82,7 +81,7 @@ func TestClockSettledTakesNothingBack(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		var log bytes.Buffer
 		r := authtest.New(t, db, func(o *auth.Options) {
-			o.Store = o.Store.Rigged(store.Rig{Clock: o.Now})
+			o.Store = authtest.Faults{Clock: o.Now}.On(o.Store)
 			o.Log = slog.New(slog.NewTextHandler(&log, nil))
 		})
 		r.Clock.Stop()

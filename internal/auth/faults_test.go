@@ -125,7 +125,7 @@ func newFaultRig(t *testing.T, db authtest.Database) *faultRig {
 		t.Fatal(err)
 	}
 	f.Rig = authtest.New(t, db, func(o *auth.Options) {
-		o.Store = o.Store.Rigged(store.Rig{Fail: f.meet, Twice: f.twice, Clock: o.Now})
+		o.Store = authtest.Faults{Fail: f.meet, Twice: f.twice, Clock: o.Now}.On(o.Store)
 		o.Hash = password.Params{MemoryKiB: 64, Time: 1}
 		o.Clients = clients
 	})
@@ -143,15 +143,15 @@ func (f *faultRig) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // meet is asked by the store at every moment.
-func (f *faultRig) meet(m store.Moment) error {
+func (f *faultRig) meet(m authtest.Moment) error {
 	if !f.armed {
 		return nil
 	}
-	if m.At == store.Answering && m.Call != "read" {
+	if m.At == authtest.Answering && m.Call != "read" {
 		f.commits++
 	}
 	f.seen++
-	if f.seen != f.moment || f.kind == cannotBeOrdered && (m.Call != "write" || m.At != store.Running && m.At != store.Committing) {
+	if f.seen != f.moment || f.kind == cannotBeOrdered && (m.Call != "write" || m.At != authtest.Running && m.At != authtest.Committing) {
 		return nil
 	}
 	f.fired, f.writing = true, m.Call == "write" || m.Call == "single" || m.Call == "joint"
@@ -162,9 +162,9 @@ func (f *faultRig) meet(m store.Moment) error {
 		f.hangUp()
 		return nil
 	case f.kind == cannotBeOrdered:
-		return store.ErrUnordered
+		return authtest.ErrUnordered
 	case f.kind == timeRunsOut && m.Call != "clock":
-		return store.ErrLate
+		return authtest.ErrLate
 	}
 	return fmt.Errorf("%w: %s while %s", store.ErrUnavailable, m.Call, m.At)
 }
@@ -190,9 +190,9 @@ func (f *faultRig) tell(t *testing.T, story []storyStep, tr trouble) {
 			}
 			continue
 		}
-		before := tally(t, f.Rig)
+		before := f.Tally(t)
 		err := f.attempt(s, tr)
-		got, change := outcome(t, err), changed(before, tally(t, f.Rig))
+		got, change := outcome(t, err), changed(before, f.Tally(t))
 		what := fmt.Sprintf("%s (%s at moment %d)", s.name, tr.kind, tr.moment)
 		if !f.fired {
 			if got != s.want {

@@ -92,7 +92,7 @@ func newWorld(t *testing.T, db authtest.Database) *world {
 	w := &world{}
 	w.now.Store(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC).UnixMicro())
 	// On PostgreSQL a starting node corrects its clock by the database's: the rig's is the database's.
-	w.store = db.Open(t).Rigged(store.Rig{Rehearse: w.rehearse.Load, Clock: w.clock})
+	w.store = authtest.Faults{Rehearse: w.rehearse.Load, Clock: w.clock}.On(db.Open(t))
 	w.options = authtest.DefaultOptions(t)
 	w.options.Store, w.options.Now, w.options.Sender = w.store, w.clock, w
 	w.options.Hash = password.Params{MemoryKiB: 64, Time: 1}

@@ -13,7 +13,6 @@ import (
 	"latchkey/internal/authtest"
 	"latchkey/internal/clients"
 	"latchkey/internal/peer"
-	"latchkey/internal/store"
 )
 
 // What operators stumbled over is said once a minute, without the secret.
@@ -116,7 +115,7 @@ func TestWhatRunsTwiceIsSaidOnce(t *testing.T) {
 		var said bytes.Buffer
 		r := authtest.New(t, db, func(o *auth.Options) {
 			o.Log = slog.New(slog.NewTextHandler(&said, nil))
-			o.Store = o.Store.Rigged(store.Rig{Twice: func() bool { return true }})
+			o.Store = authtest.Faults{Twice: func() bool { return true }}.On(o.Store)
 		})
 		for i := range 6 {
 			email := fmt.Sprintf("ada+%d@example.com", i)

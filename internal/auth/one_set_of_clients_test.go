@@ -13,7 +13,6 @@ import (
 	"latchkey/internal/authtest"
 	"latchkey/internal/clients"
 	"latchkey/internal/peer"
-	"latchkey/internal/store"
 )
 
 // twoSets are the clients before and after a reload that renames one and makes another the default.
@@ -87,12 +86,12 @@ func TestOneMailReadsOneSetOfClients(t *testing.T) {
 		before, after := twoSets(t)
 		r = authtest.New(t, db, func(o *auth.Options) {
 			o.Clients, o.Log = before, slog.New(slog.NewTextHandler(&said, nil))
-			o.Store = o.Store.Rigged(store.Rig{Fail: func(m store.Moment) error {
-				if m.Call == "write" && m.At == store.Committing && reload.CompareAndSwap(true, false) {
+			o.Store = authtest.Faults{Fail: func(m authtest.Moment) error {
+				if m.Call == "write" && m.At == authtest.Committing && reload.CompareAndSwap(true, false) {
 					return r.Service.SetClients(after)
 				}
 				return nil
-			}})
+			}}.On(o.Store)
 		})
 		r.AddUser(t, "ada@example.com")
 		agreeCode(t, "ask", r.Service.RequestVerification(t.Context(), auth.VerificationMail{Email: "eve@example.com", ClientAlias: "shop"}, peer.Peer{}), "")

@@ -87,8 +87,8 @@ func TestRefusalsAreCheapAndCounted(t *testing.T) {
 		then := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 		r := authtest.New(t, db, func(o *auth.Options) {
 			o.Now = func() time.Time { return then }
-			o.Store = o.Store.Rigged(store.Rig{Clock: o.Now, Fail: func(m store.Moment) error {
-				if seen := calls.Load(); seen != nil && m.At == store.Calling && !slices.Contains(*seen, m.Call) {
+			o.Store = authtest.Faults{Clock: o.Now, Fail: func(m authtest.Moment) error {
+				if seen := calls.Load(); seen != nil && m.At == authtest.Calling && !slices.Contains(*seen, m.Call) {
 					all := append(slices.Clone(*seen), m.Call)
 					calls.Store(&all)
 				}
@@ -96,7 +96,7 @@ func TestRefusalsAreCheapAndCounted(t *testing.T) {
 					return store.ErrUnavailable
 				}
 				return nil
-			}})
+			}}.On(o.Store)
 		})
 		ada := r.AddUser(t, "ada@example.com")
 		ctx := context.Background()

@@ -11,23 +11,14 @@ import (
 
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
-	"latchkey/internal/store"
 	"latchkey/internal/token"
 )
 
 // counters names every counter, in hexadecimal.
-func counters(t *testing.T, s *store.Store) string {
+func counters(t *testing.T, db authtest.Database) string {
 	t.Helper()
-	var names [][]byte
-	err := s.Read(context.Background(), func(tx *store.Tx) (err error) {
-		names, err = tx.Counters()
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var text strings.Builder
-	for _, name := range names {
+	for _, name := range db.Counters(t) {
 		text.WriteString(hex.EncodeToString(name) + "\n")
 	}
 	return text.String()
@@ -38,12 +29,13 @@ func counters(t *testing.T, s *store.Store) string {
 func TestCountersNameNobody(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		r := authtest.New(t, db)
-		other := authtest.New(t, authtest.SQLite(t))
+		elsewhere := authtest.SQLite(t)
+		other := authtest.New(t, elsewhere)
 		for _, r := range []*authtest.Rig{r, other} {
 			_, err := attempt(r, "ada@example.com", "wrong password", from("203.0.113.1"))
 			wantCode(t, err, auth.CodeInvalidCredentials)
 		}
-		here, there := counters(t, r.Store), counters(t, other.Store)
+		here, there := counters(t, db), counters(t, elsewhere)
 		if strings.Count(here, "\n") < 2 {
 			t.Fatalf("an account's and an address's counter are not there:\n%s", here)
 		}

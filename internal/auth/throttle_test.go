@@ -13,7 +13,6 @@ import (
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
 	"latchkey/internal/peer"
-	"latchkey/internal/store"
 )
 
 // from is a peer of the test's choosing.
@@ -78,7 +77,7 @@ func TestThrottleCountsParallelGuesses(t *testing.T) {
 		then := time.Now() // and no wait is over before the last guess has come
 		stopped := func(o *auth.Options) {
 			o.Now = func() time.Time { return then }
-			o.Store = o.Store.Rigged(store.Rig{Clock: o.Now}) // or a server that starts later would go by the database's clock
+			o.Store = authtest.Faults{Clock: o.Now}.On(o.Store) // or a server that starts later would go by the database's clock
 		}
 		r := authtest.New(t, db, stopped)
 		r.AddUser(t, "ada@example.com")
@@ -176,16 +175,4 @@ func TestThrottleUnknownAccount(t *testing.T) {
 			t.Errorf("%s: Retry-After is %v, want 1 s", email, got)
 		}
 	}
-}
-
-func tally(t *testing.T, r *authtest.Rig) (counts map[string]int64) {
-	t.Helper()
-	err := r.Store.Read(context.Background(), func(tx *store.Tx) (err error) {
-		counts, err = tx.Tally()
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return counts
 }

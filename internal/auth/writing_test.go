@@ -33,13 +33,13 @@ func awaitReady(t *testing.T, svc *auth.Service, ready bool) (last error) {
 func TestReadyKnowsWhetherWritingWorks(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		var full atomic.Bool
-		writes := func(m store.Moment) error {
+		writes := func(m authtest.Moment) error {
 			if full.Load() && m.Call != "read" && m.Call != "clock" {
 				return fmt.Errorf("%w: database or disk is full", store.ErrUnavailable)
 			}
 			return nil
 		}
-		r := authtest.New(t, db, func(o *auth.Options) { o.Store = o.Store.Rigged(store.Rig{Fail: writes}) })
+		r := authtest.New(t, db, func(o *auth.Options) { o.Store = authtest.Faults{Fail: writes}.On(o.Store) })
 		r.AddUser(t, "ada@example.com")
 		awaitReady(t, r.Service, true)
 		full.Store(true)
@@ -70,13 +70,13 @@ func TestReadyKnowsWhetherWritingWorks(t *testing.T) {
 func TestReadyProbesSeldom(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		var writes atomic.Int64
-		count := func(m store.Moment) error {
-			if m.Call == "single" && m.At == store.Calling {
+		count := func(m authtest.Moment) error {
+			if m.Call == "single" && m.At == authtest.Calling {
 				writes.Add(1)
 			}
 			return nil
 		}
-		r := authtest.New(t, db, func(o *auth.Options) { o.Store = o.Store.Rigged(store.Rig{Fail: count}) })
+		r := authtest.New(t, db, func(o *auth.Options) { o.Store = authtest.Faults{Fail: count}.On(o.Store) })
 		began := time.Now()
 		before := writes.Load()
 		for range 50 {

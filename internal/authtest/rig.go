@@ -31,6 +31,10 @@ type Rig struct {
 	Mailbox        *mail.Inbox
 	Options        auth.Options
 	HTTP           *httptest.Server
+
+	t        testing.TB
+	db       Database
+	contents *connection
 }
 
 // Clock is the time of a rig: the real one, or the one it was stopped at, moved by what tests add.
@@ -66,7 +70,7 @@ const Password = "correct horse battery staple"
 // New starts a node on the database. tweak may change its options first.
 func New(t testing.TB, db Database, tweak ...func(*auth.Options)) *Rig {
 	t.Helper()
-	r := &Rig{Store: db.Open(t), Clock: &Clock{}, Mailbox: mail.NewInbox(1000)}
+	r := &Rig{Store: db.Open(t), Clock: &Clock{}, Mailbox: mail.NewInbox(1000), t: t, db: db}
 	r.Options = DefaultOptions(t)
 	r.Options.Store, r.Options.Sender, r.Options.Now = r.Store, r.Mailbox, r.Clock.Now
 	for _, change := range tweak {

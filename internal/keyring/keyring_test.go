@@ -372,10 +372,10 @@ func TestClockStepAndSigningKeys(t *testing.T) {
 		authtest.New(t, db, func(o *auth.Options) { // makes the first keys, six hours from now
 			right := o.Now
 			o.Now = func() time.Time { return right().Add(6 * time.Hour) }
-			o.Store = o.Store.Rigged(store.Rig{Clock: o.Now})
+			o.Store = authtest.Faults{Clock: o.Now}.On(o.Store)
 		})
 		r := authtest.New(t, db, func(o *auth.Options) {
-			o.Store = o.Store.Rigged(store.Rig{Clock: o.Now})
+			o.Store = authtest.Faults{Clock: o.Now}.On(o.Store)
 			o.Log = slog.New(slog.NewTextHandler(&log, nil))
 		})
 		r.AddUser(t, "ada@example.com")

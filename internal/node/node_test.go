@@ -46,7 +46,7 @@ func TestNodesNameWhatDiffers(t *testing.T) {
 			return func(o *auth.Options) { o.Log = slog.New(slog.NewTextHandler(out, nil)) }
 		}
 		var first, second, third bytes.Buffer
-		a := authtest.New(t, db, logged(&first), func(o *auth.Options) { o.Store = o.Store.Rigged(store.Rig{Clock: o.Now}) })
+		a := authtest.New(t, db, logged(&first), func(o *auth.Options) { o.Store = authtest.Faults{Clock: o.Now}.On(o.Store) })
 		b := authtest.New(t, db, logged(&second), func(o *auth.Options) {
 			o.Issuer, o.SessionsPerUser, o.TransportKey = "https://other.example.com", 7, "not for anybody's eyes"
 		})

@@ -13,7 +13,6 @@ type runner func(ctx context.Context, fn func(querier) error) error
 
 // engine is a database behind its own driver.
 type engine interface {
-	name() string
 	read(ctx context.Context, fn func(querier) error) error
 	write(ctx context.Context, fn func(querier) error) error
 	single(ctx context.Context, fn func(querier) error) error

@@ -16,6 +16,14 @@ const (
 	MaxGroup   = maxGroup
 )
 
+// Engine names the database: "sqlite" or "postgres".
+func (s *Store) Engine() string {
+	if _, ok := s.engine.(*sqlite); ok {
+		return "sqlite"
+	}
+	return "postgres"
+}
+
 // Exec runs one statement of the test's own.
 func (tx *Tx) Exec(sql string, args ...any) (int64, error) { return tx.exec(sql, args...) }
 

@@ -85,8 +85,6 @@ func hosts(c *pgx.ConnConfig) int {
 	return len(named)
 }
 
-func (e *postgres) name() string { return "postgres" }
-
 func (e *postgres) close() error {
 	e.pool.Close()
 	for _, j := range []*joiner{e.changes, e.lookups} {

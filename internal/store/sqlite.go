@@ -58,8 +58,6 @@ func openSQLite(path string) (*sqlite, error) {
 	return e, nil
 }
 
-func (e *sqlite) name() string { return "sqlite" }
-
 func (e *sqlite) write(ctx context.Context, fn func(querier) error) error {
 	return e.writer.submit(ctx, fn)
 }

@@ -84,9 +84,6 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // again does nothing.
 func (s *Store) Close() error { return s.engine.close() }
 
-// Engine names the database: "sqlite" or "postgres".
-func (s *Store) Engine() string { return s.engine.name() }
-
 // Read runs fn, which changes nothing.
 func (s *Store) Read(ctx context.Context, fn func(*Tx) error) error {
 	return s.run(ctx, s.engine.read, fn)

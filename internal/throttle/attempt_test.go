@@ -87,7 +87,8 @@ func TestThrottleStop(t *testing.T) {
 // A known device has the same waits and is never closed for good: no stop at 100, forgotten after a day. A stranger's
 // failures are not its own, and its own are not the account's.
 func TestThrottleKnownDeviceHasNoStop(t *testing.T) {
-	engines(t, func(t *testing.T, r *rig) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := newRig(t, db.Open(t))
 		u := r.addUser(ada)
 		device := from("203.0.113.1", "garbage", r.known(u, peer.Device{Addr: "203.0.113.1"}))
 		fail := func(times int) {
@@ -110,14 +111,11 @@ func TestThrottleKnownDeviceHasNoStop(t *testing.T) {
 		}
 		fail(120)
 		r.advance(25 * time.Hour)
-		var left map[string]int64
-		r.write(func(tx *store.Tx) (err error) {
-			if _, err = throttle.SweepAttempts(tx, r.now, 100); err == nil {
-				left, err = tx.Tally()
-			}
+		r.write(func(tx *store.Tx) error {
+			_, err := throttle.SweepAttempts(tx, r.now, 100)
 			return err
 		})
-		if n := left["wrong passwords"]; n != 0 {
+		if n := db.Tally(t)["wrong passwords"]; n != 0 {
 			t.Errorf("%d failures are left after a day and a sweep", n)
 		}
 	})
@@ -189,15 +187,15 @@ func TestThrottleLooksTwice(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		other := newRig(t, db.Open(t))
 		armed, looks := false, 0
-		r := newRig(t, db.Open(t).Rigged(store.Rig{
+		r := newRig(t, authtest.Faults{
 			Twice: func() bool { return armed },
-			Fail: func(m store.Moment) error {
+			Fail: func(m authtest.Moment) error {
 				if looks++; armed && looks == 2 { // it has looked once: its second look begins
 					other.fail(ada, 6, from("203.0.113.9"))
 				}
 				return nil
 			},
-		}))
+		}.On(db.Open(t)))
 		_, a, err := r.FindAttempt(t.Context(), "", ada, from("203.0.113.1"))
 		if err != nil {
 			t.Fatal(err)
@@ -211,7 +209,8 @@ func TestThrottleLooksTwice(t *testing.T) {
 
 // With the throttle off nothing is counted and nobody is refused.
 func TestThrottleOff(t *testing.T) {
-	r := newRig(t, authtest.SQLite(t).Open(t))
+	db := authtest.SQLite(t)
+	r := newRig(t, db.Open(t))
 	o := r.options()
 	o.On = false
 	r.Throttle = throttle.New(o)
@@ -229,12 +228,7 @@ func TestThrottleOff(t *testing.T) {
 			t.Fatal(right, err)
 		}
 	}
-	var names [][]byte
-	r.write(func(tx *store.Tx) (err error) {
-		names, err = tx.Counters()
-		return err
-	})
-	if len(names) > 0 {
+	if names := db.Counters(t); len(names) > 0 {
 		t.Errorf("%d counters were made", len(names))
 	}
 }

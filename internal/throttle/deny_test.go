@@ -17,15 +17,15 @@ import (
 func TestDenialsAreRepeatedForASecond(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		calls, failing := 0, false
-		r := newRig(t, db.Open(t).Rigged(store.Rig{Fail: func(m store.Moment) error {
-			if m.At == store.Calling {
+		r := newRig(t, authtest.Faults{Fail: func(m authtest.Moment) error {
+			if m.At == authtest.Calling {
 				calls++
 			}
 			if failing {
 				return store.ErrUnavailable
 			}
 			return nil
-		}}))
+		}}.On(db.Open(t)))
 		ctx, by := context.Background(), from("203.0.113.1")
 		start := r.now
 		refused := func(cheap bool) {

@@ -136,7 +136,8 @@ func wantRefusal(t *testing.T, err error, limit string, wait time.Duration) {
 // Counters keep their names from release to release: their rows are in every database. The names are made here from
 // the words that the first release made them of.
 func TestCountersKeepTheirNames(t *testing.T) {
-	r := newRig(t, authtest.SQLite(t).Open(t))
+	db := authtest.SQLite(t)
+	r := newRig(t, db.Open(t))
 	ctx := context.Background()
 	nothing := func(*store.Tx) error { return nil }
 	u := r.addUser(ada)
@@ -187,11 +188,7 @@ func TestCountersKeepTheirNames(t *testing.T) {
 		key.Name("client", "203.0.113.7", "shop"), key.Name("client", "", "shop"),
 		key.Name("new device", u.ID, "203.0.113.0/24"),
 	}
-	var got [][]byte
-	r.write(func(tx *store.Tx) (err error) {
-		got, err = tx.Counters()
-		return err
-	})
+	got := db.Counters(t)
 	for _, names := range [][][]byte{got, want} {
 		slices.SortFunc(names, slices.Compare)
 	}
