@@ -66,7 +66,8 @@ func TestDocumentsNameTestsThatExist(t *testing.T) {
 	}
 }
 
-// proof is a line of docs/proofs.csv: the tests of a promise or rule of SECURITY.md, or of a section of a standard.
+// proof is a line of docs/proofs.csv: the tests of a promise or rule of SECURITY.md, of a section of a standard, or of a
+// requirement of the ASVS.
 type proof struct {
 	document, subject string
 	tests             []string
@@ -126,7 +127,8 @@ func TestEveryPromiseNamesItsTests(t *testing.T) {
 	exists := everyTest(t)
 	for _, p := range proofs(t) {
 		key := p.document + " " + p.subject
-		if !wanted[key] || !strings.Contains(all[p.document], p.subject) || len(p.tests) == 0 {
+		asvs := p.document == "docs/asvs.md" // TestASVSNamesWhatExists looks at these
+		if !wanted[key] && !asvs || !strings.Contains(all[p.document], p.subject) || len(p.tests) == 0 {
 			t.Errorf("docs/proofs.csv has a line without tests or for what is not said, or said twice: %s", key)
 		}
 		delete(wanted, key)
