@@ -55,9 +55,7 @@ func signingKeyOf(k keyring.SigningKey) signingKey {
 	return signingKey{k.ID, k.Alg, k.State, at(k.CreatedAt), at(k.UseFrom), at(k.RetireAt)}
 }
 
-func masterKeyOf(k keyring.MasterKey) masterKey {
-	return masterKey{k.ID, k.Given, k.Sessions, k.Mails, k.SigningKeys, k.SealedKeys}
-}
+func masterKeyOf(k keyring.MasterKey) masterKey { return masterKey(k) }
 
 func (k signingKey) columns() []string {
 	return []string{k.ID, k.Alg, k.State, stamp(k.CreatedAt), stamp(k.UseFrom), stamp(k.RetireAt)}
