@@ -65,8 +65,8 @@ vulnerabilities: ## what the Go vulnerability database says of this code: needs 
 deps: ## what the tests need besides Go: PostgreSQL, a C compiler, curl, Node.js, Chromium, fonts
 	@./scripts/deps.sh
 
-config-table: ## write README's configuration table anew from the code
-	$(GO) test ./cmd/latchkey -run '^TestReadmeTable$$' -update
+config-table: ## write docs/configuration.txt anew from the code
+	$(GO) test ./cmd/latchkey -run '^TestConfigurationReference$$' -update
 
 answers-table: ## write docs/answers.csv, the API's answers and their tests, anew from the code
 	$(GO) test ./internal/server -run '^TestEveryAnswerHasATest$$' -update

@@ -1,7 +1,7 @@
 package main
 
 // The table of configuration keys. It alone drives the environment, the TOML file, `latchkey serve
-// --help` and README's table (TestReadmeTable compares them).
+// --help` and docs/configuration.txt (TestConfigurationReference compares them).
 
 import (
 	"errors"

@@ -2,7 +2,6 @@ package main
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write README's configuration table anew")
+var update = flag.Bool("update", false, "write docs/configuration.txt anew")
 
 func writeFile(t *testing.T, name, content string) string {
 	t.Helper()
@@ -387,26 +386,20 @@ func TestSchemaRule(t *testing.T) {
 	}
 }
 
-// README's table is the code's. With -update it is written anew.
-func TestReadmeTable(t *testing.T) {
-	const readme, begin, end = "../../README.md", "<!-- config table -->\n", "<!-- end -->"
-	raw, err := os.ReadFile(readme)
+// docs/configuration.txt is what `serve --help` says of the keys. With -update it is written anew.
+func TestConfigurationReference(t *testing.T) {
+	const file = "../../docs/configuration.txt"
+	if *update {
+		if err := os.WriteFile(file, []byte(keyTable()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok := strings.Cut(string(raw), begin)
-	table, after, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("README.md has not both markers, %q and %q", begin, end)
-	}
-	if *update {
-		if err := os.WriteFile(readme, []byte(before+begin+markdownKeys()+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(markdownKeys(), table); diff != "" {
-		t.Errorf("README's configuration table is not the code's; `make config-table` writes it (-code +README):\n%s", diff)
+	if diff := cmp.Diff(keyTable(), string(kept)); diff != "" {
+		t.Errorf("docs/configuration.txt is not the code's; `make config-table` writes it (-code +file):\n%s", diff)
 	}
 }
 
@@ -473,18 +466,4 @@ func TestDockerIgnore(t *testing.T) {
 			t.Errorf("%s is missing in .dockerignore", want)
 		}
 	}
-}
-
-// markdownKeys is README's table.
-func markdownKeys() string {
-	var b strings.Builder
-	b.WriteString("| key | default | |\n|---|---|---|\n")
-	for _, k := range new(config).keys() {
-		shown := k.defaultText()
-		if k.shown == "" && k.fallback != "" {
-			shown = "`" + shown + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.name, shown, k.help)
-	}
-	return b.String()
 }
