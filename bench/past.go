@@ -87,7 +87,8 @@ func (s *site) addPast(ctx context.Context, user, round int) error {
 		row.ID, row.UserID = s.data.id(fmt.Sprintf("past %d", round), i, n), s.data.userID(user)
 		row.CreatedAt = s.data.made(i, n).Add(-time.Hour)
 		row.EndedAt, row.EndReason = row.CreatedAt.Add(time.Minute), "signed_out"
-		return tx.InsertSession(row)
+		tx.InsertSession(row)
+		return nil
 	})
 	return err
 }

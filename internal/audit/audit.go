@@ -51,8 +51,8 @@ type Event struct {
 }
 
 // Write adds an event to the log in the transaction of what it tells.
-func Write(tx *store.Tx, now time.Time, e Event, by peer.Peer) error {
-	return tx.InsertAudit(e.row(ids.New(), now, by))
+func Write(tx *store.Tx, now time.Time, e Event, by peer.Peer) {
+	tx.InsertAudit(e.row(ids.New(), now, by))
 }
 
 func (e Event) row(id string, now time.Time, peer peer.Peer) store.AuditEvent {
@@ -72,14 +72,11 @@ func (e Event) row(id string, now time.Time, peer peer.Peer) store.AuditEvent {
 }
 
 // WriteEnded audits each of the sessions that were ended at once.
-func WriteEnded(tx *store.Tx, now time.Time, ids []string, e Event, peer peer.Peer) error {
+func WriteEnded(tx *store.Tx, now time.Time, ids []string, e Event, peer peer.Peer) {
 	e.Kind = SessionEnded
 	for _, e.SessionID = range ids {
-		if err := Write(tx, now, e, peer); err != nil {
-			return err
-		}
+		Write(tx, now, e, peer)
 	}
-	return nil
 }
 
 // Throttled is the event of a refusal: one row a counter and minute, which tells of the first and counts

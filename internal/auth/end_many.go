@@ -83,9 +83,7 @@ func (s *Service) endBite(ctx context.Context, users []string, which EndSelectio
 				return err
 			}
 			ended += len(ids)
-			if err := audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonAdmin, UserID: user}, audit.Operator); err != nil {
-				return err
-			}
+			audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonAdmin, UserID: user}, audit.Operator)
 		}
 		return nil
 	})

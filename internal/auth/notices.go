@@ -93,7 +93,8 @@ func (s *Service) endNamed(tx *store.Tx, e links.End, peer peer.Peer, now time.T
 	if err != nil {
 		return err
 	}
-	return audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonRevoked, UserID: e.UserID}, peer)
+	audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonRevoked, UserID: e.UserID}, peer)
+	return nil
 }
 
 // askReset asks for a reset mail to a held user, with a link to our own pages.

@@ -110,12 +110,12 @@ func (s *Service) judgeAndAct(ctx context.Context, presented token.Refresh, peer
 			session, err = tx.Rotate(s.rotateParams(presented, session.Generation, now), now)
 			if err == nil && v == rotation.VerdictAhead {
 				about.Kind = audit.RefreshAhead
-				err = audit.Write(tx, now, about, peer)
+				audit.Write(tx, now, about, peer)
 			}
 		case rotation.VerdictLate:
 			if err = tx.MarkLate(session.ID, session.Generation); err == nil {
 				about.Kind = audit.RefreshLate
-				err = audit.Write(tx, now, about, peer)
+				audit.Write(tx, now, about, peer)
 			}
 		case rotation.VerdictReuse:
 			err = s.endReused(tx, session, about, peer, now)
@@ -156,8 +156,9 @@ func (s *Service) endReused(tx *store.Tx, session store.RefreshState, about audi
 		return err
 	}
 	about.Kind = audit.RefreshReuse
-	if err := audit.Write(tx, now, about, peer); err != nil || !known {
-		return err
+	audit.Write(tx, now, about, peer)
+	if !known {
+		return nil
 	}
 	return s.outbox.Notify(tx, mail.SessionEndedReuse, outbox.Request{
 		To: user.Email, User: user.ID, Client: session.Client, Browser: session.Browser, OS: session.OS, Addr: peer.Describe().Addr,

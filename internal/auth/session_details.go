@@ -75,7 +75,8 @@ func (s *Service) refuseDetails(ctx context.Context, named string, peer peer.Pee
 			return err
 		}
 		about.UserID = session.UserID
-		return audit.Write(tx, now, about, peer)
+		audit.Write(tx, now, about, peer)
+		return nil
 	})
 	if err != nil {
 		return err

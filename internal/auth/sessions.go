@@ -126,9 +126,7 @@ func (s *Service) endOwn(ctx context.Context, caller Caller, ids []string, peer 
 				return err
 			}
 			ended := audit.Event{Kind: audit.SessionEnded, Outcome: reason, UserID: caller.UserID, SessionID: id}
-			if err := audit.Write(tx, now, ended, peer); err != nil {
-				return err
-			}
+			audit.Write(tx, now, ended, peer)
 		}
 		return nil
 	})
@@ -153,7 +151,8 @@ func (s *Service) endOthers(ctx context.Context, caller Caller, peer peer.Peer) 
 		if err != nil {
 			return err
 		}
-		return audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonRevoked, UserID: caller.UserID}, peer)
+		audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonRevoked, UserID: caller.UserID}, peer)
+		return nil
 	})
 }
 

@@ -75,7 +75,8 @@ func (s *Service) startSession(ctx context.Context, in SignIn, kind string, peer
 func (s *Service) refuseUnverified(ctx context.Context, attempt throttle.Attempt, user store.User, peer peer.Peer) error {
 	now := s.now()
 	err := s.throttle.WithinRight(ctx, attempt, now, func(tx *store.Tx) error {
-		return audit.Write(tx, now, audit.Event{Kind: audit.SignIn, Outcome: audit.Unverified, UserID: user.ID}, peer)
+		audit.Write(tx, now, audit.Event{Kind: audit.SignIn, Outcome: audit.Unverified, UserID: user.ID}, peer)
+		return nil
 	})
 	if err != nil {
 		return err
@@ -92,20 +93,14 @@ func (s *Service) newSession(ctx context.Context, user store.User, rehash string
 		if _, err := tx.TakeUser(user.ID, user.Epoch); err != nil {
 			return err
 		}
-		if err := s.throttle.TakeBack(tx, attempt); err != nil {
-			return err
-		}
+		s.throttle.TakeBack(tx, attempt)
 		if rehash != "" {
-			if err := tx.Rehash(user.ID, user.PasswordHash, rehash); err != nil {
-				return err
-			}
+			tx.Rehash(user.ID, user.PasswordHash, rehash)
 		}
 		if err := s.endReplaced(tx, user, replaces, peer, now); err != nil {
 			return err
 		}
-		if err := tx.InsertSession(session); err != nil {
-			return err
-		}
+		tx.InsertSession(session)
 		if err := s.evict(tx, session, peer, now); err != nil {
 			return err
 		}
@@ -118,7 +113,8 @@ func (s *Service) newSession(ctx context.Context, user store.User, rehash string
 		if _, err := s.upkeep.TrimEnded(tx, user.ID, upkeep.TrimAtSignIn, now); err != nil {
 			return err
 		}
-		return audit.Write(tx, now, audit.Event{Kind: audit.SignIn, Outcome: audit.OK, UserID: user.ID, SessionID: session.ID}, peer)
+		audit.Write(tx, now, audit.Event{Kind: audit.SignIn, Outcome: audit.OK, UserID: user.ID, SessionID: session.ID}, peer)
+		return nil
 	})
 	return store.RefreshState{Session: session, Email: user.Email, FirstName: user.FirstName, LastName: user.LastName}, deviceID, err
 }
@@ -129,7 +125,8 @@ func (s *Service) evict(tx *store.Tx, made store.Session, peer peer.Peer, now ti
 	if err != nil {
 		return err
 	}
-	return audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonEvicted, UserID: made.UserID}, peer)
+	audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonEvicted, UserID: made.UserID}, peer)
+	return nil
 }
 
 // firstGeneration is a session as a sign-in makes it.

@@ -48,7 +48,8 @@ func (s *Service) RevokeSession(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		return audit.Write(tx, now, audit.Event{Kind: audit.SessionEnded, Outcome: ReasonAdmin, UserID: session.UserID, SessionID: session.ID}, audit.Operator)
+		audit.Write(tx, now, audit.Event{Kind: audit.SessionEnded, Outcome: ReasonAdmin, UserID: session.UserID, SessionID: session.ID}, audit.Operator)
+		return nil
 	})
 }
 

@@ -51,10 +51,9 @@ func (s *Service) AddUser(ctx context.Context, in NewUser) (User, error) {
 		if err := tx.InsertUser(u); err != nil {
 			return err
 		}
-		if err := s.throttle.Reset(tx, u.Email); err != nil { // of before there was an account
-			return err
-		}
-		return audit.Write(tx, now, audit.Event{Kind: audit.UserAdded, UserID: u.ID}, audit.Operator)
+		s.throttle.Reset(tx, u.Email) // of before there was an account
+		audit.Write(tx, now, audit.Event{Kind: audit.UserAdded, UserID: u.ID}, audit.Operator)
+		return nil
 	})
 	if errors.Is(err, store.ErrConflict) {
 		return User{}, ErrEmailTaken
@@ -116,9 +115,7 @@ func (s *Service) SetPassword(ctx context.Context, email, password string) error
 		if err := s.changePassword(tx, u, phc, "", ReasonPasswordReset, now); err != nil {
 			return err
 		}
-		if err := s.throttle.Reset(tx, u.Email); err != nil {
-			return err
-		}
+		s.throttle.Reset(tx, u.Email)
 		return s.notifyPasswordChanged(tx, u, peer.Peer{}, now)
 	})
 }
@@ -147,9 +144,7 @@ func (s *Service) SetEmail(ctx context.Context, email, newEmail string) error {
 			if err := s.links.Drop(tx, address); err != nil {
 				return err
 			}
-			if err := s.throttle.Reset(tx, address); err != nil {
-				return err
-			}
+			s.throttle.Reset(tx, address)
 			if err := s.outbox.Notify(tx, mail.EmailChanged, outbox.Request{To: address, NewEmail: to, User: u.ID}, now); err != nil {
 				return err
 			}
@@ -190,9 +185,7 @@ func (s *Service) DeleteUser(ctx context.Context, email string) error {
 		if err := s.endAll(tx, u, ReasonDeleted, now); err != nil {
 			return err
 		}
-		if err := s.throttle.Reset(tx, u.Email); err != nil {
-			return err
-		}
+		s.throttle.Reset(tx, u.Email)
 		return tx.DeleteUser(u.ID)
 	})
 }
@@ -200,7 +193,8 @@ func (s *Service) DeleteUser(ctx context.Context, email string) error {
 // UnlockUser forgets the wrong passwords that were counted against an account.
 func (s *Service) UnlockUser(ctx context.Context, email string) error {
 	return s.onNamedUser(ctx, email, audit.Event{Kind: audit.UserUnlocked}, func(tx *store.Tx, u store.User, _ time.Time) error {
-		return s.throttle.Reset(tx, u.Email)
+		s.throttle.Reset(tx, u.Email)
+		return nil
 	})
 }
 
@@ -241,7 +235,8 @@ func (s *Service) onUser(ctx context.Context, u store.User, e audit.Event, fn fu
 			return err
 		}
 		e.UserID = u.ID
-		return audit.Write(tx, now, e, audit.Operator)
+		audit.Write(tx, now, e, audit.Operator)
+		return nil
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return ErrNoUser

@@ -57,9 +57,7 @@ func (l *Links) Drop(tx *store.Tx, email string, kinds ...mail.Kind) error {
 		kinds = mail.LinkKinds[:]
 	}
 	for _, kind := range kinds {
-		if err := tx.DropOneTime(string(kind), email); err != nil {
-			return err
-		}
+		tx.DropOneTime(string(kind), email)
 		if err := l.o.Outbox.ClearBudget(tx, kind, email); err != nil {
 			return err
 		}

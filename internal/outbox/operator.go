@@ -118,7 +118,8 @@ func (b *Outbox) Retry(ctx context.Context, id string) error {
 		if err := makeDue(tx, id, now); err != nil {
 			return err
 		}
-		return audit.Write(tx, now, audit.Event{Kind: audit.MailRetried}, by)
+		audit.Write(tx, now, audit.Event{Kind: audit.MailRetried}, by)
+		return nil
 	})
 }
 

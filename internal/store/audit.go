@@ -21,16 +21,16 @@ type AuditEvent struct {
 const auditColumns = `id, at, kind, outcome, user_id, session_id, addr, user_agent, request_id, times`
 
 // InsertAudit appends an event.
-func (tx *Tx) InsertAudit(e AuditEvent) error {
-	return tx.execDeferred(`
+func (tx *Tx) InsertAudit(e AuditEvent) {
+	tx.execDeferred(`
 		INSERT INTO audit_events (`+auditColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1)`,
 		e.ID, e.At, e.Kind, e.Outcome, e.UserID, e.SessionID, e.Addr, e.UserAgent, e.RequestID)
 }
 
 // CountAudit appends an event that stands for e.Times, or adds that to the one with its id.
-func (tx *Tx) CountAudit(e AuditEvent) error {
-	return tx.execDeferred(`
+func (tx *Tx) CountAudit(e AuditEvent) {
+	tx.execDeferred(`
 		INSERT INTO audit_events (`+auditColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		ON CONFLICT (id) DO UPDATE

@@ -25,13 +25,11 @@ func TestAuditInPages(t *testing.T) {
 		early, first, second := newEvent("a", now), newEvent("a", now.Add(time.Second)), newEvent("b", now.Add(time.Second))
 		write(t, s, func(tx *store.Tx) error {
 			for _, e := range []store.AuditEvent{third, second, first, early} {
-				if err := tx.InsertAudit(e); err != nil {
-					return err
-				}
+				tx.InsertAudit(e)
 			}
 			return nil
 		})
-		wantErr(t, s, store.ErrConflict, func(tx *store.Tx) error { return tx.InsertAudit(first) })
+		wantErr(t, s, store.ErrConflict, func(tx *store.Tx) error { tx.InsertAudit(first); return nil })
 		page := func(at time.Time, id, userID string, limit int64) []store.AuditEvent {
 			return read(t, s, func(tx *store.Tx) ([]store.AuditEvent, error) {
 				if userID == "" {
@@ -79,12 +77,13 @@ func TestAuditInPages(t *testing.T) {
 func TestAuditUndoesWhatItTells(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
 		u, e := addUser(t, s), newEvent("a", now)
-		write(t, s, func(tx *store.Tx) error { return tx.InsertAudit(e) })
+		write(t, s, func(tx *store.Tx) error { tx.InsertAudit(e); return nil })
 		wantErr(t, s, store.ErrConflict, func(tx *store.Tx) error {
 			if err := tx.SetNames(u.ID, "Half", "Done"); err != nil {
 				return err
 			}
-			return tx.InsertAudit(e)
+			tx.InsertAudit(e)
+			return nil
 		})
 		if got := userByID(t, s, u.ID); got.FirstName != u.FirstName {
 			t.Errorf("%q was not acknowledged, but stayed", got.FirstName)
@@ -100,7 +99,7 @@ func TestCountAudit(t *testing.T) {
 		again := first
 		again.At, again.Outcome, again.Times = now.Add(time.Second), "another", 4
 		for _, e := range []store.AuditEvent{first, again} {
-			write(t, s, func(tx *store.Tx) error { return tx.CountAudit(e) })
+			write(t, s, func(tx *store.Tx) error { tx.CountAudit(e); return nil })
 		}
 		want := first
 		want.Times = 7

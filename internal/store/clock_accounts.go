@@ -43,27 +43,23 @@ func settled(column string) string {
 }
 
 // SettleLinksOf sets the links of a settled account's purpose that were asked for, or spent, after now.
-func (tx *Tx) SettleLinksOf(a AccountAhead, purpose string, now time.Time) error {
+func (tx *Tx) SettleLinksOf(a AccountAhead, purpose string, now time.Time) {
 	for _, table := range []string{"one_time_links", "one_time_tokens"} {
 		asked := `CASE WHEN requested_at > $3 THEN ` + settled("requested_at") + ` ELSE requested_at END`
-		err := tx.execDeferred(`
+		tx.execDeferred(`
 			UPDATE `+table+`
 			SET requested_at = `+asked+`,
 				expires_at = expires_at - requested_at + `+asked+`,
 				used_at = CASE WHEN used_at > $3 THEN $3 ELSE used_at END
 			WHERE email = $4 AND purpose = $5 AND (requested_at > $3 OR used_at > $3)`,
 			a.ChangedAt, now.Add(tick), now, a.Email, purpose)
-		if err != nil {
-			return err
-		}
 	}
-	return nil
 }
 
 // SettleMailTo sets the requests of a settled account, by the MAC of its address, that were made after now and
 // may still be sent.
-func (tx *Tx) SettleMailTo(a AccountAhead, addressMAC []byte, now time.Time) error {
-	return tx.execDeferred(`
+func (tx *Tx) SettleMailTo(a AccountAhead, addressMAC []byte, now time.Time) {
+	tx.execDeferred(`
 		UPDATE outbox
 		SET created_at = `+settled("created_at")+`,
 			expires_at = expires_at - created_at + `+settled("created_at")+`
@@ -103,13 +99,10 @@ func (tx *Tx) SettleLinks(after, now time.Time, limit int64) (int64, error) {
 		return 0, err
 	}
 	for _, l := range links {
-		err := tx.execDeferred(`
+		tx.execDeferred(`
 			UPDATE one_time_tokens
 			SET requested_at = $3, expires_at = expires_at - requested_at + $3
 			WHERE purpose = $1 AND email = $2 AND requested_at > $4`, l.purpose, l.email, now.Add(tick), after)
-		if err != nil {
-			return 0, err
-		}
 	}
 	return int64(len(links)), nil
 }

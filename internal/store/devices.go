@@ -40,14 +40,11 @@ func (tx *Tx) SeeDevice(d Device) error {
 }
 
 // InsertDevice adds a device of a taken user and forgets those longest unseen beyond `most`, itself excepted.
-func (tx *Tx) InsertDevice(d Device, most int64) error {
-	err := tx.execDeferred(`
+func (tx *Tx) InsertDevice(d Device, most int64) {
+	tx.execDeferred(`
 		INSERT INTO devices (`+deviceColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6)`, d.UserID, d.ID, d.Browser, d.OS, d.Network, d.SeenAt)
-	if err != nil {
-		return err
-	}
-	return tx.execDeferred(`
+	tx.execDeferred(`
 		DELETE FROM devices
 		WHERE user_id = $1 AND id IN (
 			SELECT id
@@ -58,6 +55,6 @@ func (tx *Tx) InsertDevice(d Device, most int64) error {
 }
 
 // dropDevices forgets a held user's devices.
-func (tx *Tx) dropDevices(userID string) error {
-	return tx.execDeferred(`DELETE FROM devices WHERE user_id = $1`, userID)
+func (tx *Tx) dropDevices(userID string) {
+	tx.execDeferred(`DELETE FROM devices WHERE user_id = $1`, userID)
 }

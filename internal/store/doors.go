@@ -108,7 +108,7 @@ func (s *Store) Counters(ctx context.Context, key []byte, rates ...Rate) (Counte
 
 // CountAudit is [Tx.CountAudit] by itself.
 func (s *Store) CountAudit(ctx context.Context, e AuditEvent) error {
-	return s.single(ctx, func(tx *Tx) error { return tx.CountAudit(e) })
+	return s.single(ctx, func(tx *Tx) error { tx.CountAudit(e); return nil })
 }
 
 // ClaimMail is [Tx.ClaimMail] by itself.

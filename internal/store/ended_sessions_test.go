@@ -146,18 +146,14 @@ func TestOneUsersPastIsNotRead(t *testing.T) {
 			run  func(*store.Tx) error
 		}{
 			{"sign in", func(tx *store.Tx) error {
-				if err := tx.InsertSession(made); err != nil {
-					return err
-				}
+				tx.InsertSession(made)
 				if _, err := tx.EvictSessions(u.ID, made.ID, 50, "evicted", now); err != nil {
 					return err
 				}
 				if _, err := tx.Devices(u.ID); err != nil {
 					return err
 				}
-				if err := tx.InsertDevice(newDevice(u.ID, now), 50); err != nil {
-					return err
-				}
+				tx.InsertDevice(newDevice(u.ID, now), 50)
 				if n, err := tx.TrimEnded(u.ID, 200, 100, now.Add(-15*time.Minute)); err != nil || n != 100 {
 					t.Errorf("shrank %d, %v", n, err)
 				}

@@ -59,13 +59,27 @@ func guarded(fn func(querier) error, q querier) (err error) {
 
 // exec runs a statement that returns no rows.
 func (tx *Tx) exec(sql string, args ...any) (changed int64, err error) {
+	if tx.failed != nil {
+		return 0, tx.failed
+	}
 	return tx.q.exec(tx.ctx, sql, args...)
 }
 
 // execDeferred runs a statement whose one answer would be that it succeeded. Where engines have round trips it
-// goes along with the next: an error may come with that one's, or with the commit's, and nothing lasts.
-func (tx *Tx) execDeferred(sql string, args ...any) error {
-	return tx.q.execDeferred(tx.ctx, sql, args...)
+// goes along with the next one, or with the commit. Its failure is kept: whatever comes later fails with it, and nothing
+// lasts.
+func (tx *Tx) execDeferred(sql string, args ...any) {
+	if tx.failed == nil {
+		tx.failed = tx.q.execDeferred(tx.ctx, sql, args...)
+	}
+}
+
+// query hands each row to a function.
+func (tx *Tx) query(row func(scanner) error, sql string, args ...any) error {
+	if tx.failed != nil {
+		return tx.failed
+	}
+	return tx.q.query(tx.ctx, row, sql, args...)
 }
 
 // mustChange runs a conditional change of one row: ErrNotFound when its condition did not hold.
@@ -80,7 +94,7 @@ func (tx *Tx) mustChange(sql string, args ...any) error {
 // many collects all rows.
 func many[T any](tx *Tx, read func(scanner) (T, error), sql string, args ...any) ([]T, error) {
 	var rows []T
-	err := tx.q.query(tx.ctx, func(scan scanner) error {
+	err := tx.query(func(scan scanner) error {
 		row, err := read(scan)
 		if err != nil {
 			return fmt.Errorf("read row: %w", err)

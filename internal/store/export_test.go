@@ -44,7 +44,7 @@ func Explain(tx *Tx, fn func(*Tx) error) (plan string, err error) {
 	if _, ok := tx.q.(*sqliteConn); ok {
 		e.prefix, e.detail = "EXPLAIN QUERY PLAN ", 3
 	}
-	err = fn(&Tx{ctx: tx.ctx, q: e})
+	err = (&Tx{ctx: tx.ctx, q: e}).do(fn)
 	return strings.Join(e.lines, "\n"), err
 }
 
@@ -100,12 +100,12 @@ func (s *Store) ApplyMigration(ctx context.Context, version int64, name, sql str
 // the store meanwhile.
 func (s *Store) EachConn(ctx context.Context, fn func(*Tx) error) error {
 	e := s.engine.(*sqlite)
-	if err := fn(&Tx{ctx: ctx, q: e.writer.conn}); err != nil {
+	if err := (&Tx{ctx: ctx, q: e.writer.conn}).do(fn); err != nil {
 		return err
 	}
 	for range e.opened {
 		conn := <-e.readers
-		err := fn(&Tx{ctx: ctx, q: conn})
+		err := (&Tx{ctx: ctx, q: conn}).do(fn)
 		e.readers <- conn
 		if err != nil {
 			return err
@@ -116,7 +116,7 @@ func (s *Store) EachConn(ctx context.Context, fn func(*Tx) error) error {
 
 // Submit is Write without the store's own timeout: ctx alone ends the wait.
 func (s *Store) Submit(ctx context.Context, fn func(*Tx) error) error {
-	return s.engine.write(ctx, func(q querier) error { return fn(&Tx{ctx: ctx, q: q}) })
+	return s.engine.write(ctx, func(q querier) error { return (&Tx{ctx: ctx, q: q}).do(fn) })
 }
 
 // QueueLength says how many transactions wait for a SQLite store's writer.
@@ -172,7 +172,7 @@ func EachRow(tx *Tx, do func(), sql string, args ...any) error {
 // program on SQLite, which are several a row.
 func Work(tx *Tx, fn func(*Tx) error) (work map[string]int64, err error) {
 	m := &meter{querier: tx.q, work: map[string]int64{}}
-	err = fn(&Tx{ctx: tx.ctx, q: m})
+	err = (&Tx{ctx: tx.ctx, q: m}).do(fn)
 	return m.work, err
 }
 

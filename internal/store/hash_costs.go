@@ -40,14 +40,11 @@ func (tx *Tx) ReplaceHashCosts(counted []HashCost) error {
 		return err
 	}
 	for _, c := range counted {
-		err := tx.execDeferred(`
+		tx.execDeferred(`
 			INSERT INTO hash_costs (cost, accounts, counted_at)
 			VALUES ($1, $2, $3)
 			ON CONFLICT (cost) DO UPDATE
 			SET accounts = excluded.accounts, counted_at = excluded.counted_at`, c.Cost, c.Accounts, c.CountedAt)
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -103,10 +103,10 @@ func TestKeyUse(t *testing.T) {
 		write(t, s, func(tx *store.Tx) error {
 			ended, waiting := newMail(now), newMail(now.Add(time.Hour))
 			ended.KeyID, waiting.KeyID = "old", "old"
+			tx.InsertMail(ended)
+			tx.InsertMail(waiting)
+			tx.InsertMail(newMail(now))
 			for _, err := range []error{
-				tx.InsertMail(ended),
-				tx.InsertMail(waiting),
-				tx.InsertMail(newMail(now)),
 				tx.EndMail(ended, "sent", "", now),
 				tx.PutSigningKey(store.SigningKey{ID: "a", Alg: "ES256", KeyID: "old", Sealed: []byte("s"), CreatedAt: now, UseFrom: now}),
 				tx.PutSealedKey(store.SealedKey{Name: "a", KeyID: "old", Sealed: []byte("s")}),

@@ -126,7 +126,11 @@ func lostByPowerCuts(t *testing.T, s *store.Store, disk *lyingDisk, path string)
 			for range each {
 				u := newUser()
 				session := newSession(u.ID)
-				err := s.Write(ctx, func(tx *store.Tx) error { return errors.Join(tx.InsertUser(u), tx.InsertSession(session)) })
+				err := s.Write(ctx, func(tx *store.Tx) error {
+					err := tx.InsertUser(u)
+					tx.InsertSession(session)
+					return err
+				})
 				if err != nil {
 					t.Error(err)
 					return

@@ -27,7 +27,9 @@ func TestWriteIsWholeOrNothing(t *testing.T) {
 		} {
 			u, session := newUser(), newSession("")
 			err := s.Write(ctx, func(tx *store.Tx) error {
-				return errors.Join(tx.InsertUser(u), tx.InsertSession(session), c.end())
+				err := tx.InsertUser(u)
+				tx.InsertSession(session)
+				return errors.Join(err, c.end())
 			})
 			if c.kept != (err == nil) || c.want != nil && !errors.Is(err, c.want) {
 				t.Errorf("%s: got %v", name, err)
@@ -88,6 +90,39 @@ func TestClock(t *testing.T) {
 		}
 		if shared && time.Since(at).Abs() > time.Minute {
 			t.Errorf("the server on this machine has %v", at)
+		}
+	})
+}
+
+// A method that returns nothing fails what is asked next, and Write in any case, with the failure itself: on every engine
+// nothing of the transaction lasts, whatever its function makes of it.
+func TestDeferredFailureFailsTheWhole(t *testing.T) {
+	engines(t, func(t *testing.T, s *store.Store) {
+		event := newEvent("a", now)
+		write(t, s, func(tx *store.Tx) error { tx.InsertAudit(event); return nil })
+		for name, rest := range map[string]func(tx *store.Tx, u store.User) error{
+			"nothing follows":  func(*store.Tx, store.User) error { return nil },
+			"a write follows":  func(tx *store.Tx, u store.User) error { return tx.InsertUser(u) },
+			"a look follows":   func(tx *store.Tx, u store.User) error { _, err := tx.UserByID(u.ID); return err },
+			"it is overlooked": func(tx *store.Tx, u store.User) error { _ = tx.InsertUser(u); return nil },
+			"it is hidden":     func(tx *store.Tx, u store.User) error { _ = tx.InsertUser(u); return store.ErrNotFound },
+		} {
+			u, before := newUser(), newUser()
+			err := s.Write(t.Context(), func(tx *store.Tx) error {
+				if err := tx.InsertUser(before); err != nil {
+					return err
+				}
+				tx.InsertAudit(event)
+				return rest(tx, u)
+			})
+			if err == nil || errors.Is(err, store.ErrNotFound) && name != "it is hidden" {
+				t.Errorf("%s: got %v", name, err)
+			}
+			for _, id := range []string{before.ID, u.ID} {
+				if _, err := s.UserByID(t.Context(), id); !errors.Is(err, store.ErrNotFound) {
+					t.Errorf("%s: a part of it lasts: %v", name, err)
+				}
+			}
 		}
 	})
 }

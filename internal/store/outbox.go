@@ -42,8 +42,8 @@ func scanMail(scan scanner) (m Mail, err error) {
 }
 
 // InsertMail puts a mail into the outbox, due at once.
-func (tx *Tx) InsertMail(m Mail) error {
-	return tx.execDeferred(`
+func (tx *Tx) InsertMail(m Mail) {
+	tx.execDeferred(`
 		INSERT INTO outbox (`+mailColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $6, 0, NULL, '', '', $8, '', '', '')`,
 		m.ID, m.Kind, m.KeyID, m.AddressMAC, m.Payload, m.CreatedAt, m.ExpiresAt, m.Domain)
@@ -161,8 +161,8 @@ func (tx *Tx) TakeMailBudget(key []byte, gap, window time.Duration, now time.Tim
 }
 
 // ClearMailBudget forgets a mailbox's count.
-func (tx *Tx) ClearMailBudget(key []byte) error {
-	return tx.execDeferred(`DELETE FROM mail_budgets WHERE key = $1`, key)
+func (tx *Tx) ClearMailBudget(key []byte) {
+	tx.execDeferred(`DELETE FROM mail_budgets WHERE key = $1`, key)
 }
 
 // SweepMailBudgets removes at most limit counts that no longer refuse anything.

@@ -52,27 +52,27 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 			{"put one-time", func(tx *store.Tx) error { return tx.PutOneTime(token) }},
 			{"one-time", func(tx *store.Tx) error { _, err := tx.OneTime("reset", u.Email, token.Hash); return err }},
 			{"shown one-times", func(tx *store.Tx) error { _, err := tx.ShownOneTimes("reset", u.Email); return err }},
-			{"spend one-times", func(tx *store.Tx) error { return tx.SpendOneTimes("verify", u.Email, now) }},
+			{"spend one-times", func(tx *store.Tx) error { tx.SpendOneTimes("verify", u.Email, now); return nil }},
 			{"sweep newest", func(tx *store.Tx) error { _, err := tx.SweepNewest(long, 10); return err }},
 			{"note verified", func(tx *store.Tx) error { return tx.NoteVerified("reset", u.Email, token.Hash, "net", now) }},
 			{"spend one-time", func(tx *store.Tx) error { return tx.SpendOneTime("reset", u.Email, token.Hash, "", now) }},
-			{"drop one-time", func(tx *store.Tx) error { return tx.DropOneTime("reset", u.Email) }},
+			{"drop one-time", func(tx *store.Tx) error { tx.DropOneTime("reset", u.Email); return nil }},
 			{"take mail budget", func(tx *store.Tx) error {
 				_, err := tx.TakeMailBudget([]byte("key"), time.Minute, time.Hour, now)
 				return err
 			}},
-			{"clear mail budget", func(tx *store.Tx) error { return tx.ClearMailBudget([]byte("key")) }},
+			{"clear mail budget", func(tx *store.Tx) error { tx.ClearMailBudget([]byte("key")); return nil }},
 			{"attempts", func(tx *store.Tx) error { _, err := tx.Attempts(key); return err }},
 			{"count failure", func(tx *store.Tx) error { _, err := tx.CountFailure(key, now, 100, 100, now); return err }},
 			{"delay attempts", func(tx *store.Tx) error { return tx.DelayAttempts(key, now) }},
-			{"note network", func(tx *store.Tx) error { return tx.NoteNetwork(key, key, 1) }},
-			{"take back", func(tx *store.Tx) error { return tx.TakeBack(key, key) }},
-			{"clear attempts", func(tx *store.Tx) error { return tx.ClearAttempts(key) }},
+			{"note network", func(tx *store.Tx) error { tx.NoteNetwork(key, key, 1); return nil }},
+			{"take back", func(tx *store.Tx) error { tx.TakeBack(key, key); return nil }},
+			{"clear attempts", func(tx *store.Tx) error { tx.ClearAttempts(key); return nil }},
 			{"rate", func(tx *store.Tx) error { _, err := tx.Rates(store.Rate{Key: key}); return err }},
 			{"take rate", func(tx *store.Tx) error { _, err := takeRate(tx, key, time.Minute, now, now); return err }},
 			{"audit events", func(tx *store.Tx) error { _, err := tx.AuditEvents(now.Add(time.Hour), "", 100); return err }},
 			{"audit events of a user", func(tx *store.Tx) error { _, err := tx.AuditEventsOf(u.ID, never, "", 100); return err }},
-			{"count audit", func(tx *store.Tx) error { return tx.CountAudit(newEvent(u.ID, now)) }},
+			{"count audit", func(tx *store.Tx) error { tx.CountAudit(newEvent(u.ID, now)); return nil }},
 			{"set language", func(tx *store.Tx) error { return tx.SetLanguage(u.ID, "en") }},
 			{"note sign-in", func(tx *store.Tx) error { return tx.NoteSignIn(u.ID, now) }},
 			{"note notified", func(tx *store.Tx) error { _, err := tx.NoteNotified(u.ID, time.Hour, time.Minute, now); return err }},
@@ -141,7 +141,7 @@ func hotOfThePast(u store.User, session store.Session) []hotStatement {
 	long := now.Add(-40 * 24 * time.Hour)
 	return []hotStatement{
 		{"devices", func(tx *store.Tx) error { _, err := tx.Devices(u.ID); return err }},
-		{"insert device", func(tx *store.Tx) error { return tx.InsertDevice(newDevice(u.ID, now), 50) }},
+		{"insert device", func(tx *store.Tx) error { tx.InsertDevice(newDevice(u.ID, now), 50); return nil }},
 		{"see device", func(tx *store.Tx) error {
 			if err := tx.SeeDevice(newDevice(u.ID, now)); !isNotFound(err) {
 				return err
@@ -197,19 +197,23 @@ func fill(t *testing.T, s *store.Store) (u store.User, session store.Session) {
 				if _, err := tx.CountFailure([]byte(u.ID), now, 100, 100, now); err != nil {
 					return err
 				}
-				if err := tx.NoteNetwork([]byte(u.ID), []byte("network"), 2); err != nil {
-					return err
-				}
+				tx.NoteNetwork([]byte(u.ID), []byte("network"), 2)
 				if _, err := takeRate(tx, []byte(u.ID), time.Minute, now.Add(time.Hour), now); err != nil {
 					return err
 				}
 				if _, err := tx.TakeMailBudget([]byte(u.ID), time.Minute, time.Hour, now); err != nil {
 					return err
 				}
-				for _, err := range []error{tx.InsertUser(u), tx.InsertSession(session), tx.InsertSession(newSession(u.ID)), tx.InsertDevice(newDevice(u.ID, now), 50), tx.InsertMail(mail), tx.PutOneTime(token), tx.InsertAudit(newEvent(u.ID, now))} {
-					if err != nil {
-						return err
-					}
+				if err := tx.InsertUser(u); err != nil {
+					return err
+				}
+				tx.InsertSession(session)
+				tx.InsertSession(newSession(u.ID))
+				tx.InsertDevice(newDevice(u.ID, now), 50)
+				tx.InsertMail(mail)
+				tx.InsertAudit(newEvent(u.ID, now))
+				if err := tx.PutOneTime(token); err != nil {
+					return err
 				}
 			}
 			return nil

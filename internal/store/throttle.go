@@ -48,13 +48,11 @@ func (tx *Tx) CountFailure(key []byte, decayed time.Time, stop, most int64, now 
 
 // NoteNetwork adds one to what a network has added to a counter, which CountFailure has put at failures: at
 // one it began anew, and nothing of before counts.
-func (tx *Tx) NoteNetwork(key, network []byte, failures int64) error {
+func (tx *Tx) NoteNetwork(key, network []byte, failures int64) {
 	if failures == 1 {
-		if err := tx.execDeferred(`DELETE FROM attempt_networks WHERE key = $1`, key); err != nil {
-			return err
-		}
+		tx.execDeferred(`DELETE FROM attempt_networks WHERE key = $1`, key)
 	}
-	return tx.execDeferred(`
+	tx.execDeferred(`
 		INSERT INTO attempt_networks (key, network, failures)
 		VALUES ($1, $2, 1)
 		ON CONFLICT (key, network) DO UPDATE
@@ -63,21 +61,14 @@ func (tx *Tx) NoteNetwork(key, network []byte, failures int64) error {
 
 // TakeBack takes from a counter what a network has added to it. The counter's row is locked first, by a
 // statement of its own, so that the next one sees what others have added until then.
-func (tx *Tx) TakeBack(key, network []byte) error {
-	if err := tx.execDeferred(`UPDATE attempts SET failures = failures WHERE key = $1`, key); err != nil {
-		return err
-	}
-	err := tx.execDeferred(`
+func (tx *Tx) TakeBack(key, network []byte) {
+	tx.execDeferred(`UPDATE attempts SET failures = failures WHERE key = $1`, key)
+	tx.execDeferred(`
 		UPDATE attempts
 		SET failures = failures - (SELECT failures FROM attempt_networks WHERE key = $1 AND network = $2)
 		WHERE key = $1 AND EXISTS (SELECT 1 FROM attempt_networks WHERE key = $1 AND network = $2)`, key, network)
-	if err != nil {
-		return err
-	}
-	if err := tx.execDeferred(`DELETE FROM attempt_networks WHERE key = $1 AND network = $2`, key, network); err != nil {
-		return err
-	}
-	return tx.execDeferred(`DELETE FROM attempts WHERE key = $1 AND failures <= 0`, key)
+	tx.execDeferred(`DELETE FROM attempt_networks WHERE key = $1 AND network = $2`, key, network)
+	tx.execDeferred(`DELETE FROM attempts WHERE key = $1 AND failures <= 0`, key)
 }
 
 // DelayAttempts lets nobody in before the given time.
@@ -86,8 +77,8 @@ func (tx *Tx) DelayAttempts(key []byte, notBefore time.Time) error {
 }
 
 // ClearAttempts forgets a counter.
-func (tx *Tx) ClearAttempts(key []byte) error {
-	return tx.execDeferred(`DELETE FROM attempts WHERE key = $1`, key)
+func (tx *Tx) ClearAttempts(key []byte) {
+	tx.execDeferred(`DELETE FROM attempts WHERE key = $1`, key)
 }
 
 // Rate is a counter of events, by the generic cell rate algorithm.
@@ -104,7 +95,7 @@ func (tx *Tx) Rates(of ...Rate) (arrivals map[string]time.Time, err error) {
 		keys[i] = of[min(i, len(of)-1)].Key
 	}
 	arrivals = map[string]time.Time{}
-	err = tx.q.query(tx.ctx, func(scan scanner) error {
+	err = tx.query(func(scan scanner) error {
 		var key []byte
 		var arrival time.Time
 		err := scan(&key, &arrival)
@@ -134,8 +125,8 @@ func (tx *Tx) TakeRates(latest, now time.Time, of ...Rate) (taken [][]byte, err 
 }
 
 // GiveRate takes an event back that TakeRates counted.
-func (tx *Tx) GiveRate(r Rate) error {
-	return tx.execDeferred(`UPDATE rates SET tat = tat - $2 WHERE key = $1`, r.Key, r.EmissionInterval.Microseconds())
+func (tx *Tx) GiveRate(r Rate) {
+	tx.execDeferred(`UPDATE rates SET tat = tat - $2 WHERE key = $1`, r.Key, r.EmissionInterval.Microseconds())
 }
 
 // SweepAttempts removes at most limit counters below stop that were last touched before the given time.

@@ -35,9 +35,7 @@ func scanOneTime(scan scanner) (t OneTimeToken, err error) {
 // PutOneTime makes t one more link of its purpose and address. The same request again changes nothing and
 // succeeds: what was noted of its link stays.
 func (tx *Tx) PutOneTime(t OneTimeToken) error {
-	if err := tx.adoptOneTime(t.Purpose, t.Email); err != nil { // a newer one takes its place in the other table
-		return err
-	}
+	tx.adoptOneTime(t.Purpose, t.Email) // a newer one takes its place in the other table
 	_, err := tx.exec(`
 		INSERT INTO one_time_links (`+oneTimeColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, NULL, '')
@@ -71,8 +69,8 @@ func (tx *Tx) putNewest(t OneTimeToken) error {
 
 // adoptOneTime takes over what a node of the release before knows of a purpose and address: a link that it
 // mailed, or what it noted of one that was mailed here.
-func (tx *Tx) adoptOneTime(purpose, email string) error {
-	return tx.execDeferred(`
+func (tx *Tx) adoptOneTime(purpose, email string) {
+	tx.execDeferred(`
 		INSERT INTO one_time_links (`+oneTimeColumns+`)
 		SELECT `+oneTimeColumns+`
 		FROM one_time_tokens
@@ -143,9 +141,7 @@ next:
 // another token, too late, or with a link from before the account's last change. An account that the same
 // transaction made, if any, is no such change: its id is made.
 func (tx *Tx) SpendOneTime(purpose, email string, hash []byte, made string, now time.Time) error {
-	if err := tx.adoptOneTime(purpose, email); err != nil {
-		return err
-	}
+	tx.adoptOneTime(purpose, email)
 	err := tx.mustChange(`
 		UPDATE one_time_links
 		SET used_at = $4
@@ -158,33 +154,29 @@ func (tx *Tx) SpendOneTime(purpose, email string, hash []byte, made string, now 
 	if err != nil {
 		return err
 	}
-	return tx.execDeferred(`
+	tx.execDeferred(`
 		UPDATE one_time_tokens
 		SET used_at = $4
 		WHERE purpose = $1 AND email = $2 AND hash = $3 AND used_at IS NULL`,
 		purpose, email, hash, now)
+	return nil
 }
 
 // SpendOneTimes uses up whatever else is left of a purpose and address, and keeps it: who shows one of them
 // again can be told why it does nothing.
-func (tx *Tx) SpendOneTimes(purpose, email string, now time.Time) error {
+func (tx *Tx) SpendOneTimes(purpose, email string, now time.Time) {
 	for _, statement := range []string{
 		`UPDATE one_time_links SET used_at = $3 WHERE purpose = $1 AND email = $2 AND used_at IS NULL`,
 		`UPDATE one_time_tokens SET used_at = $3 WHERE purpose = $1 AND email = $2 AND used_at IS NULL`,
 	} {
-		if err := tx.execDeferred(statement, purpose, email, now); err != nil {
-			return err
-		}
+		tx.execDeferred(statement, purpose, email, now)
 	}
-	return nil
 }
 
 // NoteVerified remembers when and from which network a verification code was last shown. Each showing
 // proves the mailbox; the first is often a mail scanner's, and must not stand for its owner's.
 func (tx *Tx) NoteVerified(purpose, email string, hash []byte, from string, now time.Time) error {
-	if err := tx.adoptOneTime(purpose, email); err != nil {
-		return err
-	}
+	tx.adoptOneTime(purpose, email)
 	err := tx.mustChange(`
 		UPDATE one_time_links
 		SET verified_from = $4, verified_at = $5
@@ -193,24 +185,22 @@ func (tx *Tx) NoteVerified(purpose, email string, hash []byte, from string, now 
 	if err != nil {
 		return err
 	}
-	return tx.execDeferred(`
+	tx.execDeferred(`
 		UPDATE one_time_tokens
 		SET verified_from = $4, verified_at = $5
 		WHERE purpose = $1 AND email = $2 AND hash = $3`,
 		purpose, email, hash, from, now)
+	return nil
 }
 
 // DropOneTime removes the links of a purpose and address.
-func (tx *Tx) DropOneTime(purpose, email string) error {
+func (tx *Tx) DropOneTime(purpose, email string) {
 	for _, statement := range []string{
 		`DELETE FROM one_time_links WHERE purpose = $1 AND email = $2`,
 		`DELETE FROM one_time_tokens WHERE purpose = $1 AND email = $2`,
 	} {
-		if err := tx.execDeferred(statement, purpose, email); err != nil {
-			return err
-		}
+		tx.execDeferred(statement, purpose, email)
 	}
-	return nil
 }
 
 // SweepOneTime removes at most limit links that expired before the given time.

@@ -98,7 +98,8 @@ func (tx *Tx) newEpoch(id, sql string, args ...any) error {
 	if err := tx.mustChange(sql, args...); err != nil {
 		return err
 	}
-	return tx.dropDevices(id)
+	tx.dropDevices(id)
+	return nil
 }
 
 // SetPassword changes the password of a held account and starts a new epoch.
@@ -110,8 +111,8 @@ func (tx *Tx) SetPassword(id, phc string, now time.Time) error {
 }
 
 // Rehash replaces a hash by a stronger one of the same password, in the same epoch.
-func (tx *Tx) Rehash(id, from, to string) error {
-	return tx.execDeferred(`
+func (tx *Tx) Rehash(id, from, to string) {
+	tx.execDeferred(`
 		UPDATE users
 		SET password_hash = $3
 		WHERE id = $1 AND password_hash = $2`, id, from, to)
@@ -137,8 +138,8 @@ func (tx *Tx) SetEmail(id, email string, now time.Time) error {
 }
 
 // MarkVerified notes that the mailbox was proven, unless that is known already.
-func (tx *Tx) MarkVerified(id string, now time.Time) error {
-	return tx.execDeferred(`UPDATE users SET verified_at = $2 WHERE id = $1 AND verified_at IS NULL`, id, now)
+func (tx *Tx) MarkVerified(id string, now time.Time) {
+	tx.execDeferred(`UPDATE users SET verified_at = $2 WHERE id = $1 AND verified_at IS NULL`, id, now)
 }
 
 // SetDisabled disables a held account (at is not zero) or enables it, and starts a new epoch.

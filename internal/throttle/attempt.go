@@ -153,9 +153,7 @@ func (t *Throttle) CountFailure(tx *store.Tx, a Attempt, now time.Time) error {
 		return err
 	}
 	if a.own == nil {
-		if err := tx.NoteNetwork(key, a.network, failures); err != nil {
-			return err
-		}
+		tx.NoteNetwork(key, a.network, failures)
 	}
 	if wait := waitAfter(failures); wait > 0 {
 		if err := tx.DelayAttempts(key, now.Add(wait)); err != nil {
@@ -196,7 +194,8 @@ func (t *Throttle) WithinRight(ctx context.Context, a Attempt, now time.Time, fn
 			return err
 		}
 		if wait > 0 {
-			return tx.CountAudit(audit.Throttled(b.key, a.userID, a.peer, now))
+			tx.CountAudit(audit.Throttled(b.key, a.userID, a.peer, now))
+			return nil
 		}
 		return fn(tx)
 	})
@@ -208,11 +207,12 @@ func (t *Throttle) WithinRight(ctx context.Context, a Attempt, now time.Time, fn
 
 // TakeBack notes a success in its transaction, in the counter that it came through alone: a known caller's is
 // forgotten; of an account's goes what the same network added. Call Recheck once that is committed.
-func (t *Throttle) TakeBack(tx *store.Tx, a Attempt) error {
+func (t *Throttle) TakeBack(tx *store.Tx, a Attempt) {
 	if a.own != nil {
-		return tx.ClearAttempts(a.own)
+		tx.ClearAttempts(a.own)
+		return
 	}
-	return tx.TakeBack(a.Account, a.network)
+	tx.TakeBack(a.Account, a.network)
 }
 
 // Recheck lets the database be asked again about a counter that a committed success has lowered.
@@ -220,8 +220,8 @@ func (t *Throttle) Recheck(a Attempt) { t.denied.forget(a.counter()) }
 
 // Reset forgets the failures of an account, in the transaction of what gives its owner a fresh start. Call
 // RecheckAccounts once that is committed.
-func (t *Throttle) Reset(tx *store.Tx, email string) error {
-	return tx.ClearAttempts(t.AccountCounter(email))
+func (t *Throttle) Reset(tx *store.Tx, email string) {
+	tx.ClearAttempts(t.AccountCounter(email))
 }
 
 // RecheckAccounts lets the database be asked again about accounts whose failures a committed change has forgotten.

@@ -76,7 +76,7 @@ func TestThrottleStop(t *testing.T) {
 		if s, err := r.Standing(context.Background(), ada); err != nil || s.Failures != 100 || !s.Closed {
 			t.Errorf("closed: %+v, %v", s, err)
 		}
-		r.write(func(tx *store.Tx) error { return r.Reset(tx, ada) })
+		r.write(func(tx *store.Tx) error { r.Reset(tx, ada); return nil })
 		r.RecheckAccounts(ada)
 		if err := r.attempt(ada, true, from("203.0.113.9")); err != nil {
 			t.Errorf("after a reset: %v", err)
@@ -174,7 +174,7 @@ func TestASuccessIsSeenAtOnce(t *testing.T) {
 		}
 		r.fail(ada, 6, by)
 		wantRefusal(t, r.attempt(ada, true, by), "account", time.Second)
-		r.write(func(tx *store.Tx) error { return r.TakeBack(tx, a) })
+		r.write(func(tx *store.Tx) error { r.TakeBack(tx, a); return nil })
 		r.Recheck(a)
 		if err := r.attempt(ada, true, by); err != nil {
 			t.Errorf("right after a success: %v", err)

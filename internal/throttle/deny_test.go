@@ -76,7 +76,7 @@ func TestDenialsAreRepeatedForASecond(t *testing.T) {
 		if times != 5 {
 			t.Errorf("%d of 5 refusals are in the audit log: %+v", times, events)
 		}
-		r.write(func(tx *store.Tx) error { return r.Reset(tx, ada) })
+		r.write(func(tx *store.Tx) error { r.Reset(tx, ada); return nil })
 		r.RecheckAccounts(ada)
 		if err := r.attempt(ada, true, by); err != nil {
 			t.Errorf("right after a reset: %v", err)

@@ -92,7 +92,8 @@ func (t *Throttle) KeepDevice(tx *store.Tx, userID, known string, d peer.Device,
 	if row.ID == "" {
 		row.ID = uuid.NewString()
 	}
-	return row.ID, tx.InsertDevice(row, maxDeviceRows)
+	tx.InsertDevice(row, maxDeviceRows)
+	return row.ID, nil
 }
 
 // Familiar says whether a user was let in before from this browser and system, or from this network.

@@ -96,7 +96,8 @@ func TestDeviceTokenWithoutRow(t *testing.T) {
 		forget := func() {
 			t.Helper()
 			r.write(func(tx *store.Tx) error {
-				return tx.InsertDevice(store.Device{UserID: u.ID, ID: fmt.Sprint("other-", r.now), SeenAt: r.now}, 1)
+				tx.InsertDevice(store.Device{UserID: u.ID, ID: fmt.Sprint("other-", r.now), SeenAt: r.now}, 1)
+				return nil
 			})
 		}
 		forget()

@@ -121,9 +121,7 @@ func take(tx *store.Tx, buckets []bucket, now time.Time) (full bucket, wait time
 	for _, b := range buckets {
 		for _, key := range taken {
 			if string(key) == string(b.key) {
-				if err := tx.GiveRate(b.rate()); err != nil {
-					return full, wait, err
-				}
+				tx.GiveRate(b.rate())
 			}
 		}
 	}

@@ -103,9 +103,7 @@ func (t *Throttle) takeOnce(ctx context.Context, buckets []bucket, now time.Time
 func (t *Throttle) giveBack(ctx context.Context, buckets []bucket) error {
 	return t.o.Store.Write(ctx, func(tx *store.Tx) error {
 		for _, b := range buckets {
-			if err := tx.GiveRate(b.rate()); err != nil {
-				return err
-			}
+			tx.GiveRate(b.rate())
 		}
 		return nil
 	})

