@@ -67,9 +67,9 @@ func requestID(r *http.Request, viaProxy bool) string {
 	return hex.EncodeToString(b[:])
 }
 
-// listen notes which language the caller reads, for what is mailed or made for them. Other requests are
+// readAcceptLanguage notes which language the caller reads, for what is mailed or made for them. Other requests are
 // not looked at: parsing the header costs.
-func (x *exchange) listen() {
+func (x *exchange) readAcceptLanguage() {
 	if wanted := x.r.Header.Get("Accept-Language"); wanted != "" && wanted != "*" { // what programs send
 		x.peer.Language = locale.Choose("", wanted)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func (s *server) forgotPassword(x *exchange, in api.ForgotPasswordRequest) (reply, error) {
-	x.listen()
+	x.readAcceptLanguage()
 	got, err := s.auth.ForgotPassword(x.r.Context(), auth.ForgotPassword{
 		Email:        strings.TrimSpace(in.Email),
 		BrandLogoURL: strings.TrimSpace(in.BrandLogoURL),

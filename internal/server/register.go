@@ -16,7 +16,7 @@ func (s *server) verificationMail(x *exchange, in api.VerificationMailRequest) (
 	if err != nil {
 		return nil, err
 	}
-	x.listen()
+	x.readAcceptLanguage()
 	err = s.auth.RequestVerification(x.r.Context(), auth.VerificationMail{
 		Email:        strings.TrimSpace(in.Email),
 		BrandLogoURL: strings.TrimSpace(in.BrandLogoURL),
@@ -41,7 +41,7 @@ func (s *server) verify(x *exchange) (reply, error) {
 }
 
 func (s *server) signUp(x *exchange, in api.SignUpRequest) (reply, error) {
-	x.listen()
+	x.readAcceptLanguage()
 	made, err := s.auth.SignUp(x.r.Context(), auth.SignUp{
 		Email:            in.Email,
 		Password:         password(in.Password, in.IsPasswordEncrypted),

@@ -27,7 +27,7 @@ var (
 // newPool makes a pool whose connections have the settings of config.
 func newPool(ctx context.Context, config *pgxpool.Config) (*pgxpool.Pool, error) {
 	config = config.Copy()
-	config.AfterConnect = settle(takeSettings(config.ConnConfig.RuntimeParams))
+	config.AfterConnect = applySettings(takeSettings(config.ConnConfig.RuntimeParams))
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
@@ -46,9 +46,9 @@ func takeSettings(params map[string]string) map[string]string {
 	return later
 }
 
-// settle sets settings on a new connection, and sees in a transaction of its own that they are there: it asks the
+// applySettings sets settings on a new connection, and sees in a transaction of its own that they are there: it asks the
 // same server process, and gets the same values.
-func settle(settings map[string]string) func(context.Context, *pgx.Conn) error {
+func applySettings(settings map[string]string) func(context.Context, *pgx.Conn) error {
 	names := slices.Sorted(maps.Keys(settings))
 	values := make([]string, len(names))
 	for i, name := range names {
