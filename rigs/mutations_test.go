@@ -76,7 +76,7 @@ var mutations = []mutation{
 		"\tif err := s.throttle.Check(ctx, a); err != nil {\n\t\treturn err\n\t}\n\treturn s.withPermit(ctx, callerOf(a), func() error {\n"}}},
 	{"I8", "a stranger's guesses are counted against a known device", "TestThrottleKnownDevice", []edit{{"if a.own != nil {\n\t\treturn a.own\n\t}\n\treturn a.Account", "return a.Account"}}},
 	{"I9", "a success takes back what strangers added", "TestASuccessDoesNotTellOfAnAccount", []edit{{"tx.TakeBack(a.Account, a.network)", "tx.ClearAttempts(a.Account)"}}},
-	{"I9", "an unknown account costs no hash", "TestTimingKnownAgainstUnknown", []edit{{"\tfor _, cost := range slices.Sorted(", "\tif u.ID == \"\" {\n\t\treturn false\n\t}\n\tfor _, cost := range slices.Sorted("}}},
+	{"I9", "an unknown account costs no hash", "TestTimingKnownAgainstUnknown", []edit{{"\tfor _, cost := range slices.Sorted(", "\tif hash == \"\" {\n\t\treturn false, nil\n\t}\n\tfor _, cost := range slices.Sorted("}}},
 	{"I9", "a cost that half of the accounts have is not computed for the others", "TestCommonCostsAreComputedForEverybody", []edit{{"row.Accounts*commonShare < all", "row.Accounts < all"}}},
 	{"I9", "what was encrypted for transport is compared before the old password is right", "TestChangeTellsNothingOfTheEncrypted", []edit{{"if !old.wrapped && !fresh.wrapped {", "if true {"}}},
 	{"I10", "a refused sign-up proves no address", "TestSignUpProvesTheAddress", []edit{{"if user.ID != \"\" && user.VerifiedAt.IsZero() {", "if false {"}}},
