@@ -4,7 +4,7 @@
 // recipient, a line of the dialogue or markup; a mail tried again carries the same Message-ID; a
 // password or a mail crosses a network only inside TLS, unless the operator wrote otherwise; and
 // no dialogue outlives Timeout. It never decides who gets a mail, keeps none (the Inbox of a
-// development server aside), retries none and fetches nothing. internal/auth may call it, and cmd.
+// development server aside), retries none and fetches nothing.
 package mail
 
 // What a mail is, who can send it, and which failures are final.

@@ -3,8 +3,9 @@
 //
 // It promises: what was acknowledged is durable; a transaction takes effect whole or not at all; what is read shows
 // every commit acknowledged before. Functions of several statements go through [Store.Read] or [Store.Write]; a
-// statement that stands alone is a method of [Store] (doors.go). It never decides a rule and never reads the clock: the time of an operation is passed in. Only
-// internal/auth, the rooms below it and the commands call it, and only this package knows a driver.
+// statement that stands alone is a method of [Store] (doors.go). It never decides a rule and never reads the clock: the
+// time of an operation is passed in. Only internal/auth, the rooms below it and the commands call it, and only this
+// package knows a driver.
 package store
 
 import (

@@ -1,6 +1,6 @@
 // Package studio is what CREDEBL Studio, the existing web client of this API, does in its own way: how it wraps
-// passwords and ids for transport, and the cookie in which its server keeps who is signed in. Only auth calls
-// it; when that client is gone, so is this package.
+// passwords and ids for transport, and the cookie in which its server keeps who is signed in. Only auth and
+// clients call it; when that client is gone, so is this package.
 package studio
 
 // Passwords as CREDEBL Studio sends them when it shares a key with the server: CryptoJS's
