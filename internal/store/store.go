@@ -103,8 +103,8 @@ func (s *Store) Read(ctx context.Context, fn func(*Tx) error) error {
 // Write runs fn as one transaction: durable when Write returns nil, undone when fn or Write returns
 // an error. A refusal that must leave traces is therefore a value fn sets, never an error. fn may
 // run more than once, so it sets what it reports afresh each time and touches nothing outside the
-// database; it neither hashes, waits nor talks to a network. What returns nothing, such as
-// InsertAudit, fails Write.
+// database; it neither hashes, waits nor talks to a network. Where a
+// method that returns nothing has failed, such as InsertAudit, Write fails.
 func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 	return s.wrote(s.run(ctx, s.engine.write, fn))
 }
