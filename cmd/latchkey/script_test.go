@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -61,7 +60,11 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 			env.Setenv("LATCHKEY_HASH_MEMORY_KIB", "64") // the cost is not what is tested here
 			env.Setenv("LATCHKEY_HASH_TIME", "1")
 			for _, suffix := range []string{"", "2"} { // scripts may run two nodes
-				public, admin, err := freePorts()
+				public, err := authtest.FreePort(env.Defer)
+				if err != nil {
+					return err
+				}
+				admin, err := authtest.FreePort(env.Defer)
 				if err != nil {
 					return err
 				}
@@ -83,19 +86,6 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 			"oldschema": oldSchema,
 		},
 	})
-}
-
-func freePorts() (public, admin string, err error) {
-	var ports [2]string
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", "", err
-		}
-		defer l.Close()
-		ports[i] = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports[0], ports[1], nil
 }
 
 // exits runs a command and wants this exit code: exits 2 latchkey user add.

@@ -4,9 +4,7 @@ package authtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,17 +25,16 @@ func (c *Cluster) Pooler(t testing.TB, database string, lines ...string) string 
 			t.Fatal("pgbouncer is part of these tests: run `make deps`")
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := FreePort(t.Cleanup)
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	text := fmt.Sprintf("[databases]\n* = host=%s user=latchkey\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%d\nunix_socket_dir=\nauth_type=any\n", c.Dir, port)
+	text := fmt.Sprintf("[databases]\n* = host=%s user=latchkey\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%s\nunix_socket_dir=\nauth_type=any\n", c.Dir, port)
 	for _, line := range lines {
 		text += line + "\n"
 	}
-	file := filepath.Join(c.Dir, fmt.Sprintf("pgbouncer-%d.ini", port))
-	if err := errors.Join(l.Close(), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+	file := filepath.Join(c.Dir, fmt.Sprintf("pgbouncer-%s.ini", port))
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	// As the cluster does it: the shell ends the pooler when this process, which alone holds the pipe, has ended.
@@ -59,7 +56,7 @@ func (c *Cluster) Pooler(t testing.TB, database string, lines ...string) string 
 		}
 		_ = pooler.Wait() // its pooler was killed
 	})
-	url := fmt.Sprintf("postgres://latchkey@127.0.0.1:%d/%s?sslmode=disable", port, database)
+	url := fmt.Sprintf("postgres://latchkey@127.0.0.1:%s/%s?sslmode=disable", port, database)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	for {

@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -49,7 +48,7 @@ func NewNode(t testing.TB, extra Settings) *Node {
 	t.Helper()
 	dir := t.TempDir()
 	n := &Node{t: t, Data: filepath.Join(dir, "data"), LogFile: filepath.Join(t.ArtifactDir(), "server-"+strconv.Itoa(rand.IntN(1e6))+".log")}
-	public, admin := FreePort(t), FreePort(t)
+	public, admin := freePort(t), freePort(t)
 	n.URL, n.Admin = "http://127.0.0.1:"+public, "http://127.0.0.1:"+admin
 	n.Settings = Settings{
 		"ADDR":            "127.0.0.1:" + public,
@@ -110,23 +109,13 @@ func (e Elsewhere) RoundTrip(r *http.Request) (*http.Response, error) {
 // CloseIdleConnections is looked for by http.Client.
 func (e Elsewhere) CloseIdleConnections() { e.RoundTripper.(*http.Transport).CloseIdleConnections() }
 
-// FreePort finds a port below those that the system gives to outgoing connections: while a server is
-// down nobody else takes its port.
-func FreePort(t testing.TB) string {
+func freePort(t testing.TB) string {
 	t.Helper()
-	for range 100 {
-		port := strconv.Itoa(15000 + rand.IntN(15000))
-		l, err := net.Listen("tcp", "127.0.0.1:"+port)
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return port
+	port, err := authtest.FreePort(t.Cleanup)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("found no free port")
-	return ""
+	return port
 }
 
 func (n *Node) environment() []string {

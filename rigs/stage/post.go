@@ -57,7 +57,7 @@ type Mail struct {
 
 func NewPost(t testing.TB) *Post {
 	t.Helper()
-	p := &Post{t: t, Addr: "127.0.0.1:" + FreePort(t), mood: Away, toward: map[string]Mood{}, moved: make(chan struct{}), arrival: make(chan struct{})}
+	p := &Post{t: t, Addr: "127.0.0.1:" + freePort(t), mood: Away, toward: map[string]Mood{}, moved: make(chan struct{}), arrival: make(chan struct{})}
 	p.Be(Cheerful)
 	t.Cleanup(func() { p.Be(Away) })
 	return p
