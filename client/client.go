@@ -77,7 +77,7 @@ func CodeOf(err error) string {
 // call is one request.
 type call struct {
 	method, path string
-	account      string // whose device token is shown and kept: an e-mail address, or "" for nobody's
+	account      string // whose device token is shown and kept: an email address, or "" for nobody's
 	bearer       string
 	basic        *url.Userinfo
 	contentType  string

@@ -13,7 +13,7 @@ import (
 // maxKept is how many accounts a Device keeps a token of.
 const maxKept = 100
 
-// Device keeps the device tokens that a server has handed out to one device: one for each e-mail address, of the 100
+// Device keeps the device tokens that a server has handed out to one device: one for each email address, of the 100
 // accounts that signed in last. The zero value is empty and ready to use. It may be used by many goroutines at once,
 // and by any number of clients of the same server; another server needs another Device.
 //
