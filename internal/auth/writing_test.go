@@ -31,6 +31,9 @@ func awaitReady(t *testing.T, svc *auth.Service, ready bool) (last error) {
 // Writes fail and reads do not, as on a full disk: not ready, whether a request or nobody noticed; and ready
 // again when they succeed.
 func TestReadyKnowsWhetherWritingWorks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for seconds until something is given up")
+	}
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		var full atomic.Bool
 		writes := func(m authtest.Moment) error {
@@ -93,6 +96,9 @@ func TestReadyProbesSeldom(t *testing.T) {
 
 // A SQLite file that is removed under a running server takes no write, and readiness says which file.
 func TestReadyMissesTheDataFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for seconds until something is given up")
+	}
 	db := authtest.SQLite(t)
 	r := authtest.New(t, db)
 	awaitReady(t, r.Service, true)

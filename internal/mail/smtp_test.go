@@ -266,6 +266,9 @@ func TestSendDroppedAfterTheDot(t *testing.T) {
 
 // A caller who leaves when the mail is whole would have it sent twice: the answer is waited for, but not long.
 func TestSendWaitsForTheLastWord(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for seconds until something is given up")
+	}
 	ctx, leave := context.WithCancel(t.Context())
 	p := (&post{hold: leave}).start(t)
 	if answer, err := p.sender(t, "smtp", "").Send(ctx, testMessage()); err != nil || answer != "250 2.0.0 OK: queued" {

@@ -287,6 +287,9 @@ func TestCrossOrigin(t *testing.T) {
 // Without its database the server says so, with Retry-After, and never 401: that would sign honest
 // users out (I11). When the database is back, so is the server.
 func TestUnavailable(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for seconds until something is given up")
+	}
 	t.Parallel()
 	t.Run("503 unavailable", func(t *testing.T) {
 		t.Run("PostgreSQL is stopped", func(t *testing.T) {

@@ -70,6 +70,9 @@ func TestHangingUpCutsNothingOff(t *testing.T) {
 
 // Nobody waits for ever, although no caller says for how long.
 func TestOperationsTimeOut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for seconds until something is given up")
+	}
 	t.Parallel() // it mostly waits
 	s := authtest.SQLite(t).Open(t)
 	release := hold(t, s)

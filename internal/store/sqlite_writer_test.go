@@ -303,6 +303,9 @@ func TestTheQueueIsBounded(t *testing.T) {
 
 // While another process holds the lock: writes are refused in time, reads go on, nobody reopens.
 func TestLockedByAnotherProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for seconds until something is given up")
+	}
 	t.Parallel() // it mostly waits
 	db := authtest.SQLite(t)
 	s := db.Open(t)
