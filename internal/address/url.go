@@ -99,8 +99,7 @@ func notURLByte(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }
 func parseHost(hostPort, scheme string) (string, bool) {
 	host, port := hostPort, ""
 	if colon := strings.LastIndexByte(hostPort, ':'); colon > strings.LastIndexByte(hostPort, ']') {
-		host, port = hostPort[:colon], hostPort[colon+1:]
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || strconv.FormatUint(n, 10) != port {
+		if host, port = hostPort[:colon], hostPort[colon+1:]; !isPort(port) {
 			return "", false
 		}
 	}
@@ -111,6 +110,12 @@ func parseHost(hostPort, scheme string) (string, bool) {
 		return host, true
 	}
 	return host + ":" + port, true
+}
+
+// isPort reports whether port is a number from 1 to 65535 in its shortest spelling.
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0 && strconv.FormatUint(n, 10) == port
 }
 
 // IsHostName reports whether host is a name of letter-digit-hyphen labels (RFC 1123 §2.1), without a
