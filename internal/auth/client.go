@@ -24,7 +24,7 @@ func (s *Service) ClientsNow() *clients.Set {
 // SetClients puts another set in place of the one before, for requests that come from now on. The one before stays
 // where the error says that this one cannot be served under our address.
 func (s *Service) SetClients(c *clients.Set) error {
-	if err := c.ApartFrom(s.o.Issuer); err != nil {
+	if err := c.FitsServer(s.o.Issuer, s.o.Audience); err != nil {
 		return err
 	}
 	s.clients.Store(c)

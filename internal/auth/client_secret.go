@@ -13,10 +13,10 @@ import (
 // client, which has none, is itself with an empty one where a public client will do.
 func (s *Service) AuthenticateClient(ctx context.Context, given ClientCredentials, mayBePublic bool, peer peer.Peer) error {
 	client, registered := s.clientsOf(peer).Lookup(given.Alias)
-	if registered && client.Secret == "" && given.Secret == "" && mayBePublic {
+	if registered && !client.Confidential() && given.Secret == "" && mayBePublic {
 		return nil
 	}
-	if client.Secret == "" {
+	if !client.Confidential() {
 		client = clients.Client{} // no secret of theirs can be found: public and unknown clients share a counter
 	}
 	right, err := s.throttle.TrySecret(ctx, client.Alias, given.Secret, peer, func() bool { return client.HasSecret(given.Secret) })

@@ -1,10 +1,10 @@
 // Package clients owns the operator's file of registered clients, the applications people sign in to. A set is checked
 // as a whole, at the start and when the file is read again, and never changes. Everything a request says about where
-// a link should lead is looked up in the set that was there when the request came. It never decides who may sign in.
+// a link should lead or an app is answered, and each secret that a client shows, is compared with the set that was there
+// when the request came. It never decides who may sign in.
 package clients
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
@@ -12,12 +12,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"latchkey/internal/address"
 	"latchkey/internal/brand"
-	"latchkey/internal/mail"
 	"latchkey/internal/studio"
 )
 
@@ -29,10 +26,20 @@ type Client struct {
 	URLs              []string `toml:"urls"`     // further places links may lead, and CORS origins
 	LogoURL           string   `toml:"logo_url"` // in mails
 	From              string   `toml:"from"`     // RFC 5322 mailbox; empty: LATCHKEY_MAIL_FROM
-	Secret            string   `toml:"secret"`   // for introspection; empty: a public client
+	Secret            string   `toml:"secret"`   // New moves it to the front of Secrets
 	Default           bool     `toml:"default"`
 	SignupWithoutCode bool     `toml:"signup_without_code"`
 	NextAuthSecret    string   `toml:"nextauth_secret"` // of the existing web client's own server: see cookies.go
+
+	RedirectURIs           []string `toml:"redirect_uris"`             // where authorization requests are answered: see redirects.go
+	PostLogoutRedirectURIs []string `toml:"post_logout_redirect_uris"` // where a browser goes on after a sign-out
+	BackchannelLogoutURI   string   `toml:"backchannel_logout_uri"`    // told of each end of a session; empty: nobody is
+	Secrets                []string `toml:"secrets"`                   // after New all of them, at most two; none: a public client
+	Scopes                 []string `toml:"scopes"`                    // what client_credentials may ask for
+	Consent                bool     `toml:"consent"`                   // a third party: the user is asked
+	Account                bool     `toml:"account"`                   // may be given the scope account
+	Feed                   bool     `toml:"feed"`                      // may read the revocation feed
+	Audiences              []string `toml:"audiences"`                 // what resource may name (RFC 8707)
 
 	Colour   string      `toml:"colour"`    // #rrggbb, of buttons and links
 	LogoFile string      `toml:"logo_file"` // on pages; whoever reads the clients file puts what is in it into Brand.Logo
@@ -51,25 +58,39 @@ func (c Client) GoString() string { return c.Alias }
 // LogValue keeps the secret out of slog's JSON.
 func (c Client) LogValue() slog.Value { return slog.StringValue(c.Alias) }
 
-// HasSecret says whether the secret that was sent is the one registered, either as it is or form-encoded: RFC
-// 6749 §2.3.1 asks for the encoding, and what most clients send is the secret itself.
-func (c Client) HasSecret(sent string) bool {
-	want := sha256.Sum256([]byte(c.Secret))
-	same := func(given string) int {
-		sum := sha256.Sum256([]byte(given))
-		return subtle.ConstantTimeCompare(sum[:], want[:])
+// Confidential says whether the client has a secret (RFC 6749 §2.1).
+func (c Client) Confidential() bool { return len(c.secrets()) > 0 }
+
+// secrets are all of them, also before New.
+func (c Client) secrets() []string {
+	if c.Secret == "" {
+		return c.Secrets
 	}
-	proven := same(sent)
-	if decoded, err := url.QueryUnescape(sent); err == nil {
-		proven |= same(decoded)
-	}
-	return proven == 1 && c.Secret != ""
+	return append([]string{c.Secret}, c.Secrets...)
 }
 
-// Settings are all that the clients file says of a client: of a secret only that there is one, and of a logo
+// HasSecret says whether the secret that was sent is one of those registered, either as it is or form-encoded: RFC
+// 6749 §2.3.1 asks for the encoding, and what most clients send is the secret itself. Each is compared in constant
+// time, whichever of them is right.
+func (c Client) HasSecret(sent string) bool {
+	given := [][sha256.Size]byte{sha256.Sum256([]byte(sent))}
+	if decoded, err := url.QueryUnescape(sent); err == nil {
+		given = append(given, sha256.Sum256([]byte(decoded)))
+	}
+	proven := 0
+	for _, secret := range c.secrets() {
+		want := sha256.Sum256([]byte(secret))
+		for _, sum := range given {
+			proven |= subtle.ConstantTimeCompare(sum[:], want[:])
+		}
+	}
+	return proven == 1
+}
+
+// Settings are all that the clients file says of a client: of secrets only how many there are, and of a logo
 // what is in the file, which every node may keep elsewhere.
 func (c Client) Settings() string {
-	c.Secret, c.NextAuthSecret = isSet(c.Secret), isSet(c.NextAuthSecret)
+	c.Secret, c.Secrets, c.NextAuthSecret = "", make([]string, len(c.secrets())), isSet(c.NextAuthSecret)
 	logo := c.Brand.Logo
 	c.LogoFile, c.Brand = "", brand.Brand{}
 	type plain Client // without the methods that keep it out of logs
@@ -88,38 +109,55 @@ type Set struct {
 	list    []Client
 	origins map[string][]string   // alias -> unique origins of url and urls
 	all     []string              // the same, of every client
+	apps    []string              // the same, and those of redirect_uris
 	cookies map[string]studio.Key // alias -> what opens the cookies of that application, where it has a nextauth_secret
 }
 
-// New checks list. The error is a sentence for whoever wrote the file.
+// New checks list. The error is a *Fault: a sentence for whoever wrote the file, and where it is wrong.
 func New(list []Client) (*Set, error) {
 	c := &Set{origins: make(map[string][]string, len(list)), cookies: map[string]studio.Key{}}
 	for i, client := range list {
 		if err := checkAlias(client.Alias); err != nil {
-			return nil, fmt.Errorf("client %d: %w", i+1, err)
+			return nil, at(i, fmt.Errorf("client %d: %w", i+1, err))
 		}
-		if _, taken := c.origins[client.Alias]; taken {
-			return nil, fmt.Errorf("client %q is there twice: give each client its own alias", client.Alias)
-		}
-		if other, taken := c.Default(); taken && client.Default {
-			return nil, fmt.Errorf("clients %q and %q are both the default: keep default = true on one", other.Alias, client.Alias)
-		}
-		client, origins, err := checkClient(client)
-		if err != nil {
-			return nil, fmt.Errorf("client %q: %w", client.Alias, err)
-		}
-		if client.NextAuthSecret != "" {
-			if c.cookies[client.Alias], err = cookieKey(client.NextAuthSecret); err != nil {
-				return nil, fmt.Errorf("client %q: %w", client.Alias, err)
-			}
-		}
-		c.list = append(c.list, client)
-		c.origins[client.Alias] = origins
-		for _, origin := range origins {
-			c.all = appendNew(c.all, origin)
+		if err := c.add(client); err != nil {
+			return nil, at(i, err)
 		}
 	}
+	if err := c.apartFromAudiences(); err != nil {
+		return nil, err
+	}
 	return c, nil
+}
+
+// add checks a client beside those that are there.
+func (c *Set) add(client Client) error {
+	if _, taken := c.origins[client.Alias]; taken {
+		return wrong("alias", "client %q is there twice: give each client its own alias", client.Alias)
+	}
+	if other, taken := c.Default(); taken && client.Default {
+		return wrong("default", "clients %q and %q are both the default: keep default = true on one", other.Alias, client.Alias)
+	}
+	client, origins, err := checkClient(client)
+	if err != nil {
+		return fmt.Errorf("client %q: %w", client.Alias, err)
+	}
+	if client.NextAuthSecret != "" {
+		if c.cookies[client.Alias], err = cookieKey(client.NextAuthSecret); err != nil {
+			return wrong("nextauth_secret", "client %q: %w", client.Alias, err)
+		}
+	}
+	c.list = append(c.list, client)
+	c.origins[client.Alias] = origins
+	for _, origin := range origins {
+		c.all, c.apps = appendNew(c.all, origin), appendNew(c.apps, origin)
+	}
+	for _, uri := range client.RedirectURIs {
+		if origin, ok := address.ParsePageOrigin(uri); ok {
+			c.apps = appendNew(c.apps, origin)
+		}
+	}
+	return nil
 }
 
 // Aliases are those that a request may name.
@@ -155,6 +193,10 @@ func (c *Set) DefaultOr(publicURL string) Client {
 
 // Origins returns the origins of every client's url and urls, each once.
 func (c *Set) Origins() []string { return slices.Clone(c.all) }
+
+// AppOrigins returns the origins of every client's url, urls and redirect_uris, each once: what may call from a browser
+// for tokens. A redirect URI of a scheme with a dot has none.
+func (c *Set) AppOrigins() []string { return slices.Clone(c.apps) }
 
 // Endpoint answers forgot-password's endpoint: it must have the origin of a URL registered for that client,
 // or for any when alias is empty, and stands for the registered URL of that origin. Its own path counts only
@@ -245,102 +287,6 @@ func (c *Set) registered(alias, origin string) bool {
 func isPublicName(host string) bool {
 	return strings.Contains(host, ".") && !address.IsIP(host) &&
 		!strings.HasSuffix(host, ".local") && !strings.HasSuffix(host, ".internal")
-}
-
-// minClientSecret is the least number of characters of a client's secret: what is shorter could be guessed.
-const minClientSecret = 32
-
-// checkClient returns client with its URLs in their one spelling, and its origins.
-func checkClient(client Client) (Client, []string, error) {
-	if client.Name != "" && !isShownName(client.Name) {
-		return client, nil, fmt.Errorf("name must be at most %d printable characters", maxPlatformName)
-	}
-	if client.Secret != "" && utf8.RuneCountInString(client.Secret) < minClientSecret {
-		return client, nil, fmt.Errorf("secret must have at least %d characters (openssl rand -hex 32)", minClientSecret)
-	}
-	var origins, urls []string
-	for i, raw := range append([]string{client.URL}, client.URLs...) {
-		parse := address.ParsePageURL
-		if i == 0 {
-			parse = address.ParseWebURL // where mailed links lead: any mail reader must open it
-		}
-		origin, base, ok := address.ParseBase(raw, parse)
-		if !ok {
-			return client, nil, badURL(i, raw)
-		}
-		origins = appendNew(origins, origin)
-		urls = append(urls, base)
-	}
-	client.URL, client.URLs = urls[0], urls[1:]
-	if client.LogoURL != "" {
-		logo, ok := address.ParseWebURL(client.LogoURL)
-		if !ok {
-			return client, nil, fmt.Errorf("logo_url %q: write an absolute URL such as https://app.example.com/logo.png", client.LogoURL)
-		}
-		client.LogoURL = logo.String()
-	}
-	look, err := lookOf(client)
-	if err != nil {
-		return client, nil, err
-	}
-	client.Brand = look
-	if client.From != "" {
-		if err := mail.ParseMailbox(client.From); err != nil {
-			return client, nil, fmt.Errorf("from %q: %w", client.From, err)
-		}
-	}
-	return client, origins, nil
-}
-
-// lookOf checks what a client's pages and mails look like.
-func lookOf(c Client) (look brand.Brand, err error) {
-	look = brand.Brand{
-		Alias: c.Alias, Name: cmp.Or(c.Name, brand.Plain.Name), Home: c.URL, LogoURL: c.LogoURL, Logo: c.Brand.Logo, Texts: c.Texts,
-	}
-	if look.Colour, err = brand.ParseColour(c.Colour); err != nil {
-		return look, err
-	}
-	if look.Support, err = brand.ParseSupport(c.Support); err != nil {
-		return look, err
-	}
-	return look, c.Texts.Check()
-}
-
-// badURL says what to write instead of url (0) or the i-th of urls.
-func badURL(i int, raw string) error {
-	key := "url"
-	if i > 0 {
-		key = fmt.Sprintf("urls[%d]", i-1)
-	}
-	switch {
-	case raw == "":
-		return fmt.Errorf("%s is missing: write the address of the application, such as https://app.example.com", key)
-	case raw == "null" || strings.Contains(raw, "*"):
-		return fmt.Errorf("%s %q would let any site in: list each origin in full, such as https://app.example.com", key, raw)
-	}
-	if u, err := url.Parse(raw); err == nil && strings.ContainsFunc(u.Host, func(r rune) bool { return r >= utf8.RuneSelf }) {
-		return fmt.Errorf("%s %q: write the host in its xn-- form", key, raw)
-	}
-	return fmt.Errorf("%s %q: write an absolute URL such as https://app.example.com or http://localhost:3000/app, without user, query or fragment", key, raw)
-}
-
-// checkAlias: an alias is a word of URLs, token claims and HTTP Basic (no colon).
-func checkAlias(alias string) error {
-	if alias == "" {
-		return fmt.Errorf("alias is missing: write a short name such as \"web\"")
-	}
-	if len(alias) > 64 || strings.ContainsFunc(alias, address.NotUnreserved) {
-		return fmt.Errorf("alias %q: use at most 64 letters, digits and - . _ ~", alias)
-	}
-	return nil
-}
-
-const maxPlatformName = 64
-
-// isShownName judges the operator's own name for the platform, which may well be "acme.example".
-func isShownName(s string) bool {
-	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxPlatformName &&
-		!strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func appendNew(list []string, s string) []string {

@@ -2,6 +2,8 @@ package clients
 
 import (
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -56,4 +58,47 @@ func FuzzEndpoint(f *testing.F) {
 			t.Errorf("Endpoint(%q) = %q, but a browser goes to %q", raw, base, browserHost(raw))
 		}
 	})
+}
+
+// What is accepted is a registered URI byte for byte, or one of a loopback address with another port between its host
+// and its path; whatever port stands there is no host of somebody else's to a browser.
+func FuzzMayRedirect(f *testing.F) {
+	set := mustClients(f, Client{Alias: "shop", URL: "https://shop.example", RedirectURIs: []string{
+		"https://shop.example/callback", "https://shop.example/back%2Fhere?tenant=a%20b", "http://localhost:3000/callback",
+		"http://127.0.0.1/callback", "http://[::1]:8080/callback?x=1", "com.example.shop:/callback", "capacitor://localhost/callback",
+	}})
+	shop, _ := set.Lookup("shop")
+	f.Fuzz(func(t *testing.T, uri string) {
+		accepted := shop.MayRedirect(uri)
+		if slices.Contains(shop.RedirectURIs, uri) {
+			if !accepted {
+				t.Errorf("%q is registered and refused", uri)
+			}
+			return
+		}
+		differsInPort := false
+		for host, rest := range map[string]string{"http://127.0.0.1": "/callback", "http://[::1]": "/callback?x=1"} {
+			port, atHost := strings.CutPrefix(uri, host)
+			port, atPath := strings.CutSuffix(port, rest)
+			if atHost && atPath && isPortOrNone(port) {
+				differsInPort = true
+			}
+		}
+		if accepted != differsInPort {
+			t.Errorf("MayRedirect(%q) = %v", uri, accepted)
+		}
+		if host := browserHost(uri); accepted && host != "127.0.0.1" && host != "[::1]" {
+			t.Errorf("%q is accepted, and a browser goes to %q", uri, host)
+		}
+	})
+}
+
+// isPortOrNone: nothing, or a colon and a number from 1 to 65535.
+func isPortOrNone(s string) bool {
+	for n := 1; n <= 65535 && s != ""; n++ {
+		if s == ":"+strconv.Itoa(n) {
+			return true
+		}
+	}
+	return s == ""
 }

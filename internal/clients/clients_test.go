@@ -297,7 +297,7 @@ func TestPlatform(t *testing.T) {
 
 // I14
 func TestClientHidesItsSecret(t *testing.T) {
-	c := Client{Alias: "web", Secret: "tiger-tiger"}
+	c := Client{Alias: "web", Secret: "tiger-tiger", Secrets: []string{"another tiger"}}
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("client", "client", c)
 	slog.New(slog.NewTextHandler(&log, nil)).Info("client", "client", c)

@@ -2,12 +2,10 @@ package clients
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"latchkey/internal/address"
 	"latchkey/internal/ids"
 	"latchkey/internal/studio"
 )
@@ -52,19 +50,4 @@ func cookieKey(secret string) (studio.Key, error) {
 		return studio.Key{}, fmt.Errorf("nextauth_secret has %d characters: give that application one of at least %d, such as `openssl rand -hex 32` prints, and write the same here", n, studio.MinSecret)
 	}
 	return studio.NewKey(secret)
-}
-
-// ApartFrom refuses an application with a nextauth_secret on the origin of our own pages: script in it could
-// use them in the name of whoever is signed in there.
-func (c *Set) ApartFrom(publicURL string) error {
-	if c == nil {
-		return nil
-	}
-	own, ok := address.ParseOrigin(publicURL)
-	for alias := range c.cookies {
-		if ok && slices.Contains(c.origins[alias], own) {
-			return fmt.Errorf("client %q has a nextauth_secret and is on the origin of LATCHKEY_PUBLIC_URL, %s: serve Latchkey's pages from another host, and only /auth/ and /v1/auth/ from the application's", alias, own)
-		}
-	}
-	return nil
 }

@@ -35,9 +35,16 @@ func TestEveryKeyOfAClientIsCompared(t *testing.T) {
 		if with("a") == (Client{}).Settings() {
 			t.Errorf("%s is not compared", field.Name)
 		}
-		if secret := strings.HasSuffix(field.Name, "Secret"); secret && with("a") != with("b") {
+		if secret := strings.Contains(field.Name, "Secret"); secret && with("a") != with("b") {
 			t.Errorf("a hash tells who guesses %s", field.Name)
 		}
+	}
+	one, two := Client{Secret: "a"}, Client{Secret: "a", Secrets: []string{"b"}}
+	if one.Settings() == two.Settings() {
+		t.Error("how many secrets there are is not compared")
+	}
+	if inList := (Client{Secrets: []string{"b", "c"}}); inList.Settings() != two.Settings() {
+		t.Error("secret is not one of secrets")
 	}
 	logo := Client{}
 	logo.Brand.Logo.Content = []byte("a picture")
