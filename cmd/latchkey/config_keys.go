@@ -33,6 +33,7 @@ type config struct {
 	SMTP                        *mail.SMTP        // nil: none
 	MailFrom                    string
 	Clients                     *clients.Set
+	clientsFile                 clientsFile
 	TrustedProxies              []netip.Prefix
 	IdleTimeout, DrainDelay     time.Duration
 	CORSOrigins                 []string // nil: the clients'
@@ -144,6 +145,9 @@ func (c *config) checkTogether() (err error) {
 		if c.Clients, err = clients.New(nil); err != nil {
 			return err
 		}
+	}
+	if err := c.clientsFile.explain(c.Clients.FitsServer(c.PublicURL, c.Audience)); err != nil {
+		return fmt.Errorf("LATCHKEY_CLIENTS_FILE: %w", err)
 	}
 	return c.setTheme()
 }

@@ -246,7 +246,7 @@ func TestConfigClients(t *testing.T) {
 		{"[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\n[client.texts.en]\n\"sign_in.tilte\" = \"x\"\n", `client "web": texts.en: "sign_in.tilte": no such message`},
 		{"[[client]]\nalias = \"web\"\nurl = \"*\"\n", `client "web"`},
 		{"[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\nsecret = \"x\"\n", `client "web": secret must have at least 32 characters (openssl rand -hex 32)`},
-		{"[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\nsecret = \"0123456789abcdef0123456789abcde\"\n", `clients.toml: client "web": secret must have at least 32`},
+		{"[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\nsecret = \"0123456789abcdef0123456789abcde\"\n", `clients.toml, line 4: client "web": secret must have at least 32`},
 		{"[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\nfrom = \"me\"\n", `client "web": from "me":`},
 		{"[[clients]]\nalias = \"web\"\n", "clients"},
 	} {

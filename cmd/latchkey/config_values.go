@@ -3,7 +3,6 @@ package main
 // Parsing of the addresses, URLs and files that configuration values name.
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,16 +10,12 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"latchkey/internal/address"
 	"latchkey/internal/brand"
-	"latchkey/internal/clients"
 	"latchkey/internal/mail"
 	"latchkey/internal/pages"
 )
@@ -97,37 +92,6 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return prefix.Masked(), err
 }
 
-// setClients reads the clients file, strictly.
-func (c *config) setClients(file string) error {
-	raw, found, err := readSecretFile("clients file", file)
-	if err != nil {
-		return fmt.Errorf("read clients: %w", err)
-	}
-	var parsed struct {
-		Client []clients.Client `toml:"client"`
-	}
-	decoder := toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields()
-	if err := decoder.Decode(&parsed); err != nil {
-		return tomlMistake(file, err)
-	}
-	if slices.ContainsFunc(parsed.Client, func(client clients.Client) bool { return client.Secret != "" || client.NextAuthSecret != "" }) {
-		warning, err := found.judge()
-		if err != nil {
-			return err
-		}
-		c.remark(warning)
-	}
-	for i := range parsed.Client {
-		if err := readLogo(&parsed.Client[i], filepath.Dir(file)); err != nil {
-			return fmt.Errorf("client %q: %w", parsed.Client[i].Alias, err)
-		}
-	}
-	if c.Clients, err = clients.New(parsed.Client); err != nil {
-		return fmt.Errorf("clients file %s: %w", file, err)
-	}
-	return nil
-}
-
 // checkTLSKey: certificates are often shared with a web or mail server, by a group that may read the key.
 func (c *config) checkTLSKey() error {
 	if c.TLSKey == "" {
@@ -141,26 +105,6 @@ func (c *config) checkTLSKey() error {
 	warning, err := found.judge()
 	c.remark(warning)
 	return err
-}
-
-// readLogo reads the logo that pages show. A relative path starts at the clients file's folder.
-func readLogo(client *clients.Client, folder string) error {
-	if client.LogoFile == "" {
-		return nil
-	}
-	file := client.LogoFile
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(folder, file)
-	}
-	content, err := readFile(file)
-	if err != nil {
-		return fmt.Errorf("logo_file: %w", err)
-	}
-	client.Brand.Logo, err = brand.ReadImage(content)
-	if err != nil {
-		return fmt.Errorf("logo_file %s: %w", file, err)
-	}
-	return nil
 }
 
 // setTheme parses what pages and mails are drawn with. What of it is the operator's own is drawn at the start,

@@ -227,6 +227,19 @@ func TestOpenFilesWithoutSecretStart(t *testing.T) {
 	}
 }
 
+// A client's secret may stand in any of three keys.
+func TestOpenClientsFileWithASecret(t *testing.T) {
+	const secret = "0123456789abcdef0123456789abcdef"
+	for _, line := range []string{`secret = "` + secret + `"`, `secrets = ["` + secret + `"]`, `nextauth_secret = "` + secret + `"`} {
+		file := writeFile(t, "clients.toml", "[[client]]\nalias = \"web\"\nurl = \"https://a.example\"\n"+line+"\n")
+		must(t, os.Chmod(file, 0o644))
+		_, err := loadConfig([]string{"LATCHKEY_CLIENTS_FILE=" + file}, "")
+		if err == nil || !strings.Contains(err.Error(), "chmod 600 "+file) || strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: error %v, want the command that fixes it", line, err)
+		}
+	}
+}
+
 // The kubelet lets the volume's group into everything at each mount: what we own and made is set right.
 func TestVolumeWhoseGroupBitsComeBack(t *testing.T) {
 	d := folder(filepath.Join(t.TempDir(), "data"))
