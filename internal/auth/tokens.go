@@ -143,18 +143,19 @@ func (s *Service) parseAccess(ctx context.Context, raw string) (token.Access, er
 	return access, nil
 }
 
-// parseAccessAnyAge is parseAccess but for exp: signature, type, issuer and audience are asked for alike.
+// parseAccessAnyAge is parseAccess but for exp: signature, type, issuer, audience and a session are asked for alike. A
+// token for another resource opens nothing here, and neither does a client's own, which names no session.
 func (s *Service) parseAccessAnyAge(ctx context.Context, raw string) (access token.Access, runOut bool, err error) {
 	access, refusal, err := s.keys.ParseAccess(ctx, raw)
 	switch {
 	case err != nil:
 		return token.Access{}, false, err
-	case errors.Is(refusal, token.ErrExpired):
-		return access, true, nil
-	case refusal != nil:
+	case refusal != nil && !errors.Is(refusal, token.ErrExpired):
 		return token.Access{}, false, &Error{Code: CodeInvalidToken, Cause: refusal}
+	case access.Audience != s.o.Audience, access.SessionID == "":
+		return token.Access{}, false, &Error{Code: CodeInvalidToken, Cause: token.ErrMalformed}
 	}
-	return access, false, nil
+	return access, refusal != nil, nil
 }
 
 // refuseUnread refuses a token that could not be read with the code given: it is not ours. Where the master key is

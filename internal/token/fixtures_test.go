@@ -66,6 +66,26 @@ func testAccess() Access {
 	}
 }
 
+func testID() ID {
+	return ID{
+		Issuer:     issuer,
+		Subject:    "01932c5e-8f00-7000-8000-000000000001",
+		Audience:   "shop",
+		SessionID:  session,
+		IssuedAt:   at,
+		ExpiresAt:  at.Add(10 * time.Minute),
+		AuthTime:   at.Add(-time.Hour),
+		Nonce:      "n-0S6_WzA2Mj",
+		ACR:        "aal1",
+		AMR:        []string{"pwd"},
+		Email:      "ada@example.org",
+		GivenName:  "Ada",
+		FamilyName: "Lovelace",
+		Locale:     "de",
+		UpdatedAt:  at.Add(-24 * time.Hour),
+	}
+}
+
 // signingKey returns a key in use since an hour before at, the same one whenever it is asked for an algorithm.
 func signingKey(t testing.TB, alg string) SigningKey {
 	t.Helper()

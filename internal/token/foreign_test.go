@@ -167,6 +167,61 @@ func TestForeignVerifierGoOIDC(t *testing.T) {
 	}
 }
 
+// An application's own library takes the ID token, and sees which access token came with it.
+func TestForeignVerifierReadsIDTokens(t *testing.T) {
+	for _, alg := range algorithms {
+		t.Run(alg, func(t *testing.T) {
+			r := ringOfAll(t, alg)
+			id, access := testID(), testAccess()
+			id.Issuer = discovery(t, r)
+			access.Issuer = id.Issuer
+			accessRaw := signed(t, r, access)
+			raw := signedID(t, r, id, accessRaw)
+			ctx := context.Background()
+			provider, err := oidc.NewProvider(ctx, id.Issuer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			verify := func(client, raw string, now time.Time) (*oidc.IDToken, error) {
+				config := oidc.Config{ClientID: client, Now: func() time.Time { return now }}
+				return provider.Verifier(&config).Verify(ctx, raw)
+			}
+			got, err := verify("shop", raw, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Subject != id.Subject || got.Nonce != id.Nonce || !got.Expiry.Equal(id.ExpiresAt) || !got.IssuedAt.Equal(id.IssuedAt) {
+				t.Errorf("go-oidc read %+v", got)
+			}
+			var claims map[string]any
+			if err := got.Claims(&claims); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(part(t, raw, 1), claims); diff != "" {
+				t.Errorf("claims (-sent +read):\n%s", diff)
+			}
+			if err := got.VerifyAccessToken(accessRaw); err != nil {
+				t.Errorf("go-oidc, of the access token that came with it: %v", err)
+			}
+			access.TokenID = "another"
+			if err := got.VerifyAccessToken(signed(t, r, access)); err == nil {
+				t.Error("go-oidc takes another access token for it: the test proves nothing")
+			}
+			for name, err := range map[string]error{
+				"for another client":      second(verify("mobile", raw, at)),
+				"after its expiry":        second(verify("shop", raw, id.ExpiresAt.Add(time.Second))),
+				"that is an access token": second(verify("shop", accessRaw, at)),
+			} {
+				if err == nil {
+					t.Errorf("go-oidc takes one %s", name)
+				}
+			}
+		})
+	}
+}
+
+func second(_ *oidc.IDToken, err error) error { return err }
+
 func TestForeignVerifierGolangJWT(t *testing.T) {
 	for _, alg := range algorithms {
 		t.Run(alg, func(t *testing.T) {

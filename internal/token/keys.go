@@ -19,9 +19,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// SigningKey signs access tokens. A key is first published (from CreatedAt), then signs (from UseFrom), then is only
-// published, so that what it signed still verifies, and is gone at RetireAt; a zero RetireAt means that no end is set.
-// It never prints its private half.
+// SigningKey signs access tokens and ID tokens. A key is first published (from CreatedAt), then signs (from UseFrom),
+// then is only published, so that what it signed still verifies, and retires at RetireAt; a zero RetireAt means that no
+// end is set. A retired key that is kept is for hints alone (ParseHint). It never prints its private half.
 type SigningKey struct {
 	ID        string // RFC 7638 thumbprint of the public half: SHA-256 in base64url
 	Alg       string // ES256, EdDSA or RS256
@@ -116,7 +116,7 @@ func fits(alg string, private crypto.Signer) bool {
 	}
 }
 
-// retired tells whether the key is no longer to be published, used or believed.
+// retired tells whether the key is no longer to be published or used, nor believed but for hints.
 func (k SigningKey) retired(now time.Time) bool {
 	return !k.RetireAt.IsZero() && !now.Before(k.RetireAt)
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// KeyRing is an unchanging set of signing keys; a newer set is a new ring.
+// KeyRing is an unchanging set of signing keys; a newer set is a new ring. Keys of it that have retired are there for
+// ParseHint alone: nothing else believes, shows or uses one.
 type KeyRing struct {
 	redacted
 	keys []*ringKey // the last to be put to use first
@@ -22,14 +23,15 @@ type KeyRing struct {
 // ringKey is a key with what its tokens have in common, made once for all of them.
 type ringKey struct {
 	SigningKey
-	public jose.JSONWebKey
-	signer jose.Signer
-	signs  string            // the type of the tokens it signs
-	heads  map[string]string // the first part of every token of this key, by type
+	public  jose.JSONWebKey
+	signs   string                 // the type of its access tokens
+	signers map[string]jose.Signer // by type
+	heads   map[string]string      // the first part of every token of this key, by type
 }
 
-// NewKeyRing returns the ring of those keys, whose tokens are of the given type; it reads both types. It leaves out a key
-// that does not fit its algorithm, or has no private half: NewSigningKey and ParseSigningKey return none.
+// NewKeyRing returns the ring of those keys, whose access tokens are of the given type (AccessType or PlainType); it reads
+// both. It leaves out a key that does not fit its algorithm, or has no private half: NewSigningKey and ParseSigningKey
+// return none.
 func NewKeyRing(kind string, keys []SigningKey) *KeyRing {
 	r := &KeyRing{keys: make([]*ringKey, 0, len(keys))}
 	for _, key := range keys {
@@ -48,23 +50,27 @@ func newRingKey(kind string, key SigningKey) (*ringKey, bool) {
 	if !fits(key.Alg, key.Private) {
 		return nil, false
 	}
-	signer, err := jose.NewSigner(
-		jose.SigningKey{
-			Algorithm: jose.SignatureAlgorithm(key.Alg),
-			Key:       jose.JSONWebKey{Key: key.Private, KeyID: key.ID},
-		},
-		(&jose.SignerOptions{}).WithType(jose.ContentType(kind)),
-	)
-	if err != nil {
-		return nil, false
-	}
-	return &ringKey{
+	k := &ringKey{
 		SigningKey: key,
 		public:     jose.JSONWebKey{Key: key.Private.Public(), KeyID: key.ID, Algorithm: key.Alg, Use: "sig"},
-		signer:     signer,
 		signs:      kind,
-		heads:      map[string]string{AccessType: headOf(key, AccessType), PlainType: headOf(key, PlainType)},
-	}, true
+		signers:    map[string]jose.Signer{},
+		heads:      map[string]string{},
+	}
+	for _, kind := range []string{AccessType, PlainType} {
+		signer, err := jose.NewSigner(
+			jose.SigningKey{
+				Algorithm: jose.SignatureAlgorithm(key.Alg),
+				Key:       jose.JSONWebKey{Key: key.Private, KeyID: key.ID},
+			},
+			(&jose.SignerOptions{}).WithType(jose.ContentType(kind)),
+		)
+		if err != nil {
+			return nil, false
+		}
+		k.signers[kind], k.heads[kind] = signer, headOf(key, kind)
+	}
+	return k, true
 }
 
 func headOf(key SigningKey, kind string) string {

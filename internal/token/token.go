@@ -1,5 +1,5 @@
-// Package token makes and reads everything Latchkey signs, MACs or encrypts: refresh tokens, access tokens, the
-// one-time tokens in mailed links, the signing keys with their JWKS, and the ring of master keys they all hang from.
+// Package token makes and reads everything Latchkey signs, MACs or encrypts: refresh tokens, access tokens, ID tokens,
+// the one-time tokens in mailed links, the signing keys with their JWKS, and the ring of master keys they all hang from.
 //
 // It promises: what is accepted was made here under a key of the ring, for that one use, and has one spelling (what
 // parses encodes to the same bytes again); a key is bound to one algorithm; nothing is fetched from anywhere; keys
@@ -21,8 +21,8 @@ import (
 )
 
 var (
-	// ErrMalformed is for whatever was not made here: another spelling, form, type, algorithm, issuer or audience,
-	// a wrong MAC or signature. It never tells which, since the answer may reach whoever made it.
+	// ErrMalformed is for whatever was not made here: another spelling, form, type, algorithm or issuer, a wrong MAC or
+	// signature. It never tells which, since the answer may reach whoever made it.
 	ErrMalformed = errors.New("malformed token")
 	// ErrUnknownMasterKey is for a well-formed id of a master key that is not in the ring. It may be a key that other
 	// nodes have (a rotation under way), which says nothing about the token.
