@@ -108,6 +108,8 @@ var mutations = []mutation{
 	{"I20", "a page's session is not counted under its cookie's key", "TestPageSessionOverMasterKeys", []edit{{"KeyID:              p.kid,", "KeyID:              s.o.Master.Current(),"}}},
 	{"I20", "a retiring key is believed no longer", "TestParseAccessOverKeyRotation", []edit{{"return !k.RetireAt.IsZero() && !now.Before(k.RetireAt)", "return !k.RetireAt.IsZero()"}}},
 	{"I20", "a key that retires is gone before its tokens are", "TestKeyRotationKeepsTokens", []edit{{"key.RetireAt = next.UseFrom.Add(k.o.AccessTTL + retireAfter)", "key.RetireAt = next.UseFrom"}}},
+	{"I20", "a retired key is gone before hints of its sessions are", "TestHintsOutliveTheirKey", []edit{{"tx.DropSigningKeys(now.Add(-forHints))", "tx.DropSigningKeys(now.Add(-0 * forHints))"}}},
+	{"I20", "hints under a key that was replaced at once are believed", "TestKeysDroppedAtOnceAreNotKeptForHints", []edit{{"case how == atOnce, isNext(key):", "case how == atOnce:\n\t\t\tkey.UseFrom, key.RetireAt = now, now\n\t\t\terr = k.put(tx, key)\n\t\tcase isNext(key):"}}},
 	{"I20", "a token that was found right once is believed when its key has retired", "TestVerifiedTokenKeepsItsTimes", []edit{{"return err == nil && !tooEarly(access.IssuedAt, now)", "return (err == nil || true) && !tooEarly(access.IssuedAt, now)"}}},
 	{edge, "at_hash is the whole hash", "TestAccessHash", []edit{{"hash[:len(hash)/2]", "hash"}}},
 	{edge, "a retired key is believed of no hint", "TestHintsOutliveTheirTimeAndKey", []edit{{"r.open(raw, time.Time{}, PlainType)", "r.open(raw, time.Unix(1<<40, 0), PlainType)"}}},

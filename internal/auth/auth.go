@@ -119,7 +119,8 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		return nil, err
 	}
 	s.upkeep = upkeep.New(upkeep.Options{
-		Store: o.Store, Node: s.node, Outbox: s.outbox, Costs: s.costs, AccessTTL: o.AccessTTL, AuditDays: o.AuditDays, Log: o.Log,
+		Store: o.Store, Node: s.node, Outbox: s.outbox, Costs: s.costs, AccessTTL: o.AccessTTL, KeepKeys: o.RefreshOverall,
+		AuditDays: o.AuditDays, Log: o.Log,
 	})
 	return s, nil
 }

@@ -20,7 +20,7 @@ type Report struct {
 type SigningKey struct {
 	ID        string
 	Alg       string
-	State     string // next, active, retiring
+	State     string // next, active, retiring, retired (kept for hints alone)
 	CreatedAt time.Time
 	UseFrom   time.Time
 	RetireAt  time.Time // zero: not retiring
@@ -73,7 +73,9 @@ func describe(row store.SigningKey, active string, now time.Time) SigningKey {
 	switch {
 	case row.ID == active:
 		k.State = "active"
-	case row.UseFrom.After(now) && (row.RetireAt.IsZero() || row.RetireAt.After(now)):
+	case !row.RetireAt.IsZero() && !row.RetireAt.After(now):
+		k.State = "retired"
+	case row.UseFrom.After(now):
 		k.State = "next"
 	}
 	if row.UseFrom.Equal(token.Unscheduled) {

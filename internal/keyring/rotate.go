@@ -19,7 +19,7 @@ const JWKSMaxAge = 5 * time.Minute
 const (
 	// publishedFor is how long a key is published before it signs.
 	publishedFor = JWKSMaxAge + 5*time.Minute
-	// retireAfter is how long a key verifies beyond the life of the last token it signed.
+	// retireAfter is how long a key verifies beyond the life of the last access token it signed.
 	retireAfter = 5 * time.Minute
 )
 
@@ -57,7 +57,8 @@ func (k *Keys) Settle(ctx context.Context) error {
 func (k *Keys) Rotate(ctx context.Context) (Report, error) { return k.rotate(ctx, gently) }
 
 // Replace makes the next signing key the active one at once, and no token that another has signed is believed any
-// more. It is for a key that was stolen: who is signed in stays so, and gets a new access token by a refresh.
+// more, not as a hint either. It is for a key that was stolen: who is signed in stays so, and gets a new access token by a
+// refresh.
 func (k *Keys) Replace(ctx context.Context) (Report, error) { return k.rotate(ctx, atOnce) }
 
 func (k *Keys) rotate(ctx context.Context, how haste) (Report, error) {
@@ -101,7 +102,7 @@ func (k *Keys) change(ctx context.Context, fn func(*store.Tx, []token.SigningKey
 
 // scheduleSuccessor schedules the next key of the configured algorithm, a new one where none waits, after the latest
 // key in use, which then retires; drops keys nobody waits for; and publishes a new next. At once, the next key signs
-// now, and no other is believed any more.
+// now, and every other is dropped, those that have retired and are kept for hints too: any of them may be the stolen one.
 func (k *Keys) scheduleSuccessor(tx *store.Tx, keys []token.SigningKey, now time.Time, how haste) error {
 	next, err := k.nextKey(keys, now)
 	if err != nil {
@@ -117,20 +118,13 @@ func (k *Keys) scheduleSuccessor(tx *store.Tx, keys []token.SigningKey, now time
 	for _, key := range keys {
 		switch {
 		case key.ID == next.ID:
-			continue
-		case how == atOnce:
-			key.RetireAt = now
-			if key.UseFrom.After(now) {
-				key.UseFrom = now
-			}
-		case !key.RetireAt.IsZero():
-			continue
-		case isNext(key):
-			key.UseFrom, key.RetireAt = next.UseFrom, now // never used: gone at the next sweep
-		default:
+		case how == atOnce, isNext(key): // the latter was never used
+			err = tx.DropSigningKey(key.ID)
+		case key.RetireAt.IsZero():
 			key.RetireAt = next.UseFrom.Add(k.o.AccessTTL + retireAfter)
+			err = k.put(tx, key)
 		}
-		if err := k.put(tx, key); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -190,6 +184,12 @@ func (k *Keys) newKey(now time.Time) (token.SigningKey, error) {
 	}
 	key.CreatedAt = now
 	return key, nil
+}
+
+// SweepRetired drops the keys that retired longer than forHints ago, so that hints under them are taken no more, and says
+// how many it dropped.
+func SweepRetired(tx *store.Tx, now time.Time, forHints time.Duration) (int64, error) {
+	return tx.DropSigningKeys(now.Add(-forHints))
 }
 
 // SettleClock sets right the keys of a clock that was ahead: no key is due later than one that is scheduled now, nor

@@ -50,6 +50,12 @@ func (tx *Tx) PutSigningKey(k SigningKey) error {
 		k.ID, k.Alg, k.KeyID, k.Sealed, k.CreatedAt, k.UseFrom, k.RetireAt)
 }
 
+// DropSigningKey removes a key. One that is gone already is no error.
+func (tx *Tx) DropSigningKey(id string) error {
+	_, err := tx.exec(`DELETE FROM signing_keys WHERE id = $1`, id)
+	return err
+}
+
 // DropSigningKeys removes keys that retired before the given time.
 func (tx *Tx) DropSigningKeys(before time.Time) (int64, error) {
 	return tx.exec(`DELETE FROM signing_keys WHERE retire_at < $1`, before)

@@ -47,6 +47,12 @@ func TestSigningKeys(t *testing.T) {
 		if diff := cmp.Diff([]store.SigningKey{c, a}, list()); diff != "" || dropped != 1 {
 			t.Errorf("dropped %d (-want +got):\n%s", dropped, diff)
 		}
+		for range 2 { // the second time there is none
+			write(t, s, func(tx *store.Tx) error { return tx.DropSigningKey("c") })
+		}
+		if diff := cmp.Diff([]store.SigningKey{a}, list()); diff != "" {
+			t.Errorf("dropped by id (-want +got):\n%s", diff)
+		}
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"latchkey/internal/keyring"
 	"latchkey/internal/node"
 	"latchkey/internal/outbox"
 	"latchkey/internal/store"
@@ -104,7 +105,7 @@ func (u *Upkeep) chores(now time.Time) []func(context.Context) (again bool, err 
 		forget(func(tx *store.Tx) (int64, error) { return throttle.SweepAttempts(tx, now, store.Bite) }),
 		forget(func(tx *store.Tx) (int64, error) { return tx.SweepRates(now, store.Bite) }),
 		forget(func(tx *store.Tx) (int64, error) { return tx.SweepNodes(now.Add(-node.ForgetAfter), store.Bite) }),
-		forget(func(tx *store.Tx) (int64, error) { return tx.DropSigningKeys(now) }),
+		forget(func(tx *store.Tx) (int64, error) { return keyring.SweepRetired(tx, now, u.o.KeepKeys) }),
 		forget(func(tx *store.Tx) (int64, error) { return tx.SweepEnded(now.Add(-KeepEnded), store.Bite) }),
 		func(ctx context.Context) (bool, error) { return u.walkSessions(ctx, now) },
 		func(ctx context.Context) (bool, error) { return u.o.Costs.Count(ctx, now) },

@@ -23,6 +23,7 @@ type Options struct {
 	Outbox    *outbox.Outbox
 	Costs     *hashcosts.Costs
 	AccessTTL time.Duration // the life of access tokens
+	KeepKeys  time.Duration // how long signing keys that have retired are kept, for hints
 	AuditDays int           // how long the audit log is kept
 	Log       *slog.Logger
 }
