@@ -104,6 +104,12 @@ func (p Printer) Has(key string) bool {
 	return ok
 }
 
+// Owns says whether a client's own words stand in for the message of that key.
+func (p Printer) Owns(key string) bool {
+	_, ok := p.own[key]
+	return ok
+}
+
 // Text returns a message. Its args fill the placeholders; a number chooses the plural form where the
 // message has several. An unknown key is an error: a page must not show one.
 func (p Printer) Text(key string, args ...any) (string, error) {

@@ -115,6 +115,9 @@ func TestWith(t *testing.T) {
 	if got, err := p.Text("sign_in.title"); got != "Sign in" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
+	if !p.Owns("account.end_this") || p.Owns("sign_in.title") {
+		t.Error("Owns does not tell a client's own words from the others")
+	}
 	if got, err := p.Text("no.such.message"); err == nil {
 		t.Errorf("an unknown message is %q", got)
 	}
