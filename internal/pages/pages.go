@@ -25,6 +25,7 @@ var files embed.FS
 var Names = []string{
 	"sign_in", "sign_up", "check_mail", "verify", "complete_sign_up", "forgot_password", "reset_password",
 	"change_password", "account", "end_session", "done", "problem", "inbox", "preview",
+	"continue", "consent", "go_on", "form_post", "sign_out", "app_problem",
 }
 
 // assetNames are the files that pages load.

@@ -52,6 +52,42 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 	}
 }
 
+// What a reader of the screen goes by: one first heading and none left out, a label for each field, words on each button
+// and link, no id twice.
+func TestEveryPageIsInOrder(t *testing.T) {
+	for _, sample := range pages.Samples(brand.Brand{Name: "Shop", Support: "mailto:help@example.com"}, "en") {
+		p, ids, labels := drawn(t, sample.View), map[string]bool{}, map[string]bool{}
+		for _, label := range p.all("label") {
+			labels[attr(label, "for")] = true
+		}
+		level := 0
+		for n := range p.root.Descendants() {
+			id, named := has(n, "id")
+			if named && ids[id] {
+				t.Errorf("%s: the id %s is there twice", sample.Title, id)
+			}
+			ids[id] = true
+			switch {
+			case n.Type != html.ElementNode:
+			case n.Data == "h1" || n.Data == "h2" || n.Data == "h3":
+				if now := int(n.Data[1] - '0'); now > level+1 || now == 1 && level > 0 {
+					t.Errorf("%s: %s %q after level %d", sample.Title, n.Data, words(n), level)
+				}
+				level = int(n.Data[1] - '0')
+			case n.Data == "select" || n.Data == "input" && attr(n, "type") != "hidden":
+				if !labels[id] {
+					t.Errorf("%s: the field %s has no label", sample.Title, attr(n, "name"))
+				}
+			case (n.Data == "button" || n.Data == "a") && words(n)+attr(n, "aria-label") == "":
+				t.Errorf("%s: a %s has no words: %v", sample.Title, n.Data, n.Attr)
+			}
+		}
+		if level == 0 {
+			t.Errorf("%s has no heading", sample.Title)
+		}
+	}
+}
+
 func hasHandler(t *testing.T, page []byte) bool {
 	t.Helper()
 	tokens := html.NewTokenizer(bytes.NewReader(page))

@@ -4,6 +4,7 @@ package pages
 // broken template is found then and not by a visitor.
 
 import (
+	"html/template"
 	"net/url"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ func Samples(look brand.Brand, language string) []Sample {
 		return func(v *View) { v.Data = Done{What: what, Next: "/signin", Say: say} }
 	}
 	checkMail := func(what string) func(*View) { return func(v *View) { v.Data = CheckMail{For: what} } }
-	return []Sample{
+	return append([]Sample{
 		page("sign in", "sign_in", nil),
 		page("sign in, wrong password", "sign_in", func(v *View) { v.Problem = &Said{Key: "problem.invalid_credentials"} }),
 		page("sign in, too many attempts", "sign_in", func(v *View) {
@@ -51,7 +52,14 @@ func Samples(look brand.Brand, language string) []Sample {
 		page("sign up, closed", "sign_up", func(v *View) { v.SignUpOpen = false }),
 		page("check your mail, sign up", "check_mail", checkMail("sign_up")),
 		page("check your mail, forgotten password", "check_mail", checkMail("forgot_password")),
-		page("check your mail, ended session", "check_mail", checkMail("end_session")),
+		page("check your mail, ended session", "check_mail", func(v *View) {
+			checkMail("end_session")(v)
+			v.Values = map[string]string{"email": ""} // the link of a notice does not say whose it is
+		}),
+		page("check your mail, in development", "check_mail", func(v *View) {
+			checkMail("sign_up")(v)
+			v.Inbox = "/dev/inbox"
+		}),
 		page("confirm the address", "verify", nil),
 		page("complete sign-up", "complete_sign_up", nil),
 		page("complete sign-up, password not accepted", "complete_sign_up", func(v *View) {
@@ -66,6 +74,11 @@ func Samples(look brand.Brand, language string) []Sample {
 			signedIn(v)
 			v.Note = &Said{Key: "account.note.ended"}
 			v.Data = Account{Sessions: sampleAccount(now).Sessions[:1]}
+		}),
+		page("sessions, with applications", "account", func(v *View) {
+			signedIn(v)
+			v.Note = &Said{Key: "account.note.consent_revoked"}
+			v.Data = withApps(sampleAccount(now), now)
 		}),
 		page("sessions, many, of a long address", "account", func(v *View) {
 			v.SignedIn = longAddress
@@ -84,6 +97,48 @@ func Samples(look brand.Brand, language string) []Sample {
 		}),
 		page("inbox", "inbox", nil),
 		page("inbox, locked", "problem", func(v *View) { v.Problem = &Said{Key: "inbox.locked"} }),
+	}, flowSamples(page)...)
+}
+
+// flowSamples are the pages on the way to an application, which has the brand's name as a registered one has.
+func flowSamples(page func(title, name string, change func(*View)) Sample) []Sample {
+	toApp := func(title, name string, change func(*View)) Sample {
+		return page(title, name, func(v *View) {
+			v.App, v.Cancel, v.Still = v.Brand.Name, "/oauth/cancel?flow=sample", true
+			v.Carried = url.Values{"clientAlias": {"web"}, "flow": {"sample"}}
+			change(v)
+		})
+	}
+	plain := func(*View) {}
+	back := template.URL("https://shop.example/callback?code=sample&state=sample&iss=https%3A%2F%2Fid.example")
+	known := func(v *View) { signedIn(v); v.Onward = "/oauth/authorize?flow=sample" }
+	unknown := func(what string) func(*View) {
+		return func(v *View) { v.App, v.Cancel, v.Brand.Home, v.Data = "", "", "", AppProblem{Unknown: what} }
+	}
+	return []Sample{
+		toApp("sign in to an application", "sign_in", plain),
+		toApp("sign in to an application, signed in already", "sign_in", known),
+		toApp("sign in to an application, no cookies", "sign_in", func(v *View) { v.Problem = &Said{Key: "problem.cookies_refused"} }),
+		toApp("sign up for an application", "sign_up", plain),
+		toApp("sign up for an application, signed in already", "sign_up", known),
+		toApp("check your mail, for an application", "check_mail", func(v *View) { v.Data = CheckMail{For: "sign_up"} }),
+		toApp("continue to an application", "continue", signedIn),
+		toApp("continue to an application, a long address", "continue", func(v *View) { v.SignedIn = longAddress }),
+		toApp("consent", "consent", func(v *View) {
+			signedIn(v)
+			v.Data = Consent{Scopes: []string{"openid", "email", "profile", "offline_access", "account"}}
+		}),
+		toApp("back to the application", "go_on", func(v *View) { v.Cancel, v.Data = "", GoOn{URL: back} }),
+		toApp("back to the application, by a form", "form_post", func(v *View) {
+			v.Cancel, v.Data = "", FormPost{Action: "https://shop.example/callback"}
+			v.Hidden = []Hidden{{"code", "sample"}, {"state", "sample"}, {"iss", "https://id.example"}}
+		}),
+		toApp("the application has to be started again", "done", func(v *View) {
+			v.Cancel, v.Data = "", Done{What: "flow_over", Next: "https://shop.example", Say: "done.next.go_on"}
+		}),
+		page("sign out?", "sign_out", func(v *View) { signedIn(v); v.Hidden = []Hidden{{"request", "sample"}} }),
+		page("application not registered", "app_problem", unknown("client")),
+		page("address of an application not registered", "app_problem", unknown("redirect_uri")),
 	}
 }
 
@@ -125,4 +180,19 @@ func sampleAccount(now time.Time) Account {
 		},
 		Ended: []Session{gone, copied},
 	}
+}
+
+// withApps puts applications into the browsers of an account, and among what has ended.
+func withApps(a Account, now time.Time) Account {
+	app := func(id, name string, ago time.Duration) App { return App{ID: id, Name: name, LastSeen: now.Add(-ago)} }
+	a.Sessions[0].Apps = []App{app("6", "Shop", 4*time.Minute), app("7", "Forum", 50*time.Hour)}
+	a.Sessions[1].Apps = []App{app("8", "Shop", 6*time.Hour)}
+	a.Sessions[2].App = "Wallet"
+	a.Allowed = []Allowed{{Client: "forum", Name: "Forum", Scopes: []string{"openid", "email"}, GrantedAt: now.Add(-50 * time.Hour)}}
+	for _, reason := range []string{"signed_out_elsewhere", "code_reused", "consent_revoked"} {
+		over := a.Ended[0]
+		over.ID, over.App, over.Reason = reason, "Forum", reason
+		a.Ended = append(a.Ended, over)
+	}
+	return a
 }

@@ -25,15 +25,25 @@ type View struct {
 	Note        *Said           // what went well
 	FieldErrors map[string]Said // what is wrong with a field, by its name
 
-	Values   map[string]string // what the form's fields hold, passwords never among them
-	Carried  url.Values        // goes along from page to page: clientAlias and return_to
-	Here     string            // path and query of this page, to come back to in another language
-	SignedIn string            // the email address of the user who is signed in; empty: nobody
+	Values   map[string]string // what the form's fields hold, passwords never among them; on check_mail "email" is shown, so it was checked
+	Carried  url.Values        // goes along from page to page: clientAlias, return_to and flow
+	Hidden   []Hidden          // what the form of this page alone sends: of continue, consent, check_mail beside Carried, of sign_out and form_post instead
+	Here     string            // path and query of this page, to come back to in another language; empty: it offers none
+	SignedIn string            // the email address of the user who is signed in; empty: nobody. On continue and consent: whose press it is
+
+	App    string       // shown name of the application that a sign-in is for; empty: none. Continue, consent, go_on and form_post have one
+	Cancel string       // path that ends the sign-in for App and leads back there, a GET; empty: no way back. Every page draws it
+	Onward template.URL // on sign_in and sign_up: where whoever is signed in already goes on as they are; empty: not offered
+	Inbox  string       // on check_mail: path of the development inbox, if this browser may read it; empty: none
+	Still  bool         // the page does not leave by itself, as go_on and form_post do: a sample, to be looked at
 
 	SignUpOpen  bool
 	PasswordMin int // code points
-	Data        any // Account, Done or CheckMail, or what the inbox shows, for the page of that name
+	Data        any // Account, AppProblem, CheckMail, Consent, Done, FormPost, GoOn, or what the inbox shows, for the page of that name
 }
+
+// Hidden is a hidden field of a form.
+type Hidden struct{ Name, Value string }
 
 // Said is a message with what fills its placeholders.
 type Said struct {
@@ -55,8 +65,9 @@ type Done struct {
 
 // Account is the page of a person's own sessions.
 type Account struct {
-	Sessions []Session // alive, newest first
-	Ended    []Session // lately, newest first
+	Sessions []Session // alive, newest first: a browser with its applications is one
+	Allowed  []Allowed // applications that asked and were allowed
+	Ended    []Session // lately, newest first: applications among them
 }
 
 // Session is one line of Account.
@@ -71,6 +82,23 @@ type Session struct {
 	EndedAt   time.Time
 	Reason    string // why it ended, a word of internal/auth
 	Current   bool
+	App       string // shown name of the application whose session it is; empty: a browser's, or not said
+	Apps      []App  // whose sessions came from this browser's and are alive; each may be ended by itself
+}
+
+// App is an application's session in a browser.
+type App struct {
+	ID       string // of that session
+	Name     string // as shown
+	LastSeen time.Time
+}
+
+// Allowed is an application that a person has allowed to use their account, with a button that withdraws it.
+type Allowed struct {
+	Client    string   // its alias, which the button sends as clientAlias to /account/revoke-consent
+	Name      string   // as shown
+	Scopes    []string // as in Consent
+	GrantedAt time.Time
 }
 
 // PreviewLinks are the pages of one client in one language.
@@ -81,6 +109,44 @@ type PreviewLinks struct {
 
 // PreviewLink leads to one of them.
 type PreviewLink struct{ Title, Path string }
+
+// Title is the page's heading: the message <page>.title, or <page>.title_app where there is something to name.
+func (v *View) Title() (string, error) {
+	if name := v.named(); name != "" {
+		return v.T(v.titleKey()+"_app", name)
+	}
+	return v.T(v.titleKey())
+}
+
+// Site is whose page it is, which ends the document's title; empty where the heading says so.
+func (v *View) Site() string {
+	if v.named() == v.Brand.Name {
+		return ""
+	}
+	return v.Brand.Name
+}
+
+// named is what the heading names: the application that a sign-in is for, or whose pages one is about to sign out of.
+// Empty: nothing, as where a client has words of its own for the heading that names nothing.
+func (v *View) named() string {
+	plain, naming := v.titleKey(), v.titleKey()+"_app"
+	switch {
+	case !v.Printer.Has(naming) || v.Printer.Owns(plain) && !v.Printer.Owns(naming):
+		return ""
+	case v.Name == "sign_out":
+		return v.Brand.Name
+	default:
+		return v.App
+	}
+}
+
+// titleKey is the message of the heading that names nothing. Both pages that lead back to an application say the same.
+func (v *View) titleKey() string {
+	if v.Name == "form_post" {
+		return "go_on.title"
+	}
+	return v.Name + ".title"
+}
 
 // T is a message in the person's language.
 func (v *View) T(key string, args ...any) (string, error) { return v.Printer.Text(key, args...) }
