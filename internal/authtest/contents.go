@@ -132,9 +132,6 @@ func (c *connection) tally(t testing.TB) map[string]int64 {
 		UNION ALL SELECT 'links: ' || purpose, count(*) FROM one_time_links GROUP BY purpose
 		UNION ALL SELECT 'links: used', count(*) FROM one_time_links WHERE used_at IS NOT NULL
 		UNION ALL SELECT 'links: verified', count(*) FROM one_time_links WHERE verified_at IS NOT NULL
-		UNION ALL SELECT 'newest links: ' || purpose, count(*) FROM one_time_tokens GROUP BY purpose
-		UNION ALL SELECT 'newest links: used', count(*) FROM one_time_tokens WHERE used_at IS NOT NULL
-		UNION ALL SELECT 'newest links: verified', count(*) FROM one_time_tokens WHERE verified_at IS NOT NULL
 		UNION ALL SELECT 'ended sessions: ' || end_reason, count(*) FROM ended_sessions GROUP BY end_reason
 		UNION ALL SELECT 'devices', count(*) FROM devices
 		UNION ALL SELECT 'mail: ' || kind || ' ' || outcome, count(*) FROM outbox GROUP BY kind, outcome

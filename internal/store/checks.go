@@ -76,13 +76,6 @@ var checks = [...]struct{ invariant, what, sql string }{
 			WHERE spent.email = one_time_links.email AND spent.purpose = 'verify' AND spent.used_at >= one_time_links.requested_at)
 			AND NOT EXISTS (
 				SELECT 1 FROM users WHERE users.email = one_time_links.email AND users.changed_at >= one_time_links.requested_at)`},
-	{"I4", "a link that the release before knows outlives what ended it here", `
-		SELECT email FROM one_time_tokens
-		WHERE used_at IS NULL AND (
-			EXISTS (SELECT 1 FROM one_time_links WHERE one_time_links.hash = one_time_tokens.hash AND one_time_links.used_at IS NOT NULL)
-			OR purpose = 'reset' AND NOT EXISTS (
-				SELECT 1 FROM users
-				WHERE users.email = one_time_tokens.email AND users.disabled_at IS NULL AND users.changed_at < one_time_tokens.requested_at))`},
 	{"I13", "a mail has ended as nothing known, or keeps its payload", `
 		SELECT id FROM outbox
 		WHERE ended_at IS NOT NULL

@@ -44,16 +44,14 @@ func settled(column string) string {
 
 // SettleLinksOf sets the links of a settled account's purpose that were asked for, or spent, after now.
 func (tx *Tx) SettleLinksOf(a AccountAhead, purpose string, now time.Time) {
-	for _, table := range []string{"one_time_links", "one_time_tokens"} {
-		asked := `CASE WHEN requested_at > $3 THEN ` + settled("requested_at") + ` ELSE requested_at END`
-		tx.execDeferred(`
-			UPDATE `+table+`
-			SET requested_at = `+asked+`,
-				expires_at = expires_at - requested_at + `+asked+`,
-				used_at = CASE WHEN used_at > $3 THEN $3 ELSE used_at END
-			WHERE email = $4 AND purpose = $5 AND (requested_at > $3 OR used_at > $3)`,
-			a.ChangedAt, now.Add(tick), now, a.Email, purpose)
-	}
+	asked := `CASE WHEN requested_at > $3 THEN ` + settled("requested_at") + ` ELSE requested_at END`
+	tx.execDeferred(`
+		UPDATE one_time_links
+		SET requested_at = `+asked+`,
+			expires_at = expires_at - requested_at + `+asked+`,
+			used_at = CASE WHEN used_at > $3 THEN $3 ELSE used_at END
+		WHERE email = $4 AND purpose = $5 AND (requested_at > $3 OR used_at > $3)`,
+		a.ChangedAt, now.Add(tick), now, a.Email, purpose)
 }
 
 // SettleMailTo sets the requests of a settled account, by the MAC of its address, that were made after now and
@@ -84,27 +82,13 @@ func (tx *Tx) SettleRequests(after, now time.Time, limit int64) (int64, error) {
 			LIMIT $3)`, after, now.Add(tick), limit)
 }
 
-// SettleLinks does the same to links. A link that only the release before knows of is left as it is.
+// SettleLinks does the same to links.
 func (tx *Tx) SettleLinks(after, now time.Time, limit int64) (int64, error) {
-	type link struct{ purpose, email string }
-	links, err := many(tx, func(scan scanner) (l link, err error) {
-		err = scan(&l.purpose, &l.email)
-		return l, err
-	}, `
+	return tx.exec(`
 		UPDATE one_time_links
 		SET requested_at = $2, expires_at = expires_at - requested_at + $2
-		WHERE hash IN (SELECT hash FROM one_time_links WHERE requested_at > $1 ORDER BY requested_at LIMIT $3)
-		RETURNING purpose, email`, after, now.Add(tick), limit)
-	if err != nil {
-		return 0, err
-	}
-	for _, l := range links {
-		tx.execDeferred(`
-			UPDATE one_time_tokens
-			SET requested_at = $3, expires_at = expires_at - requested_at + $3
-			WHERE purpose = $1 AND email = $2 AND requested_at > $4`, l.purpose, l.email, now.Add(tick), after)
-	}
-	return int64(len(links)), nil
+		WHERE hash IN (SELECT hash FROM one_time_links WHERE requested_at > $1 ORDER BY requested_at LIMIT $3)`,
+		after, now.Add(tick), limit)
 }
 
 // SettleNodes makes at most limit servers that were seen after the given time seen now.

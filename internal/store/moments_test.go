@@ -20,6 +20,7 @@ const (
 	isNull   = "compared with NULL only: that it is set counts, not when"
 	longer   = "an end: what it ends is kept, or lives, longer by as much as the clock was ahead"
 	nobody   = "a clock set back makes nobody late: judge of internal/auth, and Rotate"
+	unread   = "read by nodes of v0.0.1 alone, which believe one_time_links first, where it is settled"
 	noMoment = "no moment: a count, a number or a distance"
 )
 
@@ -54,10 +55,10 @@ var moments = map[string]string{
 	"one_time_links.expires_at":    settled, // with requested_at
 	"one_time_links.used_at":       isNull,
 	"one_time_links.verified_at":   within, // shownJustNow of internal/auth
-	"one_time_tokens.requested_at": settled,
-	"one_time_tokens.expires_at":   settled,
-	"one_time_tokens.used_at":      isNull,
-	"one_time_tokens.verified_at":  within,
+	"one_time_tokens.requested_at": unread,
+	"one_time_tokens.expires_at":   unread,
+	"one_time_tokens.used_at":      unread,
+	"one_time_tokens.verified_at":  unread,
 
 	"outbox.created_at":  settled, // of requests; a notice tells when something was
 	"outbox.expires_at":  settled, // with created_at

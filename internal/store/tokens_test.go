@@ -1,6 +1,6 @@
 package store_test
 
-// Mailed links: each request has its own, each has one winner, and the release before sees the newest.
+// Mailed links: each request has its own, and each has one winner.
 
 import (
 	"testing"
@@ -31,6 +31,10 @@ func spend(token store.OneTimeToken, at time.Time) func(*store.Tx) error {
 	return func(tx *store.Tx) error { return tx.SpendOneTime(token.Purpose, token.Email, token.Hash, "", at) }
 }
 
+func drop(t store.OneTimeToken) func(*store.Tx) error {
+	return func(tx *store.Tx) error { tx.DropOneTime(t.Purpose, t.Email); return nil }
+}
+
 func oneTime(t *testing.T, s *store.Store, token store.OneTimeToken) store.OneTimeToken {
 	t.Helper()
 	return read(t, s, func(tx *store.Tx) (store.OneTimeToken, error) {
@@ -38,44 +42,24 @@ func oneTime(t *testing.T, s *store.Store, token store.OneTimeToken) store.OneTi
 	})
 }
 
-// newest is the hash that a node of the release before knows.
-func newest(t *testing.T, s *store.Store, purpose, email string) []byte {
-	t.Helper()
-	found := read(t, s, func(tx *store.Tx) ([][]byte, error) {
-		return store.Column[[]byte](tx, `SELECT hash FROM one_time_tokens WHERE purpose = $1 AND email = $2`, purpose, email)
-	})
-	if len(found) == 0 {
-		return nil
-	}
-	return found[0]
-}
-
-// The release before knows the newest request's link, in whatever order they are carried out; at the same
-// instant the greater id's. Here each lives.
-func TestPutOneTimeNewestWins(t *testing.T) {
+// Each request's link lives, in whatever order the requests are carried out, and one is not another's.
+func TestPutOneTimeKeepsEach(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
 		const email = "ada@example.com"
 		var all []store.OneTimeToken
 		for _, c := range []struct {
-			id     string
-			at     time.Time
-			newest string
+			id string
+			at time.Time
 		}{
-			{"b", now, "b"}, {"z", now.Add(-time.Microsecond), "b"}, {"a", now, "b"}, {"c", now, "c"}, {"aa", now.Add(time.Microsecond), "aa"},
+			{"b", now}, {"z", now.Add(-time.Microsecond)}, {"a", now}, {"c", now}, {"aa", now.Add(time.Microsecond)},
 		} {
 			token := newToken(email, c.id, c.at)
 			write(t, s, put(token))
 			all = append(all, token)
-			if got := newest(t, s, "reset", email); string(got) != "hash of "+c.newest {
-				t.Errorf("after %q the newest is %q, want %q", c.id, got, c.newest)
-			}
 		}
 		other := newToken(email, "v", now.Add(time.Hour))
 		other.Purpose = "verify"
 		write(t, s, put(other))
-		if got := newest(t, s, "reset", email); string(got) != "hash of aa" {
-			t.Errorf("after another purpose's the newest is %q", got)
-		}
 		for _, token := range append(all, other) {
 			if diff := cmp.Diff(token, oneTime(t, s, token)); diff != "" {
 				t.Errorf("kept (-want +got):\n%s", diff)
@@ -138,7 +122,7 @@ func TestSpendOneTime(t *testing.T) {
 	})
 }
 
-// The first showing counts; later ones, from elsewhere perhaps, change nothing.
+// The last showing counts, from wherever it is.
 func TestNoteVerified(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
 		token := newToken("ada@example.com", "a", now)
@@ -164,31 +148,18 @@ func TestDropAndSweepOneTime(t *testing.T) {
 			write(t, s, put(newToken(email, email[:1], now.Add(time.Duration(i)*time.Minute))))
 		}
 		left := func() []string {
-			both := func(table string) []string {
-				return read(t, s, func(tx *store.Tx) ([]string, error) {
-					return store.Column[string](tx, `SELECT email FROM `+table+` ORDER BY email`)
-				})
-			}
-			links := both("one_time_links")
-			if diff := cmp.Diff(links, both("one_time_tokens")); diff != "" {
-				t.Errorf("here, and as the release before sees it (-here +there):\n%s", diff)
-			}
-			return links
+			return read(t, s, func(tx *store.Tx) ([]string, error) {
+				return store.Column[string](tx, `SELECT email FROM one_time_links ORDER BY email`)
+			})
 		}
-		write(t, s, func(tx *store.Tx) error { tx.DropOneTime("verify", "d@example.com"); return nil })
-		write(t, s, func(tx *store.Tx) error { tx.DropOneTime("reset", "d@example.com"); return nil })
+		write(t, s, drop(store.OneTimeToken{Purpose: "verify", Email: "d@example.com"}))
+		write(t, s, drop(store.OneTimeToken{Purpose: "reset", Email: "d@example.com"}))
 		if diff := cmp.Diff([]string{"a@example.com", "b@example.com", "c@example.com"}, left()); diff != "" {
 			t.Errorf("dropped (-want +got):\n%s", diff)
 		}
 		sweep := func(limit int64) (n int64) {
 			write(t, s, func(tx *store.Tx) (err error) {
-				if n, err = tx.SweepOneTime(now.Add(time.Hour+2*time.Minute), limit); err != nil {
-					return err
-				}
-				same, err := tx.SweepNewest(now.Add(time.Hour+2*time.Minute), limit)
-				if same != n {
-					t.Errorf("swept %d there, %d here", same, n)
-				}
+				n, err = tx.SweepOneTime(now.Add(time.Hour+2*time.Minute), limit)
 				return err
 			})
 			return n
@@ -209,8 +180,7 @@ func TestDropAndSweepOneTime(t *testing.T) {
 	})
 }
 
-// The spending statement itself asks whether the account has changed since: a change at a node of the release
-// before drops what that node knows, and no more.
+// The spending statement itself asks whether the account has changed since, whoever forgot to drop the link.
 func TestSpendOneTimeAsksForTheLastChange(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
 		u := addUser(t, s)
@@ -230,89 +200,6 @@ func TestSpendOneTimeAsksForTheLastChange(t *testing.T) {
 					return tx.SpendOneTime(token.Purpose, token.Email, token.Hash, u.ID, u.ChangedAt.Add(time.Minute))
 				})
 			}
-		}
-	})
-}
-
-// The release before spends, shows, replaces and drops in the table that it knows. What it did there holds here,
-// and what is done here holds there.
-func TestLinksBesideTheReleaseBefore(t *testing.T) {
-	const email = "ada@example.com"
-	old := func(t *testing.T, s *store.Store, sql string, args ...any) {
-		t.Helper()
-		write(t, s, func(tx *store.Tx) error { _, err := tx.Exec(sql, args...); return err })
-	}
-	mail := func(t *testing.T, s *store.Store, token store.OneTimeToken) { // as the release before puts one
-		t.Helper()
-		old(t, s, `DELETE FROM one_time_tokens WHERE purpose = $1 AND email = $2`, token.Purpose, token.Email)
-		old(t, s, `INSERT INTO one_time_tokens (purpose, email, hash, request_id, requested_at, expires_at, client, used_at, verified_at, verified_from)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, NULL, '')`,
-			token.Purpose, token.Email, token.Hash, token.RequestID, token.RequestedAt, token.ExpiresAt, token.Client)
-	}
-	used := func(t *testing.T, s *store.Store) int64 {
-		t.Helper()
-		return read(t, s, func(tx *store.Tx) (int64, error) {
-			n, err := store.Column[int64](tx, `SELECT count(*) FROM one_time_tokens WHERE used_at IS NOT NULL`)
-			return n[0], err
-		})
-	}
-	first, second := newToken(email, "a", now), newToken(email, "b", now.Add(time.Minute))
-	engines(t, func(t *testing.T, s *store.Store) {
-		clear := func() { write(t, s, func(tx *store.Tx) error { tx.DropOneTime("reset", email); return nil }) }
-
-		mail(t, s, first) // there, found and spent here
-		if diff := cmp.Diff(first, oneTime(t, s, first)); diff != "" {
-			t.Errorf("mailed there (-want +got):\n%s", diff)
-		}
-		write(t, s, spend(first, now))
-		wantErr(t, s, store.ErrNotFound, spend(first, now))
-		if used(t, s) != 1 {
-			t.Error("spent here, and alive there")
-		}
-		clear()
-
-		mail(t, s, first) // there, and a newer one here: both live
-		write(t, s, put(second))
-		write(t, s, spend(first, now))
-		write(t, s, spend(second, now))
-		if used(t, s) != 1 {
-			t.Error("the newest is spent here, and alive there")
-		}
-		clear()
-
-		write(t, s, put(first)) // here, and spent there
-		old(t, s, `UPDATE one_time_tokens SET used_at = $1`, now)
-		if got := oneTime(t, s, first); !got.UsedAt.Equal(now) {
-			t.Errorf("spent there: %+v", got)
-		}
-		wantErr(t, s, store.ErrNotFound, spend(first, now))
-		write(t, s, put(first)) // its mail is tried again
-		wantErr(t, s, store.ErrNotFound, spend(first, now))
-		clear()
-
-		write(t, s, put(first)) // here, and shown there
-		old(t, s, `UPDATE one_time_tokens SET verified_at = $1, verified_from = 'net-1'`, now)
-		shown := read(t, s, func(tx *store.Tx) ([]store.OneTimeToken, error) { return tx.ShownOneTimes("reset", email) })
-		if len(shown) != 1 || !shown[0].VerifiedAt.Equal(now) || shown[0].VerifiedFrom != "net-1" {
-			t.Errorf("shown there: %+v", shown)
-		}
-		write(t, s, put(second)) // which takes its place there
-		if got := oneTime(t, s, first); got.VerifiedFrom != "net-1" {
-			t.Errorf("shown there, once it is replaced: %+v", got)
-		}
-		write(t, s, func(tx *store.Tx) error { return tx.NoteVerified("reset", email, second.Hash, "net-2", now) })
-		if from := read(t, s, func(tx *store.Tx) ([]string, error) {
-			return store.Column[string](tx, `SELECT verified_from FROM one_time_tokens`)
-		}); from[0] != "net-2" {
-			t.Errorf("shown here, and there from %q", from)
-		}
-		write(t, s, func(tx *store.Tx) error { tx.SpendOneTimes("reset", email, now); return nil })
-		if used(t, s) != 1 || oneTime(t, s, first).UsedAt.IsZero() || oneTime(t, s, second).UsedAt.IsZero() {
-			t.Error("one of all is not spent")
-		}
-		clear()
-		if newest(t, s, "reset", email) != nil {
-			t.Error("dropped here, and kept there")
 		}
 	})
 }

@@ -97,7 +97,6 @@ func (u *Upkeep) chores(now time.Time) []func(context.Context) (again bool, err 
 		forget(func(tx *store.Tx) (int64, error) { return tx.SweepMail(now.Add(-KeepEnded), store.Bite) }),
 		forget(func(tx *store.Tx) (int64, error) { return tx.WipeMail(now, store.Bite) }),
 		forget(func(tx *store.Tx) (int64, error) { return tx.SweepOneTime(now.Add(-keepExpired), store.Bite) }),
-		forget(func(tx *store.Tx) (int64, error) { return tx.SweepNewest(now.Add(-keepExpired), store.Bite) }),
 		forget(func(tx *store.Tx) (int64, error) {
 			return tx.SweepMailBudgets(now.Add(-outbox.BudgetWindow), store.Bite)
 		}),
