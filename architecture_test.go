@@ -39,6 +39,7 @@ var rooms = map[string][]string{
 	"internal/node":      {"internal/ids", "internal/store"},
 	"internal/audit":     {"internal/peer", "internal/ids", "internal/store"},
 	"internal/peer":      {"internal/clients", "internal/locale"},
+	"internal/oidc":      {"internal/clients", "internal/address", "internal/token"},
 	"internal/clients":   {"internal/mail", "internal/brand", "internal/ids", "internal/address", "internal/studio"},
 	"internal/mail":      {"internal/brand", "internal/address", "internal/locale"},
 	"internal/brand":     {"internal/address", "internal/locale"},
