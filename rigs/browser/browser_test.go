@@ -6,75 +6,27 @@
 package browser
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"sync"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 
 	"latchkey/rigs/stage"
 )
 
-// run is what the tests of one run share. Each part is made when the first test asks for it.
+// run is what the tests of one run share: the source of axe-core, read when the first test asks for it.
 var run struct {
 	sync.Mutex
-	chromium context.Context
-	end      context.CancelFunc
-	axe      string
+	axe string
 }
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if err := endRun(); err != nil {
+	if err := stage.End(); err != nil {
 		fmt.Fprintln(os.Stderr, "clean up after the browser:", err)
 		code = 1
 	}
 	os.Exit(code)
-}
-
-func endRun() (err error) {
-	run.Lock()
-	defer run.Unlock()
-	if run.chromium != nil {
-		err = chromedp.Cancel(run.chromium)
-		run.end()
-	}
-	return errors.Join(err, stage.End())
-}
-
-// chromium is the browser. It is started with a context that lives as long as the tests.
-func chromium(t testing.TB) context.Context {
-	t.Helper()
-	run.Lock()
-	defer run.Unlock()
-	if run.chromium != nil {
-		return run.chromium
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program(t)), chromedp.Flag("lang", "en"))
-	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, _ := chromedp.NewContext(allocator)
-	if err := chromedp.Do(ctx); err != nil {
-		end()
-		t.Fatalf("start Chromium: %v", err)
-	}
-	run.chromium, run.end = ctx, end
-	return ctx
-}
-
-// program is where Chromium lies.
-func program(t testing.TB) string {
-	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Fatal("Chromium is part of the tests and is not installed: make deps")
-	return ""
 }
 
 // axe is the source of axe-core.

@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"latchkey/internal/locale"
+	"latchkey/rigs/stage"
 )
 
 // patience is how long a page may take before the test gives up, on a busy machine too: tests wait for what they
@@ -39,7 +40,7 @@ type person struct {
 func newPerson(t *testing.T, script bool) *person {
 	t.Helper()
 	record := &record{}
-	ctx, cancel := chromedp.NewContext(chromium(t), chromedp.WithNewBrowserContext(), chromedp.WithListener(record.hear))
+	ctx, cancel := chromedp.NewContext(stage.Chromium(t), chromedp.WithNewBrowserContext(), chromedp.WithListener(record.hear))
 	return open(t, ctx, cancel, &person{
 		script: script, words: locale.For("en"), record: record,
 		headers: network.Headers{"X-Forwarded-For": fmt.Sprintf("10.%d.%d.%d", rand.IntN(256), rand.IntN(256), 1+rand.IntN(254))},

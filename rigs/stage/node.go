@@ -130,10 +130,6 @@ func (n *Node) environment() []string {
 // nothing: the modes of its files are its own doing.
 func (n *Node) Spawn() {
 	n.t.Helper()
-	group, err := wardenGroup()
-	if err != nil {
-		n.t.Fatal(err)
-	}
 	out, err := os.OpenFile(n.LogFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		n.t.Fatal(err)
@@ -141,7 +137,9 @@ func (n *Node) Spawn() {
 	defer out.Close()
 	cmd := exec.Command("/bin/sh", "-c", `umask 0; exec "$0" serve`, serverBinary(n.t, n.Race))
 	cmd.Env, cmd.Stdout, cmd.Stderr = n.environment(), out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: group}
+	if err := Guard(cmd); err != nil {
+		n.t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		n.t.Fatalf("start server: %v", err)
 	}

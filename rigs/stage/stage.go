@@ -1,6 +1,6 @@
 // Package stage is what rigs need around a real server: the binary, built once a run and started as a
-// process that never outlives the tests, and a real SMTP server. Tests alone import it; End must come after
-// the last of them.
+// process that never outlives the tests, a real SMTP server, and Chromium. Tests alone import it; End must
+// come after the last of them.
 package stage
 
 import (
@@ -23,14 +23,18 @@ var run struct {
 	dir      string
 	binaries map[bool]string // with and without the race detector
 	warden   *warden
+	chromium *chromium
 }
 
-// End ends every server that still runs and removes the binaries.
+// End ends every server that still runs, and Chromium, and removes the binaries.
 func End() (err error) {
 	run.Lock()
 	defer run.Unlock()
+	if run.chromium != nil {
+		err = run.chromium.end()
+	}
 	if run.warden != nil {
-		err = run.warden.end()
+		err = errors.Join(err, run.warden.end())
 	}
 	return errors.Join(err, os.RemoveAll(run.dir))
 }
@@ -77,6 +81,17 @@ func UnderRace() bool {
 type warden struct {
 	shell *exec.Cmd
 	pipe  io.Closer
+}
+
+// Guard puts a program that is about to be started, and what it starts in turn, among the servers that never outlive
+// the tests.
+func Guard(cmd *exec.Cmd) error {
+	group, err := wardenGroup()
+	if err != nil {
+		return err
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: group}
+	return nil
 }
 
 // wardenGroup starts the warden when the first server does.
