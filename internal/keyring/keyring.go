@@ -1,7 +1,7 @@
 // Package keyring owns the life of signing keys: made, published before they sign, published until the last access token
 // that they signed has expired, kept unpublished for hints after that, and sealed under a master key wherever they are
-// stored. Access tokens and ID tokens are signed and read with them here. Beside them lies, sealed alike, the key that
-// names the throttle's counters.
+// stored. Access tokens and ID tokens are signed and read with them here, and revocations are signed. Beside them lies,
+// sealed alike, the key that names the throttle's counters.
 //
 // It promises that a rotation refuses no token that was good (I20 of internal/auth), that no key is made beside keys
 // which cannot be opened, and that a token which was found right before is held against the keys and the time of each

@@ -1,6 +1,7 @@
 package token
 
-// JWTs under the keys of a ring, in their one form (RFC 7515 §3.1): what access tokens and ID tokens have in common.
+// JWTs under the keys of a ring, in their one form (RFC 7515 §3.1): what access tokens, ID tokens and revocations have in
+// common.
 
 import (
 	"encoding/json"
@@ -17,6 +18,15 @@ const maxJWT = 8 << 10 // well within the headers that HTTP servers take
 
 // sign returns the JWT of that type with those claims. An error is about the claims: they are too long to be read again.
 func (k *ringKey) sign(kind string, claims any) (string, error) {
+	raw, err := k.signLong(kind, claims)
+	if err == nil && len(raw) > maxJWT {
+		return "", errors.New("claims too long")
+	}
+	return raw, err
+}
+
+// signLong is sign for a JWT that never comes back, and may be as long as it likes.
+func (k *ringKey) signLong(kind string, claims any) (string, error) {
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("encode claims: %w", err)
@@ -25,14 +35,7 @@ func (k *ringKey) sign(kind string, claims any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	raw, err := jws.CompactSerialize()
-	if err != nil {
-		return "", err
-	}
-	if len(raw) > maxJWT {
-		return "", errors.New("claims too long")
-	}
-	return raw, nil
+	return jws.CompactSerialize()
 }
 
 // open returns the payload of a JWT of one of the kinds, and which of them it is, if a key of the ring signed it that

@@ -1,5 +1,6 @@
-// Package token makes and reads everything Latchkey signs, MACs or encrypts: refresh tokens, access tokens, ID tokens,
-// the one-time tokens in mailed links, the signing keys with their JWKS, and the ring of master keys they all hang from.
+// Package token makes and reads everything Latchkey signs, MACs or encrypts: refresh tokens, access tokens, ID tokens, the
+// revocations that resource servers are told of, the one-time tokens in mailed links, the signing keys with their JWKS, and
+// the ring of master keys they all hang from.
 //
 // It promises: what is accepted was made here under a key of the ring, for that one use, and has one spelling (what
 // parses encodes to the same bytes again); a key is bound to one algorithm; nothing is fetched from anywhere; keys
