@@ -1,6 +1,6 @@
 package keyring
 
-// ID tokens, signed, and read when they come back as hints.
+// ID tokens, signed, and read when they come back as hints; and logout tokens, which are only signed.
 
 import (
 	"context"
@@ -14,6 +14,12 @@ import (
 func (k *Keys) SignID(id token.ID, access string, now time.Time) (string, error) {
 	id.Issuer = k.o.Issuer
 	return k.current.Load().SignID(id, access, now)
+}
+
+// SignLogout signs a logout token of this issuer with the key that is active at now.
+func (k *Keys) SignLogout(l token.Logout, now time.Time) (string, error) {
+	l.Issuer = k.o.Issuer
+	return k.current.Load().SignLogout(l, now)
 }
 
 // ParseHint returns what an ID token of this issuer says, run out or not, also under a key that has retired since and is

@@ -61,10 +61,11 @@ type otherKinds struct {
 	TokenID  json.RawMessage `json:"jti"`
 	Scope    json.RawMessage `json:"scope"`
 	Use      json.RawMessage `json:"token_use"`
+	Events   json.RawMessage `json:"events"`
 }
 
 func (o otherKinds) said() bool {
-	return o.ClientID != nil || o.TokenID != nil || o.Scope != nil || o.Use != nil
+	return o.ClientID != nil || o.TokenID != nil || o.Scope != nil || o.Use != nil || o.Events != nil
 }
 
 // complete asks for what each ID token of ours says.

@@ -57,7 +57,7 @@ func newRingKey(kind string, key SigningKey) (*ringKey, bool) {
 		signers:    map[string]jose.Signer{},
 		heads:      map[string]string{},
 	}
-	for _, kind := range []string{AccessType, PlainType, RevocationsType} {
+	for _, kind := range []string{AccessType, PlainType, RevocationsType, LogoutType} {
 		signer, err := jose.NewSigner(
 			jose.SigningKey{
 				Algorithm: jose.SignatureAlgorithm(key.Alg),
