@@ -62,7 +62,7 @@ lint: ## gofmt, vet, staticcheck, switches that forget a constant, errors compar
 vulnerabilities: ## what the Go vulnerability database says of this code: needs https://vuln.go.dev
 	for module in $(MODULES); do (cd $$module && $(TOOL) govulncheck ./...) || exit 1; done
 
-deps: ## what the tests need besides Go: PostgreSQL, a C compiler, curl, Node.js, Chromium, fonts
+deps: ## what the tests need besides Go: PostgreSQL, a C compiler, curl, Node.js, Chromium, fonts, Apache
 	@./scripts/deps.sh
 
 config-table: ## write docs/configuration.txt anew from the code

@@ -22,16 +22,18 @@ import (
 // rooms is the diagram of ARCHITECTURE.md, from the top down: every package, and the packages of ours that it may
 // import. Imports point down only, and no further than they need.
 var rooms = map[string][]string{
-	"cmd/latchkey":       {"internal/listener", "internal/server", "internal/pages", "internal/worker", "internal/auth", "internal/outbox", "internal/throttle", "internal/keyring", "internal/audit", "internal/clients", "internal/mail", "internal/brand", "internal/address", "internal/store", "internal/password", "internal/token", "internal/burst", "api"},
+	"cmd/latchkey":       {"internal/listener", "internal/server", "internal/pages", "internal/worker", "internal/auth", "internal/outbox", "internal/logouts", "internal/throttle", "internal/keyring", "internal/audit", "internal/clients", "internal/mail", "internal/brand", "internal/address", "internal/store", "internal/password", "internal/token", "internal/burst", "api"},
 	"internal/listener":  {"internal/peer", "internal/burst"},
-	"internal/server":    {"internal/pages", "internal/apidocs", "internal/auth", "internal/outbox", "internal/throttle", "internal/keyring", "internal/peer", "internal/clients", "internal/mail", "internal/brand", "internal/fields", "internal/address", "internal/locale", "internal/burst", "api"},
+	"internal/server":    {"internal/pages", "internal/apidocs", "internal/auth", "internal/outbox", "internal/logouts", "internal/throttle", "internal/keyring", "internal/oidc", "internal/peer", "internal/clients", "internal/mail", "internal/brand", "internal/fields", "internal/address", "internal/locale", "internal/burst", "api"},
 	"internal/pages":     {"internal/brand", "internal/locale"},
 	"internal/apidocs":   {"api"},
-	"internal/worker":    {"internal/auth", "internal/outbox"},
-	"internal/auth":      {"internal/upkeep", "internal/links", "internal/outbox", "internal/throttle", "internal/keyring", "internal/rotation", "internal/hashcosts", "internal/node", "internal/audit", "internal/peer", "internal/clients", "internal/mail", "internal/fields", "internal/ids", "internal/address", "internal/store", "internal/password", "internal/token", "internal/studio", "internal/locale", "internal/burst"},
-	"internal/upkeep":    {"internal/outbox", "internal/throttle", "internal/keyring", "internal/hashcosts", "internal/node", "internal/mail", "internal/store"},
+	"internal/worker":    {"internal/auth", "internal/outbox", "internal/logouts"},
+	"internal/auth":      {"internal/upkeep", "internal/events", "internal/links", "internal/outbox", "internal/logouts", "internal/throttle", "internal/keyring", "internal/rotation", "internal/hashcosts", "internal/node", "internal/audit", "internal/oidc", "internal/peer", "internal/clients", "internal/mail", "internal/fields", "internal/ids", "internal/address", "internal/store", "internal/password", "internal/token", "internal/studio", "internal/locale", "internal/burst"},
+	"internal/upkeep":    {"internal/outbox", "internal/logouts", "internal/throttle", "internal/keyring", "internal/hashcosts", "internal/node", "internal/mail", "internal/store"},
+	"internal/events":    {"internal/keyring", "internal/store", "internal/token"},
 	"internal/links":     {"internal/outbox", "internal/clients", "internal/mail", "internal/store", "internal/token"},
 	"internal/outbox":    {"internal/audit", "internal/mail", "internal/ids", "internal/address", "internal/store", "internal/token"},
+	"internal/logouts":   {"internal/keyring", "internal/audit", "internal/clients", "internal/ids", "internal/store", "internal/token", "internal/burst"},
 	"internal/throttle":  {"internal/audit", "internal/peer", "internal/store", "internal/token"},
 	"internal/keyring":   {"internal/audit", "internal/store", "internal/token"},
 	"internal/rotation":  {"internal/store"},
@@ -105,6 +107,7 @@ var testDependencies = map[string]string{
 	"github.com/google/go-cmp":        "readable differences",
 	"github.com/rogpeppe/go-internal": "testscript: commands as an operator types them",
 	"go.uber.org/goleak":              "no goroutine is left behind",
+	"golang.org/x/oauth2":             "with go-oidc the application of many: signs in, refreshes",
 	"pgregory.net/rapid":              "model tests",
 }
 

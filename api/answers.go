@@ -23,7 +23,9 @@ type Session struct {
 	LastUsedAt  Time    `json:"lastUsedAt"`
 	ExpiresAt   Time    `json:"expiresAt"`
 	Current     bool    `json:"current"`
-	ClientInfo  string  `json:"clientInfo"` // JSON in a string, because existing clients parse it
+	ClientAlias string  `json:"clientAlias"` // of the client that it was made for
+	Via         string  `json:"via"`         // what made it: auth (this API), page (the hosted pages) or oauth (an app)
+	ClientInfo  string  `json:"clientInfo"`  // JSON in a string, because existing clients parse it
 	Client      Browser `json:"client"`
 }
 
@@ -69,14 +71,14 @@ type ClientAlias struct {
 	ClientURL   string `json:"clientUrl"`
 }
 
-// UserInfo is the bare answer of GET /auth/userinfo (OpenID Connect Core §5.3).
+// UserInfo is the bare answer of GET /auth/userinfo (OpenID Connect Core §5.3). To an app it says what its scope allows.
 type UserInfo struct {
 	Subject       string `json:"sub"`
-	Email         string `json:"email"`
-	EmailVerified bool   `json:"email_verified"`
-	Name          string `json:"name"`
-	GivenName     string `json:"given_name"`
-	FamilyName    string `json:"family_name"`
+	Email         string `json:"email,omitzero"`
+	EmailVerified bool   `json:"email_verified,omitzero"`
+	Name          string `json:"name,omitzero"`
+	GivenName     string `json:"given_name,omitzero"`
+	FamilyName    string `json:"family_name,omitzero"`
 }
 
 // Introspection is the bare answer of POST /oauth/introspect (RFC 7662 §2.2). All but Active is
@@ -112,22 +114,69 @@ type SessionDetails struct {
 	ClientInfo   string `json:"clientInfo"` // JSON in a string: ClientInfo
 }
 
-// AuthorizationServer is GET /.well-known/oauth-authorization-server (RFC 8414 §2), as far as a resource server
-// needs it: Latchkey has no authorization endpoint, and lists that would be empty are left out, as RFC 8414 §3.2 asks.
+// Revocations are the claims of the JWT (typ revocations+jwt) that GET and POST /oauth/revocations answer: all sessions
+// that ended while an access token of theirs may be good. A verifier refuses every token whose sid is among SessionIDs, or
+// whose iat is not after Floor where that is set.
+type Revocations struct {
+	Issuer     string   `json:"iss"`
+	Audience   string   `json:"aud"`            // the client that polls
+	IssuedAt   int64    `json:"iat"`            // as of when all ends are told
+	ExpiresAt  int64    `json:"exp"`            // a minute later
+	Cursor     string   `json:"cursor"`         // goes into the next poll as after; it means nothing else
+	SessionIDs []string `json:"sids"`           // the last to end first, at most 10,000
+	Floor      int64    `json:"floor,omitzero"` // the newest end that is not told; 0: all are
+}
+
+// AppTokens is the bare answer of POST /oauth/token (RFC 6749 §5.1; OpenID Connect Core §3.1.3.3).
+type AppTokens struct {
+	AccessToken      string `json:"access_token"`
+	TokenType        string `json:"token_type"`
+	ExpiresIn        int64  `json:"expires_in"` // seconds
+	RefreshToken     string `json:"refresh_token,omitzero"`
+	RefreshExpiresIn int64  `json:"refresh_expires_in,omitzero"` // seconds
+	IDToken          string `json:"id_token,omitzero"`
+	Scope            string `json:"scope,omitzero"` // as granted
+}
+
+// Consent is one entry of GET /auth/consents.
+type Consent struct {
+	ClientAlias string   `json:"clientAlias"`
+	Scopes      []string `json:"scopes"`
+	GrantedAt   Time     `json:"grantedAt"`
+}
+
+// AuthorizationServer is GET /.well-known/oauth-authorization-server (RFC 8414 §2). Where no cookie is set, as on a public
+// URL of http, nothing is said of authorization: lists that would be empty are left out, as RFC 8414 §3.2 asks.
 type AuthorizationServer struct {
 	Issuer                   string   `json:"issuer"`
+	AuthorizationEndpoint    string   `json:"authorization_endpoint,omitzero"`
+	TokenEndpoint            string   `json:"token_endpoint"`
+	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
+	Grants                   []string `json:"grant_types_supported"`
+	ResponseTypes            []string `json:"response_types_supported,omitempty"`
+	ResponseModes            []string `json:"response_modes_supported,omitempty"`
+	ChallengeMethods         []string `json:"code_challenge_methods_supported,omitempty"`
+	Prompts                  []string `json:"prompt_values_supported,omitempty"`
+	IssuerInAnswers          bool     `json:"authorization_response_iss_parameter_supported"`
+	RequestObjects           bool     `json:"request_parameter_supported"`     // never
+	RequestURIs              bool     `json:"request_uri_parameter_supported"` // never; left out it would mean yes
 	JWKSURI                  string   `json:"jwks_uri"`
 	IntrospectionEndpoint    string   `json:"introspection_endpoint"`
 	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationEndpoint       string   `json:"revocation_endpoint"`
 	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevocationsEndpoint      string   `json:"latchkey_revocations_endpoint"` // Latchkey's own: see Revocations
 	Scopes                   []string `json:"scopes_supported"`
 }
 
-// Discovery is GET /.well-known/openid-configuration (OpenID Connect Discovery §3). Latchkey issues no ID token.
+// Discovery is GET /.well-known/openid-configuration (OpenID Connect Discovery §3).
 type Discovery struct {
 	AuthorizationServer
 	UserinfoEndpoint       string   `json:"userinfo_endpoint"`
+	EndSessionEndpoint     string   `json:"end_session_endpoint"`
+	BackchannelLogout      bool     `json:"backchannel_logout_supported"`         // always
+	BackchannelSession     bool     `json:"backchannel_logout_session_supported"` // always: each logout token names its session
+	ACRs                   []string `json:"acr_values_supported"`
 	SubjectTypes           []string `json:"subject_types_supported"`
 	IDTokenSigningAlgs     []string `json:"id_token_signing_alg_values_supported,omitempty"`
 	AccessTokenSigningAlgs []string `json:"access_token_signing_alg_values_supported,omitempty"`

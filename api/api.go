@@ -6,7 +6,7 @@
 // by the answer's status.
 package api
 
-// The structs here and the two halves of openapi.yaml say the same thing twice, once for programs and once for
+// The structs here and the three parts of openapi.yaml say the same thing twice, once for programs and once for
 // people; the server's tests compare every answer with the document.
 
 import (
@@ -15,17 +15,24 @@ import (
 )
 
 //go:embed openapi.yaml
-var openapiPaths string
+var openapiAuth string
+
+//go:embed openapi_oauth.yaml
+var openapiOAuth string
 
 //go:embed openapi_components.yaml
 var openapiComponents string
 
 // OpenAPI returns the OpenAPI 3.1 document of the public listener.
-func OpenAPI() []byte { return []byte(openapiPaths + openapiComponents) }
+func OpenAPI() []byte { return []byte(openapiAuth + openapiOAuth + openapiComponents) }
 
 // DeviceHeader is the header of a device token: in an answer that hands one out, and in the next sign-in or change of
 // password of the same account.
 const DeviceHeader = "X-Latchkey-Device"
+
+// CodeHeader is the header of a refusal's code where the body has none: a 503 of POST /oauth/token is one sentence of
+// plain text, since OAuth libraries take any JSON there for more than it says.
+const CodeHeader = "X-Latchkey-Code"
 
 // Response wraps every success that is not a bare document.
 type Response[T any] struct {

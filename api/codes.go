@@ -20,6 +20,12 @@ const (
 	CodeSignupClosed            = "signup_closed"
 	CodeAlreadyRegistered       = "already_registered"
 	CodeInvalidClient           = "invalid_client"
+	CodeInvalidGrant            = "invalid_grant"
+	CodeUnauthorizedClient      = "unauthorized_client"
+	CodeUnsupportedGrantType    = "unsupported_grant_type"
+	CodeInvalidScope            = "invalid_scope"
+	CodeInvalidTarget           = "invalid_target"
+	CodeInsufficientScope       = "insufficient_scope"
 	CodeNotFound                = "not_found"
 	CodeMethodNotAllowed        = "method_not_allowed"
 	CodeBodyTooLarge            = "body_too_large"
@@ -34,6 +40,7 @@ var Codes = [...]string{
 	CodeInvalidRequest, CodeInvalidCredentials, CodeEmailNotVerified, CodeInvalidRefreshToken, CodeRefreshSuperseded,
 	CodeInvalidToken, CodeForbidden, CodeInvalidResetToken, CodeInvalidVerificationCode, CodePasswordNotAccepted,
 	CodePasswordUnchanged, CodeUnknownClient, CodeEndpointNotAllowed, CodeSignupClosed, CodeAlreadyRegistered,
-	CodeInvalidClient, CodeNotFound, CodeMethodNotAllowed, CodeBodyTooLarge, CodeUnsupportedMediaType,
+	CodeInvalidClient, CodeInvalidGrant, CodeUnauthorizedClient, CodeUnsupportedGrantType, CodeInvalidScope,
+	CodeInvalidTarget, CodeInsufficientScope, CodeNotFound, CodeMethodNotAllowed, CodeBodyTooLarge, CodeUnsupportedMediaType,
 	CodeTooManyRequests, CodeUnavailable, CodeServerError,
 }

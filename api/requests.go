@@ -1,7 +1,7 @@
 package api
 
-// What clients send. A pointer is a field whose absence differs from its zero value; null and
-// absent are the same everywhere.
+// What clients send: JSON, and last the forms of the token endpoint. A pointer is a field whose absence differs from its
+// zero value; null and absent are the same everywhere.
 
 // SignInRequest is the body of POST /auth/signin.
 type SignInRequest struct {
@@ -72,4 +72,31 @@ type SignUpRequest struct {
 	VerificationCode    string `json:"verificationCode,omitzero"`
 	ClientAlias         string `json:"clientAlias,omitzero"`
 	IsPasswordEncrypted *bool  `json:"isPasswordEncrypted,omitzero"`
+}
+
+// CodeTokenRequest is the form of POST /oauth/token with grant_type authorization_code (RFC 6749 §4.1.3).
+type CodeTokenRequest struct {
+	ClientID     string
+	ClientSecret string // empty: a public client
+	Code         string
+	RedirectURI  string // as in the authorization request, byte for byte
+	CodeVerifier string // RFC 7636 §4.1
+	Resource     string // empty: the one of the authorization request
+}
+
+// RefreshTokenRequest is the form of POST /oauth/token with grant_type refresh_token (RFC 6749 §6).
+type RefreshTokenRequest struct {
+	ClientID     string
+	ClientSecret string // empty: a public client
+	RefreshToken string
+	Scope        string // with spaces between; empty: all that was granted
+	Resource     string // empty: the one that was granted
+}
+
+// ClientTokenRequest is the form of POST /oauth/token with grant_type client_credentials (RFC 6749 §4.4).
+type ClientTokenRequest struct {
+	ClientID     string
+	ClientSecret string
+	Scope        string // with spaces between; empty: all that the client may have
+	Resource     string // empty: the token's audience is the configured one
 }

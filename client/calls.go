@@ -89,11 +89,80 @@ func (cl *Client) UserInfo(ctx context.Context, bearer string) (api.UserInfo, er
 	return document[api.UserInfo](ctx, cl, get("/auth/userinfo", bearer))
 }
 
+// AppUserInfo is UserInfo at the endpoint that discovery names: of an app's token it says what the scope allows.
+func (cl *Client) AppUserInfo(ctx context.Context, bearer string) (api.UserInfo, error) {
+	return document[api.UserInfo](ctx, cl, get("/oauth/userinfo", bearer))
+}
+
+// ExchangeCode trades an authorization code for the tokens of a new session. A code is spent once: where the answer was
+// lost, the sign-in begins anew.
+func (cl *Client) ExchangeCode(ctx context.Context, in api.CodeTokenRequest) (api.AppTokens, error) {
+	return cl.token(ctx, in.ClientID, in.ClientSecret, "authorization_code", url.Values{
+		"code": {in.Code}, "redirect_uri": {in.RedirectURI}, "code_verifier": {in.CodeVerifier}, "resource": {in.Resource},
+	})
+}
+
+// RefreshApp trades the refresh token of an app's session for the next tokens. Of api.CodeRefreshSuperseded the way on
+// is the token that another call has just been given, never the same one again.
+func (cl *Client) RefreshApp(ctx context.Context, in api.RefreshTokenRequest) (api.AppTokens, error) {
+	return cl.token(ctx, in.ClientID, in.ClientSecret, "refresh_token", url.Values{
+		"refresh_token": {in.RefreshToken}, "scope": {in.Scope}, "resource": {in.Resource},
+	})
+}
+
+// ClientCredentials asks for an access token of the client itself, which no user stands behind.
+func (cl *Client) ClientCredentials(ctx context.Context, in api.ClientTokenRequest) (api.AppTokens, error) {
+	return cl.token(ctx, in.ClientID, in.ClientSecret, "client_credentials", url.Values{
+		"scope": {in.Scope}, "resource": {in.Resource},
+	})
+}
+
+// token asks the token endpoint. What is empty is not sent; a client without a secret says who it is, and proves nothing.
+func (cl *Client) token(ctx context.Context, id, secret, grant string, form url.Values) (api.AppTokens, error) {
+	for name := range form {
+		if form.Get(name) == "" {
+			form.Del(name)
+		}
+	}
+	form.Set("grant_type", grant)
+	if secret == "" {
+		form.Set("client_id", id)
+	}
+	c := postForm("/oauth/token", form)
+	if secret != "" {
+		c.basic = url.UserPassword(id, secret)
+	}
+	return document[api.AppTokens](ctx, cl, c)
+}
+
+// Consents lists what the caller has allowed apps, by client.
+func (cl *Client) Consents(ctx context.Context, bearer string) ([]api.Consent, error) {
+	return data[[]api.Consent](ctx, cl, get("/auth/consents", bearer))
+}
+
+// RevokeConsent takes back what the caller has allowed an app, and ends the app's sessions of the caller.
+func (cl *Client) RevokeConsent(ctx context.Context, bearer, clientAlias string) error {
+	path := "/auth/consents/" + url.PathEscape(clientAlias)
+	return cl.do(ctx, call{method: http.MethodDelete, path: path, bearer: bearer}, nil)
+}
+
 // Introspect asks, as a confidential client, what a token is worth now.
 func (cl *Client) Introspect(ctx context.Context, alias, secret, token string) (api.Introspection, error) {
 	c := postForm("/oauth/introspect", url.Values{"token": {token}})
 	c.basic = url.UserPassword(alias, secret)
 	return document[api.Introspection](ctx, cl, c)
+}
+
+// Revocations asks, as a client that may read the feed, which sessions have ended: a JWT (typ revocations+jwt) with the
+// claims of api.Revocations, to be verified like an access token. With the cursor of the answer before, the call waits
+// until there is more to tell, for half a minute at most; with "" it does not.
+func (cl *Client) Revocations(ctx context.Context, alias, secret, after string) (jwt string, err error) {
+	c := get("/oauth/revocations", "")
+	if after != "" {
+		c.path += "?" + url.Values{"after": {after}}.Encode()
+	}
+	c.basic = url.UserPassword(alias, secret)
+	return document[string](ctx, cl, c)
 }
 
 // Revoke ends the session that a token belongs to.

@@ -136,13 +136,18 @@ func (cl *Client) do(ctx context.Context, c call, out any) error {
 	if out == nil {
 		return nil
 	}
+	if raw, ok := out.(*string); ok { // what is no JSON
+		*raw = string(body)
+		return nil
+	}
 	if err := json.Unmarshal(body, out); err != nil {
 		return fmt.Errorf("decode answer: %w", err)
 	}
 	return nil
 }
 
-// asError reads either form of error; of an answer that is neither (a proxy's page) only the status.
+// asError reads every form of error: ours, OAuth's, and the plain text that a 503 of the token endpoint has. Of an answer
+// that is none of these (a proxy's page) it reads only the status.
 func asError(res *http.Response, body []byte) error {
 	seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
 	e := &Error{
@@ -156,6 +161,8 @@ func asError(res *http.Response, body []byte) error {
 		e.Code, e.Message, e.Fields = ours.Code, ours.Message, ours.Errors
 	case json.Unmarshal(body, &oauth) == nil && oauth.Error != "":
 		e.Code, e.Message = oauth.Error, oauth.ErrorDescription
+	case res.Header.Get(api.CodeHeader) != "":
+		e.Code, e.Message = res.Header.Get(api.CodeHeader), strings.TrimSpace(string(body))
 	}
 	return e
 }

@@ -90,6 +90,25 @@ func TestCallsSendWhatTheAPIReads(t *testing.T) {
 		{"introspect", func(c *client.Client) error { _, err := c.Introspect(t.Context(), "web", "s:e+c", "t"); return err },
 			seen{"POST /oauth/introspect", "Basic d2ViOnMlM0FlJTJCYw==", form, "token=t"}}, // web:s%3Ae%2Bc
 		{"revoke", func(c *client.Client) error { return c.Revoke(t.Context(), "t") }, seen{"POST /oauth/revoke", "", form, "token=t"}},
+		{"app's user info", func(c *client.Client) error { _, err := c.AppUserInfo(t.Context(), "b"); return err }, seen{"GET /oauth/userinfo", "Bearer b", "", ""}},
+		{"a public client's code", func(c *client.Client) error {
+			_, err := c.ExchangeCode(t.Context(), api.CodeTokenRequest{ClientID: "shop", Code: "c", RedirectURI: "https://shop.example/cb", CodeVerifier: "v"})
+			return err
+		}, seen{"POST /oauth/token", "", form, "client_id=shop&code=c&code_verifier=v&grant_type=authorization_code&redirect_uri=https%3A%2F%2Fshop.example%2Fcb"}},
+		{"a confidential client's code", func(c *client.Client) error {
+			_, err := c.ExchangeCode(t.Context(), api.CodeTokenRequest{ClientID: "web", ClientSecret: "s:e+c", Code: "c", Resource: "https://api.example"})
+			return err
+		}, seen{"POST /oauth/token", "Basic d2ViOnMlM0FlJTJCYw==", form, "code=c&grant_type=authorization_code&resource=https%3A%2F%2Fapi.example"}}, // web:s%3Ae%2Bc
+		{"an app's refresh", func(c *client.Client) error {
+			_, err := c.RefreshApp(t.Context(), api.RefreshTokenRequest{ClientID: "shop", RefreshToken: "r", Scope: "openid email"})
+			return err
+		}, seen{"POST /oauth/token", "", form, "client_id=shop&grant_type=refresh_token&refresh_token=r&scope=openid+email"}},
+		{"client credentials", func(c *client.Client) error {
+			_, err := c.ClientCredentials(t.Context(), api.ClientTokenRequest{ClientID: "web", ClientSecret: "s:e+c", Scope: "read"})
+			return err
+		}, seen{"POST /oauth/token", "Basic d2ViOnMlM0FlJTJCYw==", form, "grant_type=client_credentials&scope=read"}},
+		{"consents", func(c *client.Client) error { _, err := c.Consents(t.Context(), "b"); return err }, seen{"GET /auth/consents", "Bearer b", "", ""}},
+		{"revoke a consent", func(c *client.Client) error { return c.RevokeConsent(t.Context(), "b", "a/b") }, seen{"DELETE /auth/consents/a%2Fb", "Bearer b", "", ""}},
 		{"keys", func(c *client.Client) error { _, err := c.JWKS(t.Context()); return err }, seen{"GET /.well-known/jwks.json", "", "", ""}},
 		{"authorization server", func(c *client.Client) error { _, err := c.AuthorizationServer(t.Context()); return err }, seen{"GET /.well-known/oauth-authorization-server", "", "", ""}},
 		{"discovery", func(c *client.Client) error { _, err := c.Discovery(t.Context()); return err }, seen{"GET /.well-known/openid-configuration", "", "", ""}},
@@ -114,6 +133,16 @@ func TestAnswersAreDecoded(t *testing.T) {
 	if diff := cmp.Diff(want, list); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
+	c, _ = answering(t, 200, `{"access_token":"a","token_type":"Bearer","expires_in":60,"id_token":"i","scope":"openid"}`)
+	tokens, err := c.RefreshApp(t.Context(), api.RefreshTokenRequest{})
+	if diff := cmp.Diff(api.AppTokens{AccessToken: "a", TokenType: "Bearer", ExpiresIn: 60, IDToken: "i", Scope: "openid"}, tokens); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	c, _ = answering(t, 200, `{"statusCode":200,"message":"x","data":[{"clientAlias":"shop","scopes":["openid"],"grantedAt":"2026-11-23T08:00:00.123Z"}]}`)
+	consents, err := c.Consents(t.Context(), "b")
+	if diff := cmp.Diff([]api.Consent{{ClientAlias: "shop", Scopes: []string{"openid"}, GrantedAt: want[0].CreatedAt}}, consents); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
 	c, _ = answering(t, 200, `{"statusCode":200`)
 	if _, err := c.SignIn(t.Context(), api.SignInRequest{}); err == nil {
 		t.Error("half an answer is a success")
@@ -133,6 +162,7 @@ func TestErrors(t *testing.T) {
 		{"busy", `{"statusCode":503,"error":"x","message":"Later.","code":"unavailable","requestId":"r"}`, 503, []string{"Retry-After", "2"},
 			client.Error{Status: 503, Code: "unavailable", Message: "Later.", RetryAfter: 2 * time.Second}},
 		{"OAuth's", `{"error":"invalid_client","error_description":"No."}`, 401, nil, client.Error{Status: 401, Code: "invalid_client", Message: "No."}},
+		{"the token endpoint's", "Use its answer.\n", 503, []string{"X-Latchkey-Code", "refresh_superseded"}, client.Error{Status: 503, Code: "refresh_superseded", Message: "Use its answer."}},
 		{"a proxy's", `<h1>Bad Gateway</h1>`, 502, nil, client.Error{Status: 502, Code: "unknown", Message: "502 Bad Gateway"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,10 @@ import (
 
 // device is one session and the tokens that were last acknowledged for it.
 type device struct {
+	way                 way
+	page                *device // that an app's session came from; nil: none
+	cookie              string  // of a page session, in place of tokens
+	asks                bool    // of a page session: an app whose session was ended signs nobody in without a press
 	id, access, refresh string
 	generation          int64
 	previous            string    // the refresh token before
@@ -32,7 +37,7 @@ type device struct {
 }
 
 func newDevice(tokens api.Tokens) *device {
-	return &device{id: tokens.SessionID, access: tokens.AccessToken, refresh: tokens.RefreshToken, generation: generationOf(tokens.RefreshToken), turned: time.Now()}
+	return &device{way: byAPI, id: tokens.SessionID, access: tokens.AccessToken, refresh: tokens.RefreshToken, generation: generationOf(tokens.RefreshToken), turned: time.Now()}
 }
 
 // doubt is an operation whose answer the crash swallowed: all of it happened, or nothing.
@@ -50,6 +55,7 @@ func (d *device) keep(tokens api.Tokens) {
 
 type account struct {
 	cl     *client.Client
+	web    *website // nil: the account's owner has no browser
 	post   *stage.Post
 	ledger *ledger
 	fail   func(format string, args ...any)
@@ -60,6 +66,8 @@ type account struct {
 	retired    string // the one before
 	live, dead []*device
 	doubt      *doubt
+	code       *code     // nil: none
+	strangers  []string  // sessions made for codes whose exchange was not answered
 	changes    int       // password changes that took effect
 	changedAt  time.Time // links asked for after this are good
 	used       string    // the reset token last spent
@@ -93,29 +101,38 @@ func (a *account) work() {
 
 // step carries out one operation of the user's.
 func (a *account) step() error {
-	if len(a.live) == 0 {
+	known := a.all(byAPI)
+	if len(known) == 0 {
 		return a.signIn()
 	}
-	d := a.live[rand.IntN(len(a.live))]
+	if a.web != nil && len(a.all(byApp)) == 0 && rand.IntN(3) == 0 {
+		return a.enter()
+	}
+	d, by := a.live[rand.IntN(len(a.live))], known[rand.IntN(len(known))]
 	dice := rand.IntN(100)
 	switch {
 	case len(a.live) >= maxLive && dice < 30:
 		return a.end("sign-out others", func(ctx context.Context) error {
-			return a.cl.SignOut(ctx, d.access, api.SignOutRequest{Others: true})
-		}, a.others(d)...)
+			return a.cl.SignOut(ctx, by.access, api.SignOutRequest{Others: true})
+		}, a.others(by)...)
 	case dice < 55:
 		return a.turn(d)
 	case dice < 60:
 		return a.repeat(d)
 	case dice < 75:
-		return a.signIn()
+		return a.enter()
 	case dice < 83:
-		return a.end("sign-out", func(ctx context.Context) error { return a.cl.SignOut(ctx, d.access, api.SignOutRequest{}) }, d)
+		if pages := a.all(byPage); len(pages) > 0 && dice < 79 {
+			d = pages[rand.IntN(len(pages))]
+		}
+		return a.end("sign-out by "+string(d.way), func(ctx context.Context) error { return a.leave(ctx, d) }, a.family(d)...)
 	case dice < 91:
-		by := a.live[rand.IntN(len(a.live))]
-		return a.end("delete", func(ctx context.Context) error { return a.cl.EndSession(ctx, by.access, d.id) }, d)
+		if d.page != nil {
+			d.page.asks = true
+		}
+		return a.end("delete", func(ctx context.Context) error { return a.cl.EndSession(ctx, by.access, d.id) }, a.family(d)...)
 	case dice < 95:
-		return a.change(d)
+		return a.change(by)
 	}
 	if code := a.goodCode(); code != "" {
 		return a.reset(code)
@@ -179,11 +196,21 @@ func (a *account) signIn() error {
 	return err
 }
 
-// turn refreshes: the acknowledged token works, and yields the next generation (I2).
+// turn uses a session. A page session's page is there; a refresh token that was acknowledged works, and yields the next
+// generation (I2).
 func (a *account) turn(d *device) error {
+	if d.way == byPage {
+		return a.call("visit", d.id, func(ctx context.Context) error {
+			seen, err := a.visit(ctx, d)
+			if err == nil && !seen {
+				err = &client.Error{Status: http.StatusUnauthorized, Message: "signed out"}
+			}
+			return err
+		})
+	}
 	var tokens api.Tokens
-	err := a.call("refresh", d.id, func(ctx context.Context) (err error) {
-		tokens, err = a.cl.Refresh(ctx, d.refresh)
+	err := a.call("refresh by "+string(d.way), d.id, func(ctx context.Context) (err error) {
+		tokens, err = a.refresh(ctx, d, d.refresh)
 		return err
 	})
 	if err != nil {
@@ -204,7 +231,7 @@ func (a *account) repeat(d *device) error {
 	}
 	var tokens api.Tokens
 	err := a.call("repeat", d.id, func(ctx context.Context) (err error) {
-		tokens, err = a.cl.Refresh(ctx, d.previous)
+		tokens, err = a.refresh(ctx, d, d.previous)
 		return err
 	})
 	if err == nil && tokens.RefreshToken != d.refresh {

@@ -85,6 +85,18 @@ func (l *ledger) String() string {
 		l.cycle, l.acknowledged, l.byKind, l.unanswered, l.lost, time.Since(l.began).Seconds())
 }
 
+// mustHaveSeen: a run in which nothing of a kind was acknowledged proves nothing about it.
+func (l *ledger) mustHaveSeen(t *testing.T, kinds ...string) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, kind := range kinds {
+		if l.byKind[kind] == 0 {
+			t.Errorf("no %s was acknowledged", kind)
+		}
+	}
+}
+
 // mustHold: a run that lost something has failed, and one that is shorter than was asked for proves too little.
 func (l *ledger) mustHold(t *testing.T, want crashes) {
 	t.Helper()

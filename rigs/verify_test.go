@@ -17,6 +17,7 @@ const recent = 4 // ended sessions that each check asks for
 func (a *account) verify(all bool) {
 	a.verifyPassword()
 	a.verifyDoubt()
+	a.verifyCode()
 	for _, d := range a.live {
 		a.verifyLive(d)
 	}
@@ -26,7 +27,7 @@ func (a *account) verify(all bool) {
 	}
 	for _, d := range asked {
 		if a.accepted(d) {
-			a.complain("session %s lives again after its end was acknowledged", d.id)
+			a.complain("session %s by %s lives again after its end was acknowledged", d.id, d.way)
 		}
 	}
 }
@@ -94,17 +95,28 @@ func (a *account) settled(happened bool) {
 // accepted says whether a session's tokens are. Both must have the same answer, and looking with a dead
 // token changes nothing.
 func (a *account) accepted(d *device) bool {
-	_, err := a.cl.UserInfo(a.here(), d.access)
+	if d.way == byPage {
+		seen, err := a.visit(a.here(), d)
+		if err != nil {
+			a.complain("page session %s after the restart: %v", d.id, err)
+		}
+		return seen
+	}
+	info, dead := a.cl.UserInfo, "invalid_refresh_token"
+	if d.way == byApp {
+		info, dead = a.cl.AppUserInfo, "invalid_grant"
+	}
+	_, err := info(a.here(), d.access)
 	byAccess := err == nil
 	if err != nil && client.CodeOf(err) != "invalid_token" {
 		a.complain("access token of %s after the restart: %v", d.id, err)
 	}
-	tokens, err := a.cl.Refresh(a.here(), d.refresh)
-	if err != nil && client.CodeOf(err) != "invalid_refresh_token" {
+	tokens, err := a.refresh(a.here(), d, d.refresh)
+	if err != nil && client.CodeOf(err) != dead {
 		a.complain("refresh token of %s after the restart: %v", d.id, err)
 	}
 	if byRefresh := err == nil; byAccess != byRefresh {
-		a.complain("session %s: access token accepted %t, refresh token accepted %t", d.id, byAccess, byRefresh)
+		a.complain("session %s by %s: access token accepted %t, refresh token accepted %t", d.id, d.way, byAccess, byRefresh)
 	}
 	if err == nil {
 		d.keep(tokens)
@@ -116,15 +128,15 @@ func (a *account) accepted(d *device) bool {
 // unless an unanswered refresh may have gone one further.
 func (a *account) verifyLive(d *device) {
 	if d.previous != "" && !d.unsure && time.Since(d.turned) < sticky {
-		tokens, err := a.cl.Refresh(a.here(), d.previous)
+		tokens, err := a.refresh(a.here(), d, d.previous)
 		if err != nil || tokens.RefreshToken != d.refresh {
 			a.complain("session %s: the predecessor yields generation %d (%v), not the acknowledged %d", d.id, generationOf(tokens.RefreshToken), err, d.generation)
 		}
 	}
 	was := d.generation
 	if !a.accepted(d) {
-		a.complain("session %s is dead, and nobody ended it", d.id)
-	} else if d.generation != was+1 {
+		a.complain("session %s by %s is dead, and nobody ended it", d.id, d.way)
+	} else if d.way != byPage && d.generation != was+1 {
 		a.complain("session %s: the acknowledged generation %d yields %d", d.id, was, d.generation)
 	}
 }

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Gets what the tests need besides Go: PostgreSQL's server programs (each test run starts a cluster
 # of its own) and pgbouncer, a C compiler (the race detector is cgo), curl and Node.js, 18 or later (README's first five
-# minutes, the documentation's examples), and for what people see Chromium, fonts for every language, and
-# npm, which brings axe-core. Does nothing where all are there.
+# minutes, the documentation's examples), for what people see Chromium, fonts for every language, and npm, which brings
+# axe-core and the libraries that applications sign people in with, and Apache with mod_auth_openidc, which is another of
+# those. Does nothing where all are there.
 set -eu
 
 has_postgresql() {
@@ -31,14 +32,25 @@ has_fonts() {
 	done
 }
 
-# axe-core comes from the npm registry in the version and with the hash that package-lock.json says.
+# What comes from the npm registry has the version and the hash that package-lock.json says.
 get_packages() {
-	cd "$(dirname "$0")/../rigs/browser"
-	[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund
+	for rig in browser apps; do
+		(
+			cd "$(dirname "$0")/../rigs/$rig"
+			[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund
+		) || exit 1
+	done
 }
 
 has_pooler() {
 	command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ]
+}
+
+# The rig starts an Apache of its own: Debian's package of the module brings the program, and no service. Elsewhere there
+# is nothing to install.
+has_apache() {
+	command -v apt-get >/dev/null 2>&1 || return 0
+	[ -x /usr/sbin/apache2 ] && [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ]
 }
 
 missing=''
@@ -50,6 +62,7 @@ command -v node >/dev/null 2>&1 || missing="$missing nodejs"
 has_browser >/dev/null 2>&1 || missing="$missing chromium"
 has_fonts || missing="$missing fontconfig fonts-noto-core fonts-noto-cjk"
 command -v npm >/dev/null 2>&1 || missing="$missing npm"
+has_apache || missing="$missing libapache2-mod-auth-openidc"
 missing="${missing# }"
 if [ -z "$missing" ]; then
 	get_packages
@@ -64,7 +77,7 @@ if ! command -v apt-get >/dev/null 2>&1; then
 	  Arch           sudo pacman -S postgresql pgbouncer gcc curl nodejs npm chromium noto-fonts noto-fonts-cjk
 	  Alpine         sudo apk add postgresql pgbouncer gcc musl-dev curl nodejs npm chromium fontconfig font-noto-all font-noto-cjk
 	  macOS          brew install postgresql pgbouncer node fontconfig; brew install --cask chromium; xcode-select --install
-	and see that initdb and chromium are on PATH.
+	and see that initdb and chromium are on PATH. TestModAuthOpenIDC runs on Debian and Ubuntu alone.
 	EOF
 	exit 1
 fi

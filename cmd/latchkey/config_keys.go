@@ -116,7 +116,7 @@ func (c *config) keys() []key {
 		{name: "LATCHKEY_HASH_TIME", fallback: strconv.Itoa(hashTimeFloor), help: "Argon2id passes; lower starts with a warning", set: number(&c.HashTime, 1, 64)},
 		{name: "LATCHKEY_HASH_WORKERS", fallback: strconv.Itoa(runtime.GOMAXPROCS(0)), shown: "number of CPUs, or a container's share", help: "passwords hashed at once, each in its own memory", set: number(&c.HashWorkers, 1, 1024)},
 		{name: "LATCHKEY_HASH_QUEUE", fallback: "256", help: "sign-ins that may wait for a worker; more are answered 503", set: number(&c.HashQueue, 0, 1<<20)},
-		{name: "LATCHKEY_SESSIONS_PER_USER", fallback: "50", help: "live sessions; one more ends the least recently used", set: number(&c.SessionsPerUser, 1, 10000)},
+		{name: "LATCHKEY_SESSIONS_PER_USER", fallback: "50", help: "browsers and clients that an account is signed in on; one more ends the least recently used", set: number(&c.SessionsPerUser, 1, 10000)},
 		{name: "LATCHKEY_THROTTLE", fallback: "on", help: "off only for load tests", set: choice(&c.Throttle, "on", "off")},
 		{name: "LATCHKEY_SIGNUP", fallback: "open", help: "open, or closed (only `latchkey user add` makes accounts)", set: choice(&c.Signup, "open", "closed")},
 		{name: "LATCHKEY_LOG", shown: "json to a pipe, text to a terminal", help: "json (one object a line) or text", set: choice(&c.Log, "json", "text")},

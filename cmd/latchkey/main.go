@@ -86,7 +86,7 @@ func forEachCommand(cmd *cobra.Command, do func(*cobra.Command)) {
 
 func (a *app) rootCommand() *cobra.Command {
 	root := group("latchkey", "Self-hosted sign-in and session server",
-		a.serveCommand(), a.healthCommand(), a.userCommands(), a.sessionCommands(), a.keyCommands(), a.mailCommands(), a.auditCommands(), a.themeCommands(),
+		a.serveCommand(), a.healthCommand(), a.userCommands(), a.sessionCommands(), a.keyCommands(), a.mailCommands(), a.logoutCommands(), a.auditCommands(), a.themeCommands(),
 		a.blocklistCommands(), a.migrateCommand(), a.backupCommand(), a.openAPICommand(), a.versionCommand())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	release, _ := server.Build()

@@ -117,6 +117,7 @@ type outlet struct {
 	onRefresh func(outcome string)
 	onSignIn  func(outcome string)
 	onMail    func(outcome string)
+	onLogout  func(outcome string)
 	onHashing func(hashing bool)
 }
 
@@ -139,7 +140,7 @@ func newService(ctx context.Context, c *config, s storage, out outlet) (*auth.Se
 		ResetTTL: c.ResetTTL, VerifyTTL: c.VerifyTTL, SessionsPerUser: c.SessionsPerUser,
 		SignupOpen: c.Signup == "open", Throttle: c.Throttle == "on",
 		TransportKey: c.TransportKey, AuditDays: c.AuditDays,
-		Log: out.log, OnRefresh: out.onRefresh, OnSignIn: out.onSignIn, OnMail: out.onMail,
+		Log: out.log, OnRefresh: out.onRefresh, OnSignIn: out.onSignIn, OnMail: out.onMail, OnLogout: out.onLogout,
 	})
 }
 

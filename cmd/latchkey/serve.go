@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"latchkey/internal/listener"
+	"latchkey/internal/logouts"
 	"latchkey/internal/mail"
 	"latchkey/internal/outbox"
 	"latchkey/internal/server"
@@ -87,7 +88,7 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	sender, inbox := c.mailWay()
 	metrics := server.NewMetrics()
 	pace := newPacer(c.HashWorkers)
-	svc, err := newService(ctx, c, s, outlet{sender: sender, log: log, onRefresh: metrics.OnRefresh, onSignIn: metrics.OnSignIn, onMail: metrics.OnMail, onHashing: pace.onHashing})
+	svc, err := newService(ctx, c, s, outlet{sender: sender, log: log, onRefresh: metrics.OnRefresh, onSignIn: metrics.OnSignIn, onMail: metrics.OnMail, onLogout: metrics.OnLogout, onHashing: pace.onHashing})
 	if err != nil {
 		return err
 	}
@@ -166,6 +167,10 @@ func runParts(ctx context.Context, c *config, pace *pacer, hangups <-chan os.Sig
 		parts.Go(func() error { return named("outbox", worker.Outbox(ctx, o.Service.Outbox(), o.Log)) })
 	}
 	parts.Go(func() error { return named("outbox", worker.FirstTries(ctx, o.Service.Outbox(), o.Log)) })
+	for range logouts.Deliverers {
+		parts.Go(func() error { return named("logouts", worker.Logouts(ctx, o.Service.Logouts(), o.Log)) })
+		parts.Go(func() error { return named("logouts", worker.SteadyLogouts(ctx, o.Service.Logouts(), o.Log)) })
+	}
 	if c.DatabaseURL == "" {
 		parts.Go(func() error { return named("checkpoints", worker.Checkpoints(ctx, o.Service, o.Log)) })
 	}

@@ -11,13 +11,14 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"strings"
 
 	"github.com/swaggest/swgui/v5/static"
 
 	"latchkey/api"
 )
 
-//go:embed templates assets
+//go:embed templates assets app
 var files embed.FS
 
 // File is one thing there is under /docs.
@@ -71,6 +72,7 @@ type page struct {
 var navigation = [...]page{
 	{"/docs", "API", "viewer.html", viewerPolicy},
 	{"/docs/start", "Getting started", "start.html", readPolicy},
+	{"/docs/apps", "Apps", "apps.html", readPolicy},
 	{"/docs/front-end", "Front ends", "front_end.html", readPolicy},
 	{"/docs/resource-servers", "Resource servers", "resource_servers.html", readPolicy},
 	{"/docs/examples", "Examples", "examples.html", readPolicy},
@@ -83,7 +85,26 @@ type view struct {
 	URL        string
 	Operations []Operation
 	Session    string // how a page keeps its session: assets/session.js
+	App        app
 }
+
+// app is the example of an app that signs people in here: the files in app, as its test runs them.
+type app struct{ Clients, Page, Server string }
+
+// readApp reads them, for a server at publicURL.
+func readApp(publicURL string) (a app, err error) {
+	for name, text := range map[string]*string{"clients.toml": &a.Clients, "index.html": &a.Page, "serve.mjs": &a.Server} {
+		content, err := files.ReadFile("app/" + name)
+		if err != nil {
+			return app{}, fmt.Errorf("read the example: %w", err)
+		}
+		*text = strings.ReplaceAll(string(content), exampleIssuer, publicURL)
+	}
+	return a, nil
+}
+
+// exampleIssuer is the server's address in the example.
+const exampleIssuer = "http://localhost:8080"
 
 // Operation is one of them, for pages that show a single example.
 func (v view) Operation(id string) (Operation, error) {
@@ -108,8 +129,12 @@ func (p page) draw(publicURL string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read script: %w", err)
 	}
+	example, err := readApp(publicURL)
+	if err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, "layout.html", view{p, navigation[:], publicURL, operations, string(session)}); err != nil {
+	if err := t.ExecuteTemplate(&b, "layout.html", view{p, navigation[:], publicURL, operations, string(session), example}); err != nil {
 		return nil, fmt.Errorf("draw page: %w", err)
 	}
 	return b.Bytes(), nil

@@ -37,6 +37,12 @@ const (
 	MailRetried     = "mail_retried"
 	TooMany         = "throttled"
 	DetailsRefused  = "session_details_refused"
+	AppSignIn       = "app_sign_in"
+	RefreshMisused  = "refresh_misused"
+	CodeReused      = "code_reused"
+	ConsentGiven    = "consent_given"
+	ConsentRevoked  = "consent_revoked"
+	LogoutRetried   = "logout_retried"
 
 	OK         = "ok"
 	Refused    = "refused"
@@ -82,8 +88,17 @@ func WriteEnded(tx *store.Tx, now time.Time, ids []string, e Event, peer peer.Pe
 // Throttled is the event of a refusal: one row a counter and minute, which tells of the first and counts
 // the others; a row each would be a flood's weapon.
 func Throttled(key []byte, userID string, peer peer.Peer, now time.Time) store.AuditEvent {
-	minute := fmt.Append(nil, hex.EncodeToString(key), now.Truncate(time.Minute).Unix())
-	e := Event{Kind: TooMany, Outcome: Refused, UserID: userID}
+	return Event{Kind: TooMany, Outcome: Refused, UserID: userID}.perMinute(hex.EncodeToString(key), peer, now)
+}
+
+// Misused is the event of a refresh token that was presented where it is not taken, or by another client than its own:
+// one row a session and minute, likewise.
+func Misused(sessionID, userID string, peer peer.Peer, now time.Time) store.AuditEvent {
+	return Event{Kind: RefreshMisused, Outcome: Refused, UserID: userID, SessionID: sessionID}.perMinute(sessionID, peer, now)
+}
+
+func (e Event) perMinute(of string, peer peer.Peer, now time.Time) store.AuditEvent {
+	minute := fmt.Append(nil, of, now.Truncate(time.Minute).Unix())
 	return e.row(uuid.NewSHA1(uuid.NameSpaceOID, minute).String(), now, peer)
 }
 
@@ -95,6 +110,7 @@ func Kinds() []string {
 		RefreshAhead, UserAdded, UserDisabled, UserEnabled,
 		UserDeleted, EmailChanged, KeyRotated, MailRetried,
 		TooMany, UserUnlocked, DetailsRefused,
+		AppSignIn, RefreshMisused, CodeReused, ConsentGiven, ConsentRevoked, LogoutRetried,
 	}
 }
 

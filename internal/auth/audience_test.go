@@ -11,6 +11,7 @@ import (
 
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/clients"
 	"latchkey/internal/peer"
 	"latchkey/internal/token"
 )
@@ -51,7 +52,7 @@ func TestTokensForOthersOpenNothing(t *testing.T) {
 		for name, raw := range others {
 			_, err := r.Service.Authenticate(ctx, raw)
 			agreeCode(t, name, err, auth.CodeInvalidToken)
-			if seen, err := r.Service.Introspect(ctx, raw); err != nil || seen.Active {
+			if seen, err := r.Service.Introspect(ctx, clients.Client{}, raw, peer.Peer{}); err != nil || seen.Active {
 				t.Errorf("%s: introspected: %+v, %v", name, seen, err)
 			}
 		}
@@ -63,12 +64,12 @@ func TestTokensForOthersOpenNothing(t *testing.T) {
 		for name, raw := range others {
 			_, err := r.Service.AuthenticateLeaver(ctx, raw)
 			agreeCode(t, "run out, "+name, err, auth.CodeInvalidToken)
-			agreeCode(t, "revoke, "+name, r.Service.Revoke(ctx, raw, peer.Peer{}), "")
+			agreeCode(t, "revoke, "+name, r.Service.Revoke(ctx, "", raw, peer.Peer{}), "")
 		}
 		if row := rowOf(t, r, in.SessionID); !row.EndedAt.IsZero() {
 			t.Errorf("the session was ended: %+v", row)
 		}
-		agreeCode(t, "revoke", r.Service.Revoke(ctx, good, peer.Peer{}), "")
+		agreeCode(t, "revoke", r.Service.Revoke(ctx, "", good, peer.Peer{}), "")
 		if row := rowOf(t, r, in.SessionID); row.EndedAt.IsZero() {
 			t.Error("a token for the configured audience ends nothing: the test proves nothing")
 		}

@@ -337,6 +337,7 @@ func TestAuditorFindsWhatIsBroken(t *testing.T) {
 				{UserID: u.ID, OverallExpiresAt: now.Add(-time.Hour)},
 				{UserID: u.ID, EndReason: "refresh_reuse", EndedAt: now},
 				{UserID: u.ID, EndReason: "admin"},
+				{UserID: u.ID, EndReason: "admin", EndedAt: now, Kind: "oauth"},
 			} {
 				s.ID, s.CreatedAt, s.RotatedAt = fmt.Sprintf("broken-%d", i), now, now
 				for _, at := range []*time.Time{&s.BurstAt, &s.PrevAt, &s.IdleExpiresAt} {
@@ -373,7 +374,7 @@ func TestAuditorFindsWhatIsBroken(t *testing.T) {
 		for _, v := range found {
 			got = append(got, v.Invariant+" "+v.ID)
 		}
-		for _, want := range []string{"I1 broken-0", "I2 broken-1", "I16 broken-2", "I3 broken-3", "I1 broken-4", "I19 broken-0", "I12 shouting", "I14 bare"} {
+		for _, want := range []string{"I1 broken-0", "I2 broken-1", "I16 broken-2", "I3 broken-3", "I1 broken-4", "I13 broken-5", "I19 broken-0", "I12 shouting", "I14 bare"} {
 			if !slices.Contains(got, want) {
 				t.Errorf("%s was not found among %s", want, strings.Join(got, ", "))
 			}

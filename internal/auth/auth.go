@@ -23,7 +23,8 @@
 //	I11  Fail closed: without store or keys nobody is let in.
 //	I12  One account per canonical email, the same answer on both engines.
 //	I13  Mail goes only to the stored address; a link's origin is always from the configuration; no
-//	     mail for a rolled-back transaction; every committed request row reaches one of its ends.
+//	     mail for a rolled-back transaction; every committed request row reaches one of its ends. An app
+//	     is told of each of its sessions that ended, once it is committed, at the configured address alone.
 //	I14  No raw secret in database, log, metric or error.
 //	I15  Memory stays within base + permits x hash memory + a bound.
 //	I16  A session's overall limit is written once and no statement updates it.
@@ -43,9 +44,11 @@ import (
 
 	"latchkey/internal/burst"
 	"latchkey/internal/clients"
+	"latchkey/internal/events"
 	"latchkey/internal/hashcosts"
 	"latchkey/internal/keyring"
 	"latchkey/internal/links"
+	"latchkey/internal/logouts"
 	"latchkey/internal/mail"
 	"latchkey/internal/node"
 	"latchkey/internal/outbox"
@@ -57,13 +60,15 @@ import (
 
 // Service carries out the rules. Any number of goroutines may use it.
 type Service struct {
-	o      Options
-	outbox *outbox.Outbox
-	links  *links.Links
-	keys   *keyring.Keys
-	costs  *hashcosts.Costs // what evaluating a password takes
-	upkeep *upkeep.Upkeep
-	node   *node.Node
+	o       Options
+	outbox  *outbox.Outbox
+	links   *links.Links
+	keys    *keyring.Keys
+	feed    *events.Feed
+	costs   *hashcosts.Costs // what evaluating a password takes
+	upkeep  *upkeep.Upkeep
+	node    *node.Node
+	logouts *logouts.Logouts
 
 	clients  atomic.Pointer[clients.Set] // nil: none
 	throttle *throttle.Throttle
@@ -82,7 +87,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	for _, count := range []*func(string){&o.OnRefresh, &o.OnSignIn, &o.OnMail} {
+	for _, count := range []*func(string){&o.OnRefresh, &o.OnSignIn, &o.OnMail, &o.OnLogout} {
 		if *count == nil {
 			*count = func(string) {}
 		}
@@ -113,6 +118,10 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}); err != nil {
 		return nil, err
 	}
+	s.feed = events.NewFeed(events.Options{Store: o.Store, Keys: s.keys, Window: o.AccessTTL + upkeep.TrimAfter, Now: s.now})
+	s.logouts = logouts.New(logouts.Options{
+		Store: o.Store, Keys: s.keys, Clients: s.ClientsNow, Now: s.now, Log: o.Log, OnLogout: o.OnLogout,
+	})
 	s.throttle = throttle.New(throttle.Options{Store: o.Store, Master: o.Master, Counters: s.keys.CounterKey(), On: o.Throttle, Now: s.now})
 	s.costs = hashcosts.New(o.Store, o.Hash)
 	if _, err := s.costs.Load(ctx); err != nil {
@@ -151,6 +160,9 @@ func (s *Service) Node() *node.Node { return s.node }
 // Keys are the keys of the database.
 func (s *Service) Keys() *keyring.Keys { return s.keys }
 
+// Feed tells resource servers which sessions have ended.
+func (s *Service) Feed() *events.Feed { return s.feed }
+
 // now is the time of an operation.
 func (s *Service) now() time.Time { return s.node.Now() }
 
@@ -159,6 +171,9 @@ func (s *Service) Upkeep() *upkeep.Upkeep { return s.upkeep }
 
 // Outbox is where the mail of this Service waits: whoever delivers it, and the operator, ask there.
 func (s *Service) Outbox() *outbox.Outbox { return s.outbox }
+
+// Logouts is where apps wait to be told of the ends of their sessions: whoever tells them, and the operator, ask there.
+func (s *Service) Logouts() *logouts.Logouts { return s.logouts }
 
 // FlushRefusals adds what the throttle refused from memory to the audit log.
 func (s *Service) FlushRefusals(ctx context.Context) error { return s.throttle.Flush(ctx) }

@@ -9,12 +9,12 @@ import (
 	"latchkey/internal/peer"
 )
 
-// AuthenticateClient checks a confidential client's secret, within the throttle's limit: CodeInvalidClient. A public
-// client, which has none, is itself with an empty one where a public client will do.
-func (s *Service) AuthenticateClient(ctx context.Context, given ClientCredentials, mayBePublic bool, peer peer.Peer) error {
+// AuthenticateClient finds a client by its alias and checks its secret, within the throttle's limit: CodeInvalidClient. A
+// public client, which has none, is itself with an empty one where a public client will do.
+func (s *Service) AuthenticateClient(ctx context.Context, given ClientCredentials, mayBePublic bool, peer peer.Peer) (clients.Client, error) {
 	client, registered := s.clientsOf(peer).Lookup(given.Alias)
 	if registered && !client.Confidential() && given.Secret == "" && mayBePublic {
-		return nil
+		return client, nil
 	}
 	if !client.Confidential() {
 		client = clients.Client{} // no secret of theirs can be found: public and unknown clients share a counter
@@ -23,5 +23,5 @@ func (s *Service) AuthenticateClient(ctx context.Context, given ClientCredential
 	if err == nil && !right {
 		err = refuse(CodeInvalidClient)
 	}
-	return err
+	return client, err
 }

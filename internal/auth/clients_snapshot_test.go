@@ -26,7 +26,7 @@ func TestRulesReadTheClientsOfTheRequest(t *testing.T) {
 	if _, err := s.client(peer.Peer{Clients: before}, "wallet"); CodeOf(err) != CodeUnknownClient {
 		t.Errorf("a request from before reads the set of later: %v", err)
 	}
-	if err := s.AuthenticateClient(t.Context(), ClientCredentials{Alias: "web", Secret: "0123456789abcdef0123456789abcdef"}, false, peer.Peer{Clients: before}); err != nil {
+	if _, err := s.AuthenticateClient(t.Context(), ClientCredentials{Alias: "web", Secret: "0123456789abcdef0123456789abcdef"}, false, peer.Peer{Clients: before}); err != nil {
 		t.Errorf("the secret of a client that was there when the request came: %v", err)
 	}
 	// What may not be served beside our own pages changes nothing.

@@ -84,6 +84,9 @@ func (s *Service) endBite(ctx context.Context, users []string, which EndSelectio
 			}
 			ended += len(ids)
 			audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonAdmin, UserID: user}, audit.Operator)
+			if err := s.endOrphans(tx, user, ReasonAdmin, audit.Operator, now); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

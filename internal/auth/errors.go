@@ -34,6 +34,12 @@ const (
 	CodeSignupClosed            Code = "signup_closed"             // only `latchkey user add` makes accounts
 	CodeAlreadyRegistered       Code = "already_registered"        // said only to someone who proved the mailbox
 	CodeInvalidClient           Code = "invalid_client"            // RFC 6749 §5.2, /oauth only
+	CodeInvalidGrant            Code = "invalid_grant"             // likewise: a code or refresh token that is good for nothing
+	CodeUnauthorizedClient      Code = "unauthorized_client"       // likewise: the client may not use this grant
+	CodeUnsupportedGrantType    Code = "unsupported_grant_type"    // likewise
+	CodeInvalidScope            Code = "invalid_scope"             // likewise
+	CodeInvalidTarget           Code = "invalid_target"            // RFC 8707 §2
+	CodeInsufficientScope       Code = "insufficient_scope"        // RFC 6750 §3.1: the token was given for something else
 	CodeTooManyRequests         Code = "too_many_requests"         // RetryAfter says when
 	CodeUnavailable             Code = "unavailable"               // store, keys or hash queue; RetryAfter says when
 	CodeServerError             Code = "server_error"              // a defect; the cause is logged, never sent

@@ -30,6 +30,9 @@ type life struct {
 	pw                   []string // as they are changed
 	laptop, phone, bobs  api.Tokens
 	first, second, third string // refresh tokens
+	page                 auth.PageSession
+	code                 string
+	app                  auth.Tokens
 }
 
 // lifeOfAnAccount is a story of everything an account lives through.
@@ -40,7 +43,7 @@ func (f *faultRig) lifeOfAnAccount() []storyStep {
 		faultRig: f, email: email, bob: "bob." + email, moved: "moved." + email,
 		pw: []string{authtest.Password, "another fine passphrase", "a third, finer passphrase", "the fourth passphrase"},
 	}
-	return slices.Concat(l.registers(), l.refreshes(), l.changesPasswords(), l.endsSessions(), l.isLookedAfter())
+	return slices.Concat(l.registers(), l.refreshes(), l.changesPasswords(), l.endsSessions(), l.usesApps(), l.isLookedAfter())
 }
 
 func (l *life) signIn(name, email, pw string, into *api.Tokens) storyStep {

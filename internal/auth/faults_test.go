@@ -8,7 +8,7 @@ package auth_test
 // time: no success without its effect, no refusal with a part of it, 503 and nothing else when the database
 // fails, and the step works when repeated.
 //
-// The story is faults_story_test.go.
+// The story is faults_story_test.go, and what there is of apps in it faults_apps_test.go.
 
 import (
 	"context"
@@ -120,7 +120,10 @@ type faultRig struct {
 func newFaultRig(t *testing.T, db authtest.Database) *faultRig {
 	t.Helper()
 	f := &faultRig{whole: map[string]effect{}, moments: map[string]int{}}
-	clients, err := clients.New([]clients.Client{{Alias: "shop", Name: "Shop", URL: "https://shop.example.com", Secret: shopSecret}})
+	clients, err := clients.New([]clients.Client{
+		{Alias: "shop", Name: "Shop", URL: "https://shop.example.com", Secret: shopSecret, RedirectURIs: []string{shopURI}},
+		{Alias: "third", Name: "Third", URL: "https://third.example.com", Secret: shopSecret, RedirectURIs: []string{shopURI}, Consent: true},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,15 +17,17 @@ import (
 )
 
 func (m *machine) forgot(t *rapid.T, address string) {
-	_, err := m.svc.ForgotPassword(t.Context(), auth.ForgotPassword{Email: address}, peer.Peer{})
+	f, flow := m.goesAlong(t)
+	_, err := m.svc.ForgotPassword(t.Context(), auth.ForgotPassword{Email: address, Flow: flow}, peer.Peer{})
 	agree(t, "forgot", err, "")
-	m.ask("reset", address, time.Hour)
+	m.ask("reset", address, time.Hour, f)
 }
 
 func (m *machine) askToVerify(t *rapid.T, address string) {
-	err := m.svc.RequestVerification(t.Context(), auth.VerificationMail{Email: address}, peer.Peer{})
+	f, flow := m.goesAlong(t)
+	err := m.svc.RequestVerification(t.Context(), auth.VerificationMail{Email: address, Flow: flow}, peer.Peer{})
 	agree(t, "ask to verify", err, "")
-	m.ask("verify", address, 24*time.Hour)
+	m.ask("verify", address, 24*time.Hour, f)
 }
 
 // askAndDeliver asks for one or two mails for an address, the second beside the first.
@@ -63,7 +65,10 @@ func (m *machine) deliverStep(t *rapid.T) {
 		if len(want) == 0 || want[0].kind != found[1] || want[0].address != mail.To {
 			t.Fatalf("a %s link was mailed to %s, the reference has %+v", found[1], mail.To, want)
 		}
-		want[0].token, want = found[2], want[1:]
+		if (found[3] != "") != (want[0].flow != nil) {
+			t.Fatalf("a %s link with the flow %q was mailed, the reference has %+v", found[1], found[3], want[0].flow)
+		}
+		want[0].token, want[0].handle, want = found[2], found[3], want[1:]
 	}
 	if len(want) > 0 {
 		t.Fatalf("not mailed: %+v", *want[0])
@@ -207,7 +212,7 @@ func (m *machine) add(t *rapid.T, address, pw string, verified bool) {
 		return
 	}
 	agree(t, "add "+address, err, "")
-	m.accounts[address] = &refAccount{id: u.ID, address: address, password: pw, verified: verified, changed: m.reference.now}
+	m.accounts[address] = &refAccount{id: u.ID, address: address, password: pw, verified: verified, changed: m.reference.now, allowed: map[string]string{}}
 }
 
 func (m *machine) operator(t *rapid.T) {
@@ -221,7 +226,7 @@ func (m *machine) operator(t *rapid.T) {
 	case "revoke":
 		s := some(t, m.young(), "session")
 		agree(t, "revoke a session", m.svc.RevokeSession(ctx, s.id), "")
-		s.ended = true
+		m.leave(s)
 		return
 	case "set email":
 		m.setEmail(t, address, m.address(t))

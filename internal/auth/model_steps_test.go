@@ -1,7 +1,7 @@
 package auth_test
 
 // The steps of the model test: each asks the reference what has to come, does it, and compares. Those
-// about accounts and links are model_accounts_test.go.
+// about accounts and links are model_accounts_test.go, those about apps model_apps_test.go.
 
 import (
 	"slices"
@@ -20,15 +20,18 @@ var passwords = []string{authtest.Password, "another fine passphrase", "a third,
 
 const weakPassword = "password1"
 
+// weighted is a step that is listed so often.
+type weighted struct {
+	weight int
+	do     func(*rapid.T)
+}
+
 // steps are what may happen, each as often as it is listed.
 func (m *machine) steps() (all []func(*rapid.T)) {
-	for _, s := range []struct {
-		weight int
-		do     func(*rapid.T)
-	}{
+	for _, s := range append(m.appSteps(), []weighted{
 		{1, func(*rapid.T) {}}, // what rapid shrinks to
 		{4, m.signInStep},
-		{2, m.signInPageStep},
+		{2, func(t *rapid.T) { m.signInAnew(t) }},
 		{3, m.visitStep},
 		{2, m.signUpStep},
 		{1, m.join},
@@ -57,7 +60,7 @@ func (m *machine) steps() (all []func(*rapid.T)) {
 		{2, func(t *rapid.T) { m.pass(time.Duration(1+dice(t, 90, "min")) * time.Minute) }},
 		{1, func(t *rapid.T) { m.pass(time.Duration(1+dice(t, 16, "d")) * 24 * time.Hour) }},
 		{4, m.upToALimit},
-	} {
+	}...) {
 		for range s.weight {
 			all = append(all, s.do)
 		}
@@ -128,9 +131,9 @@ func (m *machine) mostlyAlive(t *rapid.T, list []*refSession) *refSession {
 	return some(t, live, "live session")
 }
 
-// refreshing are the sessions with refresh tokens: all but those of pages.
+// refreshing are the sessions with refresh tokens: all but those of pages, and of third parties that asked for none.
 func (m *machine) refreshing() []*refSession {
-	return slices.DeleteFunc(slices.Clone(m.sessions), func(s *refSession) bool { return s.page != "" })
+	return slices.DeleteFunc(slices.Clone(m.sessions), func(s *refSession) bool { return s.tokens[s.current] == "" })
 }
 
 func (m *machine) pages() []*refSession {
@@ -170,18 +173,6 @@ func (m *machine) signInAs(t *rapid.T, address, pw string) {
 	}
 }
 
-// signInPageStep signs the owner of an account in on a page.
-func (m *machine) signInPageStep(t *rapid.T) {
-	a := m.accounts[m.address(t)]
-	if a == nil || m.reference.signIn(a.address, a.password) != "" {
-		panic(void("nobody may sign in there"))
-	}
-	got, err := m.svc.SignInPage(t.Context(), auth.SignIn{Email: a.address, Password: auth.Password{Value: a.password}}, peer.Peer{})
-	agree(t, "sign in on a page to "+a.address, err, "")
-	delete(m.wrong, "account "+a.address)
-	m.begin(a, got.Caller.SessionID).page = got.Token
-}
-
 func (m *machine) visitStep(t *rapid.T) {
 	s := m.mostlyAlive(t, m.pages())
 	m.checkPage(t, s)
@@ -190,16 +181,41 @@ func (m *machine) visitStep(t *rapid.T) {
 
 // keep remembers the tokens of a session that was signed in or refreshed.
 func (m *machine) keep(t *rapid.T, s *refSession, tokens auth.Tokens) {
+	if tokens.SessionID != s.id {
+		t.Fatalf("tokens of session %s are %+v", s.id, tokens)
+	}
+	m.access = append(m.access, &heldAccess{s, tokens.AccessToken, wholeSecondsUp(m.reference.now.Add(tokens.ExpiresIn))})
+	if s.app != nil {
+		m.keepApp(t, s, tokens)
+	}
+	if tokens.RefreshToken == "" {
+		return
+	}
 	old, again := s.tokens[s.current]
 	if again && old != tokens.RefreshToken {
 		t.Fatalf("session %s has two tokens of generation %d", s.id, s.current) // I2
 	}
 	r, err := m.options.Master.ParseRefresh(tokens.RefreshToken)
-	if err != nil || r.SessionID != s.id || r.Generation != s.current || tokens.SessionID != s.id {
+	if err != nil || r.SessionID != s.id || r.Generation != s.current {
 		t.Fatalf("session %s at %d got %+v, %v", s.id, s.current, r, err)
 	}
 	s.tokens[s.current] = tokens.RefreshToken
-	m.access = append(m.access, &heldAccess{s, tokens.AccessToken, wholeSecondsUp(m.reference.now.Add(tokens.ExpiresIn))})
+}
+
+// keepApp is keep for what only apps are given.
+func (m *machine) keepApp(t *rapid.T, s *refSession, tokens auth.Tokens) {
+	switch {
+	case !sameWords(tokens.Scope, s.scope):
+		t.Fatalf("session %s has the scope %q, asked for was %q", s.id, tokens.Scope, s.scope)
+	case (tokens.IDToken != "") != has(s.scope, "openid"), (tokens.RefreshToken != "") != s.app.refreshes(s.scope):
+		t.Fatalf("the tokens of session %s of %s for %q: %+v", s.id, s.app.alias, s.scope, tokens)
+	case tokens.IDToken != "":
+		m.ids = append(m.ids, &heldID{s, tokens.IDToken})
+	}
+}
+
+func sameWords(a, b string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(strings.Fields(a))), slices.Sorted(slices.Values(strings.Fields(b))))
 }
 
 // wholeSecondsUp is the exp that expires_in promises no more than.
@@ -220,7 +236,7 @@ func (m *machine) refreshStep(t *rapid.T, turnsAgo int64) {
 
 func (m *machine) present(t *rapid.T, s *refSession, g int64) {
 	want := m.reference.refresh(s, g)
-	tokens, err := m.svc.Refresh(t.Context(), s.tokens[g], peer.Peer{})
+	tokens, err := m.refreshAt(t, s, s.tokens[g])
 	m.agreeRefresh(t, s, g, want, tokens, err)
 	if err == nil {
 		m.keep(t, s, tokens)
@@ -283,7 +299,7 @@ func (m *machine) forge(t *rapid.T) {
 		"a foreign MAC":        parts[0] + "." + parts[1] + "." + strings.Split(foreign, ".")[2],
 		"a session id of ours": s.id,
 	} {
-		_, err := m.svc.Refresh(t.Context(), forged, peer.Peer{})
+		_, err := m.refreshAt(t, s, forged)
 		agree(t, "forged token, "+what, err, auth.CodeInvalidRefreshToken)
 	}
 }
@@ -307,14 +323,14 @@ func (m *machine) ahead(t *rapid.T) {
 
 // bearer authenticates with one of the access tokens; the step is over when that is refused.
 func (m *machine) bearer(t *rapid.T) (auth.Caller, *refSession) {
-	good := slices.DeleteFunc(slices.Clone(m.access), func(a *heldAccess) bool { return !m.accepts(a) })
+	good := slices.DeleteFunc(slices.Clone(m.access), func(a *heldAccess) bool { return m.opens(a) != "" })
 	if len(good) == 0 || seldom(t, "a dead one") {
 		good = m.access
 	}
 	a := some(t, good, "access token")
 	caller, err := m.svc.Authenticate(t.Context(), a.raw)
-	if !m.accepts(a) {
-		agree(t, "a dead Bearer", err, auth.CodeInvalidToken)
+	if want := m.opens(a); want != "" {
+		agree(t, "a dead Bearer, or an app's", err, want)
 		return auth.Caller{}, nil
 	}
 	agree(t, "a live Bearer", err, "")
@@ -336,12 +352,10 @@ func (m *machine) signOut(t *rapid.T) {
 	switch oneOf(t, []string{"this", "others", "list", "one"}, "which") {
 	case "this":
 		agree(t, "sign out", m.svc.SignOut(t.Context(), caller, auth.SignOut{}, peer.Peer{}), "")
-		own.ended = true
+		m.endOwn(own, own)
 	case "others":
 		agree(t, "sign the others out", m.svc.SignOut(t.Context(), caller, auth.SignOut{Others: true}, peer.Peer{}), "")
-		for _, s := range m.of(own.owner) {
-			s.ended = s.ended || s != own
-		}
+		m.endOthers(own.owner, own.id)
 	case "one":
 		s := some(t, m.young(), "session to end")
 		err := m.svc.EndSession(t.Context(), caller, s.id, peer.Peer{})
@@ -356,8 +370,10 @@ func (m *machine) signOut(t *rapid.T) {
 
 // young are the sessions that no sweep can have forgotten.
 func (m *machine) young() []*refSession {
-	return slices.DeleteFunc(slices.Clone(m.sessions), func(s *refSession) bool { return m.reference.now.Sub(s.created) > 29*24*time.Hour })
+	return slices.DeleteFunc(slices.Clone(m.sessions), m.old)
 }
+
+func (m *machine) old(s *refSession) bool { return m.reference.now.Sub(s.created) > 29*24*time.Hour }
 
 // agreeEnded: all of them are the caller's own and end, or nothing ends (I18).
 func (m *machine) agreeEnded(t *rapid.T, err error, own *refSession, list ...*refSession) {
@@ -369,7 +385,7 @@ func (m *machine) agreeEnded(t *rapid.T, err error, own *refSession, list ...*re
 	}
 	agree(t, "end own sessions", err, "")
 	for _, s := range list {
-		s.ended = true
+		m.endOwn(own, s)
 	}
 }
 
@@ -379,8 +395,18 @@ func (m *machine) revoke(t *rapid.T) {
 	if rapid.Bool().Draw(t, "by an older token") && s.tokens[1] != "" {
 		raw = s.tokens[1]
 	}
-	agree(t, "revoke", m.svc.Revoke(t.Context(), raw, peer.Peer{}), "")
-	s.ended = true
+	by := oneOf(t, append(refApps, nil), "by")
+	if !seldom(t, "by anybody") {
+		by = s.app
+	}
+	alias := ""
+	if by != nil {
+		alias = by.alias
+	}
+	agree(t, "revoke", m.svc.Revoke(t.Context(), alias, raw, peer.Peer{}), "")
+	if s.app == nil || s.app == by { // an app's own alone
+		s.finish()
+	}
 }
 
 func (m *machine) endByLink(t *rapid.T) {
@@ -395,11 +421,12 @@ func (m *machine) endByLink(t *rapid.T) {
 	if a := m.byID(e.user); resetAsked != (a != nil && !a.disabled && !moved) {
 		t.Fatalf("a notice's link, of a changed address: %t, asked for a reset mail: %t", moved, resetAsked)
 	} else if resetAsked {
-		m.ask("reset", a.address, time.Hour)
+		m.ask("reset", a.address, time.Hour, nil)
 	}
-	for _, s := range m.sessions {
-		named := s.id == e.session || e.session == "" && !s.created.After(e.made)
-		s.ended = s.ended || s.owner.id == e.user && named
+	for _, s := range slices.Clone(m.sessions) {
+		if s.owner.id == e.user && (s.id == e.session || e.session == "" && !s.created.After(e.made)) {
+			m.leave(s)
+		}
 	}
 }
 
@@ -423,6 +450,7 @@ func (m *machine) restart(t *rapid.T) {
 			t.Fatalf("sweep: %v", err)
 		}
 	}
+	m.sweep()
 }
 
 // upToALimit lets time pass to the last microsecond of something that is good for a while, or to the
@@ -431,8 +459,11 @@ func (m *machine) upToALimit(t *rapid.T) {
 	s := m.alive(t)
 	now, before := s.bursts()
 	limits := []time.Time{
-		s.used.Add(refGrace), now.at.Add(refGrace), before.at.Add(2 * refGrace), s.used.Add(refIdle), s.created.Add(refOverall),
+		s.used.Add(refGrace), now.at.Add(refGrace), before.at.Add(2 * refGrace), s.used.Add(refIdle), s.overall,
 		m.access[len(m.access)-1].expires,
+	}
+	for _, c := range m.codes[max(0, len(m.codes)-2):] {
+		limits = append(limits, c.made.Add(refCodeLife), c.spent.Add(refRepeat), c.page.used.Add(refIdle), c.page.overall)
 	}
 	for _, l := range m.links[max(0, len(m.links)-2):] {
 		limits = append(limits, l.expires)

@@ -82,19 +82,17 @@ func (s *Service) EndByLink(ctx context.Context, raw string, peer peer.Peer) (re
 	return resetAsked, nil
 }
 
-// endNamed ends the sessions that a link names; those that have ended already stay as they are.
-func (s *Service) endNamed(tx *store.Tx, e links.End, peer peer.Peer, now time.Time) (err error) {
-	ids := []string{e.SessionID}
-	if e.SessionID == "" {
-		ids, err = tx.EndSessionsBefore(e.UserID, "", e.Made, ReasonRevoked, node.ClockSlack, now)
-	} else if err = tx.EndSession(e.SessionID, e.UserID, ReasonRevoked, now); errors.Is(err, store.ErrNotFound) {
-		return nil
+// endNamed ends the sessions that a link names, and what came from them; those that have ended already stay as they are.
+func (s *Service) endNamed(tx *store.Tx, e links.End, peer peer.Peer, now time.Time) error {
+	if e.SessionID != "" {
+		return s.endNow(tx, e.UserID, e.SessionID, ReasonRevoked, peer, now)
 	}
+	ids, err := tx.EndSessionsBefore(e.UserID, "", e.Made, ReasonRevoked, node.ClockSlack, now)
 	if err != nil {
 		return err
 	}
 	audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonRevoked, UserID: e.UserID}, peer)
-	return nil
+	return s.endOrphans(tx, e.UserID, ReasonSignedOutElsewhere, peer, now)
 }
 
 // askReset asks for a reset mail to a held user, with a link to our own pages.

@@ -165,6 +165,53 @@ func TestNoticeLinkEndsItsSession(t *testing.T) {
 	})
 }
 
+// A browser is signed out whole by the link of the notice that tells of its sign-in: the apps with the page session,
+// whether that is still the one, was replaced by a new proof, or has run out.
+func TestNoticeLinkEndsABrowser(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db, withApps, func(o *auth.Options) { o.RefreshIdle = 2 * time.Hour })
+		for name, since := range map[string]func(t *testing.T, email string, page auth.PageSession, app auth.Tokens){
+			"at once": func(*testing.T, string, auth.PageSession, auth.Tokens) {},
+			"replaced": func(t *testing.T, email string, page auth.PageSession, _ auth.Tokens) {
+				_, err := r.Service.SignInPage(t.Context(), auth.SignIn{Email: email, Password: auth.Password{Value: authtest.Password}, Replaces: page.Token}, peer.Peer{})
+				agreeCode(t, "sign in again", err, "")
+			},
+			"run out": func(t *testing.T, _ string, _ auth.PageSession, app auth.Tokens) {
+				for range 4 { // the app's session goes on
+					r.Clock.Advance(time.Hour)
+					next, err := refreshApp(r, "shop", app.RefreshToken)
+					agreeCode(t, "refresh", err, "")
+					app = next
+				}
+				sweepAnew(t, r)
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				email := mailboxOf(name)
+				r.AddUser(t, email)
+				_, err := attempt(r, email, authtest.Password, at("203.0.113.7", firefox))
+				agreeCode(t, "sign in", err, "")
+				page, err := r.Service.SignInPage(t.Context(), auth.SignIn{Email: email, Password: auth.Password{Value: authtest.Password}}, at("192.0.2.7", safari))
+				agreeCode(t, "sign in on a page", err, "")
+				app := exchange(t, r, "shop", codeFor(t, r, page, "shop"))
+				raw, err := url.QueryUnescape(endLink.FindStringSubmatch(r.Mail(t, email).Text)[1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				since(t, email, page, app)
+				if got := rowOf(t, r, app.SessionID).EndReason; got != "" {
+					t.Fatalf("the app's session has ended before, for %q", got)
+				}
+				_, err = r.Service.EndByLink(t.Context(), raw, peer.Peer{})
+				agreeCode(t, "the link", err, "")
+				if got := rowOf(t, r, app.SessionID).EndReason; got != auth.ReasonSignedOutElsewhere {
+					t.Errorf("the app's session ended for %q", got)
+				}
+			})
+		}
+	})
+}
+
 // The link of a notice about the password ends what was made until then, and nothing that came later.
 func TestNoticeLinkSignsOutEverywhere(t *testing.T) {
 	r := authtest.New(t, authtest.SQLite(t))

@@ -51,4 +51,5 @@ type Options struct {
 	OnRefresh func(outcome string) // nil: nobody counts; called once per refresh with one of RefreshOutcomes
 	OnSignIn  func(outcome string) // likewise, of SignInOutcomes
 	OnMail    func(outcome string) // likewise, once per try to deliver, of outbox.Outcomes
+	OnLogout  func(outcome string) // likewise, once per try to tell an app of an end, of logouts.Outcomes
 }

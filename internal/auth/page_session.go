@@ -37,22 +37,68 @@ func (s *Service) SignInPage(ctx context.Context, in SignIn, peer peer.Peer) (Pa
 	return PageSession{Token: raw, Device: device, MaxAge: s.o.RefreshOverall, Caller: pageCaller(session.Session)}, nil
 }
 
-// endReplaced ends the session of the page token that a browser has until it is given another: no copy of it
-// goes on. A session of another user is not a held user's to end (I18).
-func (s *Service) endReplaced(tx *store.Tx, held store.User, raw string, peer peer.Peer, now time.Time) error {
-	fields, _, err := s.o.Master.ParseClaim(labelPageSession, raw, 2)
-	if err != nil { // none, or not ours
+// heldPage is what the page token says that a browser has had until now; zero where it has none of ours.
+func (s *Service) heldPage(ctx context.Context, raw string) (pageClaim, error) {
+	if raw == "" {
+		return pageClaim{}, nil
+	}
+	p, err := s.parsePage(ctx, raw)
+	if CodeOf(err) == CodeInvalidToken {
+		return pageClaim{}, nil
+	}
+	return p, err
+}
+
+// endReplaced ends the page session that a held user's browser has had until now: no copy of its token goes on. What came
+// from it comes from the new one; where it was ended before, other than by expiring, that ends with it. A session of
+// another user is not this one's to end (I18).
+func (s *Service) endReplaced(tx *store.Tx, held store.User, p pageClaim, by string, peer peer.Peer, now time.Time) error {
+	if p.user != held.ID {
 		return nil
 	}
-	err = tx.EndSession(fields[0], held.ID, ReasonSignedOut, now)
-	if errors.Is(err, store.ErrNotFound) { // another's, or over
+	old, err := pageNow(tx, p.session)
+	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	audit.WriteEnded(tx, now, fields[:1], audit.Event{Outcome: ReasonSignedOut, UserID: held.ID}, peer)
+	if !old.EndedAt.IsZero() && !hasRunOut(old, now) {
+		return s.endOrphans(tx, held.ID, ReasonSignedOutElsewhere, peer, now)
+	}
+	if old.EndedAt.IsZero() {
+		if _, err := tx.EndSession(old.ID, held.ID, ReasonSignedOut, now); err != nil {
+			return err
+		}
+		audit.WriteEnded(tx, now, []string{old.ID}, audit.Event{Outcome: ReasonSignedOut, UserID: held.ID}, peer)
+	}
+	tx.TakeOver(held.ID, old.ID, by)
 	return nil
+}
+
+// SignOutPage ends the page session that a browser holds, and the sessions of apps that came from it: also where it has
+// run out itself, since they live on then. Whoever has the browser has that session. A token that is not ours, or whose
+// user is gone, is a success.
+func (s *Service) SignOutPage(ctx context.Context, raw string, peer peer.Peer) error {
+	p, err := s.heldPage(ctx, raw)
+	if err != nil || p.session == "" {
+		return err
+	}
+	return s.endPage(ctx, p, peer)
+}
+
+func (s *Service) endPage(ctx context.Context, p pageClaim, peer peer.Peer) error {
+	now := s.now()
+	err := s.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.HoldUser(p.user); err != nil {
+			return err
+		}
+		return s.endNow(tx, p.user, p.session, ReasonSignedOut, peer, now)
+	})
+	if errors.Is(err, store.ErrNotFound) { // the user is gone, and every session with them
+		return nil
+	}
+	return err
 }
 
 // PageCaller accepts a page token whose session is alive, and counts that as use of the session: its
@@ -128,5 +174,6 @@ func pageCaller(session store.Session) Caller {
 		Client:    session.Client,
 		Scope:     scope,
 		ExpiresAt: session.ExpiresAt(),
+		OnPages:   true,
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"latchkey/internal/audit"
 	"latchkey/internal/auth"
 	"latchkey/internal/authtest"
+	"latchkey/internal/clients"
 	"latchkey/internal/peer"
 	"latchkey/internal/store"
 	"latchkey/internal/token"
@@ -149,7 +150,7 @@ func TestSignInPageReplacesItsSession(t *testing.T) {
 			}
 		}
 		lives("before", before, "")
-		lives("another's", eve, "")
+		lives("another's, whose browser it was", eve, auth.CodeInvalidToken)
 		after, err := again(authtest.Password, before.Token)
 		agreeCode(t, "anew", err, "")
 		lives("replaced", before, auth.CodeInvalidToken)
@@ -308,10 +309,10 @@ func TestPageTokenIsNothingElse(t *testing.T) {
 		agreeCode(t, "to refresh", err, auth.CodeInvalidRefreshToken)
 		_, err = r.Service.EndByLink(ctx, raw, peer.Peer{})
 		agreeCode(t, "as a notice's link", err, auth.CodeInvalidVerificationCode)
-		if got, err := r.Service.Introspect(ctx, raw); err != nil || got.Active {
+		if got, err := r.Service.Introspect(ctx, clients.Client{}, raw, peer.Peer{}); err != nil || got.Active {
 			t.Errorf("introspected: %+v, %v", got, err)
 		}
-		agreeCode(t, "revoke", r.Service.Revoke(ctx, raw, peer.Peer{}), "")
+		agreeCode(t, "revoke", r.Service.Revoke(ctx, "", raw, peer.Peer{}), "")
 		_, err = r.Service.PageCaller(ctx, raw)
 		agreeCode(t, "after /oauth/revoke", err, "")
 	})

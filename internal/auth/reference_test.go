@@ -5,7 +5,6 @@ package auth_test
 // history instead of the few columns a server can afford.
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -16,13 +15,14 @@ const (
 	refIdle    = 14 * 24 * time.Hour
 	refOverall = 30 * 24 * time.Hour
 	refGrace   = 30 * time.Second
-	refLimit   = 2 // sessions a user, few, so that some are evicted
+	refLimit   = 3 // browsers a user, few, so that some are evicted
 )
 
 type reference struct {
 	now      time.Time
 	accounts map[string]*refAccount // by address
 	sessions []*refSession
+	codes    []*refCode
 	links    []*refLink
 	waiting  []refRequest           // asked for and not yet delivered
 	asked    map[string][]time.Time // by kind and address
@@ -31,18 +31,25 @@ type reference struct {
 type refAccount struct {
 	id, address, password string // no password: ""
 	verified, disabled    bool
-	changed               time.Time // the last password, email or disable change
+	changed               time.Time         // the last password, email or disable change
+	allowed               map[string]string // scopes, by app that people must consent to
 }
 
 type refSession struct {
-	id            string
-	owner         *refAccount
-	created, used time.Time
-	current       int64 // generation
-	turns         []refTurn
-	ended         bool
-	tokens        map[int64]string // by generation
-	page          string           // the token of one that was signed in on a page; it has no others
+	id                    string
+	owner                 *refAccount
+	created, proved, used time.Time
+	overall               time.Time
+	current               int64 // generation
+	turns                 []refTurn
+	ended                 bool                 // by somebody
+	marked                bool                 // by upkeep, as having run out
+	tokens                map[int64]string     // by generation
+	page                  string               // the token of one that was signed in on a page; it has no others
+	app                   *refApp              // that it is a session of; nil: none
+	scope                 string               // of an app's
+	parent                *refSession          // the page session that it came from, or that took its place; nil: none
+	over                  map[string]time.Time // of a page's: apps whose session its user ended, and when
 }
 
 // refTurn is a rotation: by a token of which generation, when, and whether that token came back late.
@@ -55,17 +62,20 @@ type refTurn struct {
 type refRequest struct {
 	kind, address string
 	at, expires   time.Time
+	flow          *refFlow // that goes on there; nil: none
 }
 
 type refLink struct {
 	refRequest
 	token      string
-	used, dead bool // dead: replaced or dropped
+	handle     string // of its flow
+	used, dead bool   // dead: replaced or dropped
+	forgotten  bool   // its flow
 }
 
 // live is I1 and I16: not ended, and neither limit reached.
 func (r *reference) live(s *refSession) bool {
-	return !s.ended && r.now.Before(s.used.Add(refIdle)) && r.now.Before(s.created.Add(refOverall))
+	return !s.ended && r.now.Before(s.used.Add(refIdle)) && r.now.Before(s.overall)
 }
 
 // judge is docs/adr/0003-refresh-tokens.md, rule by rule; the numbers are its own.
@@ -111,7 +121,7 @@ func (r *reference) refresh(s *refSession, g int64) string {
 	case "late":
 		s.turns[len(s.turns)-1].late = true
 	case "reuse":
-		s.ended = true // I3
+		s.finish() // I3
 	}
 	return outcome
 }
@@ -143,15 +153,11 @@ func (r *reference) byID(id string) *refAccount {
 	return nil
 }
 
-// begin adds a session; beyond the limit the least recently used ends.
+// begin adds a session of the API, a browser of its own.
 func (r *reference) begin(a *refAccount, id string) *refSession {
-	others := slices.DeleteFunc(r.of(a), func(s *refSession) bool { return !r.live(s) })
-	slices.SortFunc(others, func(a, b *refSession) int { return cmp.Or(a.used.Compare(b.used), cmp.Compare(a.id, b.id)) })
-	for _, s := range others[:max(0, len(others)-refLimit+1)] {
-		s.ended = true
-	}
-	s := &refSession{id: id, owner: a, created: r.now, used: r.now, current: 1, tokens: map[int64]string{}}
+	s := &refSession{id: id, owner: a, created: r.now, proved: r.now, used: r.now, overall: r.now.Add(refOverall), current: 1, tokens: map[int64]string{}}
 	r.sessions = append(r.sessions, s)
+	r.evict(s)
 	return s
 }
 
@@ -161,10 +167,19 @@ func (r *reference) of(a *refAccount) []*refSession {
 
 // end ends a user's sessions but one, and the mailed links of the address: I1, I5.
 func (r *reference) end(a *refAccount, keep string) {
-	for _, s := range r.of(a) {
-		s.ended = s.ended || s.id != keep
-	}
+	r.endOthers(a, keep)
 	r.drop(a.address)
+}
+
+// endOthers ends a user's sessions but one, which is a browser of its own from then on.
+func (r *reference) endOthers(a *refAccount, keep string) {
+	for _, s := range r.of(a) {
+		if s.id == keep {
+			s.parent = nil
+			continue
+		}
+		s.finish()
+	}
 }
 
 func (r *reference) drop(address string) {
@@ -185,14 +200,14 @@ func (r *reference) setPassword(a *refAccount, password, keep string) {
 }
 
 // ask is a request for a mail: one a minute and five an hour, for each kind and address.
-func (r *reference) ask(kind, address string, good time.Duration) {
+func (r *reference) ask(kind, address string, good time.Duration, flow *refFlow) {
 	key := kind + " " + address
 	at := r.asked[key]
 	if n := len(at); n > 0 && r.now.Sub(at[n-1]) < time.Minute || n >= 5 && r.now.Sub(at[n-5]) < time.Hour {
 		return
 	}
 	r.asked[key] = append(at, r.now)
-	r.waiting = append(r.waiting, refRequest{kind, address, r.now, r.now.Add(good)})
+	r.waiting = append(r.waiting, refRequest{kind, address, r.now, r.now.Add(good), flow})
 }
 
 // deliver says which of the requests that wait end as a mailed link; those mailed before stay as they are (I4).
@@ -231,7 +246,7 @@ func (r *reference) signUp(l *refLink, password string) auth.Code {
 	case a != nil && !l.at.After(a.changed):
 		return auth.CodeEmailNotVerified
 	case a == nil:
-		a = &refAccount{address: l.address}
+		a = &refAccount{address: l.address, allowed: map[string]string{}}
 		r.accounts[l.address] = a
 	}
 	a.password, a.verified, a.changed = password, true, r.now

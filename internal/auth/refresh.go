@@ -25,8 +25,8 @@ import (
 // maxJudgements bounds how often a session that moves on under our eyes is judged again.
 const maxJudgements = 8
 
-// Refresh hands out the successor of a refresh token. CodeInvalidRefreshToken is one answer for every
-// dead token; CodeRefreshSuperseded asks the client to use what a sibling request has just been given.
+// Refresh hands out the successor of a refresh token that /auth/signin gave. CodeInvalidRefreshToken is one answer for
+// every dead token; CodeRefreshSuperseded asks the client to use what a sibling request has just been given.
 func (s *Service) Refresh(ctx context.Context, refreshToken string, peer peer.Peer) (Tokens, error) {
 	var f fields.Validator
 	f.Required("refreshToken", refreshToken, "Send the refresh token.")
@@ -34,29 +34,50 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string, peer peer.Pe
 		return Tokens{}, err
 	}
 	now := s.now()
-	presented, err := s.parseRefresh(ctx, refreshToken)
+	session, err := s.refresh(ctx, refreshToken, taker{kind: kindAuth}, peer, now)
+	if err != nil {
+		return Tokens{}, err
+	}
+	return s.tokens(session, now)
+}
+
+// taker is where a refresh token is presented: which kind of sessions is refreshed there, and by whom.
+type taker struct {
+	kind   string
+	client string // empty: any
+}
+
+// takes says whether a session's refresh token may be presented there. One that may not was given to nobody, or to
+// another client.
+func (t taker) takes(s store.Session) bool {
+	return s.Kind == t.kind && (t.client == "" || s.Client == t.client)
+}
+
+// refresh is what both endpoints have in common: it returns the session as it is now.
+func (s *Service) refresh(ctx context.Context, raw string, at taker, peer peer.Peer, now time.Time) (store.RefreshState, error) {
+	presented, err := s.parseRefresh(ctx, raw)
 	if CodeOf(err) == CodeInvalidRefreshToken {
 		s.o.OnRefresh(refreshMalformed)
-		return Tokens{}, err
+		return store.RefreshState{}, err
 	}
 	var session store.RefreshState
 	var v rotation.Verdict
 	if err == nil {
-		session, v, err = s.rotate(ctx, presented, peer, now)
+		session, v, err = s.rotate(ctx, presented, at, peer, now)
 	}
 	if err != nil {
 		s.o.OnRefresh(refreshUnavailable)
-		return Tokens{}, err
+		return store.RefreshState{}, err
 	}
 	s.o.OnRefresh(string(v))
 	switch v {
 	case rotation.VerdictRotate, rotation.VerdictAhead, rotation.VerdictRepeat, rotation.VerdictLate:
-		return s.tokens(session, now)
+		return session, nil
 	case rotation.VerdictSuperseded:
-		return Tokens{}, refuse(CodeRefreshSuperseded)
+		return store.RefreshState{}, refuse(CodeRefreshSuperseded)
 	case rotation.VerdictReuse, rotation.VerdictEnded, rotation.VerdictExpired, rotation.VerdictUnknown:
 	}
-	return Tokens{}, refuse(CodeInvalidRefreshToken)
+	return store.RefreshState{}, refuse(CodeInvalidRefreshToken)
 }
 
 // parseRefresh checks the MAC; what fails here has touched nothing. A token under a master key that
@@ -70,13 +91,13 @@ func (s *Service) parseRefresh(ctx context.Context, raw string) (token.Refresh, 
 }
 
 // rotate rotates the session if the token is its current one, and else asks for a verdict.
-func (s *Service) rotate(ctx context.Context, presented token.Refresh, peer peer.Peer, now time.Time) (session store.RefreshState, v rotation.Verdict, err error) {
-	session, err = s.o.Store.Rotate(ctx, s.rotateParams(presented, presented.Generation, now), now)
+func (s *Service) rotate(ctx context.Context, presented token.Refresh, at taker, peer peer.Peer, now time.Time) (session store.RefreshState, v rotation.Verdict, err error) {
+	session, err = s.o.Store.Rotate(ctx, s.rotateParams(presented, at, presented.Generation, now), now)
 	if !errors.Is(err, store.ErrNotFound) {
 		return session, rotation.VerdictRotate, err
 	}
 	for range maxJudgements {
-		session, v, err = s.judgeAndAct(ctx, presented, peer, now)
+		session, v, err = s.judgeAndAct(ctx, presented, at, peer, now)
 		if !errors.Is(err, errMovedOn) {
 			return session, v, err
 		}
@@ -89,7 +110,7 @@ var errMovedOn = errors.New("the session has moved on")
 
 // judgeAndAct reads the row, asks for a verdict and writes its consequence in one transaction. A
 // refusal is a value here, never an error: reuse must commit.
-func (s *Service) judgeAndAct(ctx context.Context, presented token.Refresh, peer peer.Peer, now time.Time) (session store.RefreshState, v rotation.Verdict, err error) {
+func (s *Service) judgeAndAct(ctx context.Context, presented token.Refresh, at taker, peer peer.Peer, now time.Time) (session store.RefreshState, v rotation.Verdict, err error) {
 	err = s.o.Store.Write(ctx, func(tx *store.Tx) error {
 		session, err = tx.RefreshStateByID(presented.SessionID)
 		if errors.Is(err, store.ErrNotFound) {
@@ -99,15 +120,16 @@ func (s *Service) judgeAndAct(ctx context.Context, presented token.Refresh, peer
 		if err != nil {
 			return err
 		}
-		if session.Kind != kindAuth { // its refresh token was given to nobody, or is not ours to judge
+		if !at.takes(session.Session) {
 			v = rotation.VerdictUnknown
+			tx.CountAudit(audit.Misused(session.ID, session.UserID, peer, now))
 			return nil
 		}
 		v = rotation.Judge(session.Session, presented.Generation, now, s.o.RefreshGrace, int64(s.o.RefreshRecoveries))
 		about := audit.Event{UserID: session.UserID, SessionID: session.ID}
 		switch v {
 		case rotation.VerdictRotate, rotation.VerdictAhead:
-			session, err = tx.Rotate(s.rotateParams(presented, session.Generation, now), now)
+			session, err = tx.Rotate(s.rotateParams(presented, at, session.Generation, now), now)
 			if err == nil && v == rotation.VerdictAhead {
 				about.Kind = audit.RefreshAhead
 				audit.Write(tx, now, about, peer)
@@ -132,10 +154,11 @@ func (s *Service) judgeAndAct(ctx context.Context, presented token.Refresh, peer
 
 // rotateParams are those of a rotation from the generation that the row is expected to have to the successor of the
 // presented one.
-func (s *Service) rotateParams(presented token.Refresh, expected int64, now time.Time) store.RotateParams {
+func (s *Service) rotateParams(presented token.Refresh, at taker, expected int64, now time.Time) store.RotateParams {
 	return store.RotateParams{
 		SessionID:          presented.SessionID,
-		Kind:               kindAuth,
+		Kind:               at.kind,
+		Client:             at.client,
 		ExpectedGeneration: expected,
 		Presented:          presented.Generation,
 		KeyID:              s.o.Master.Current(),

@@ -72,7 +72,8 @@ func ways(r *authtest.Rig) map[string]way {
 			return err
 		}, 100, []string{"read"}, false},
 		"client": {func(i int) error {
-			return r.Service.AuthenticateClient(ctx, auth.ClientCredentials{Alias: "shop", Secret: "wrong"}, false, peer(i))
+			_, err := r.Service.AuthenticateClient(ctx, auth.ClientCredentials{Alias: "shop", Secret: "wrong"}, false, peer(i))
+			return err
 		}, 30, nil, false},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"latchkey/internal/fields"
 	"latchkey/internal/ids"
 	"latchkey/internal/mail"
+	"latchkey/internal/oidc"
 	"latchkey/internal/outbox"
 	"latchkey/internal/peer"
 	"latchkey/internal/store"
@@ -38,7 +39,7 @@ func (s *Service) ForgotPassword(ctx context.Context, in ForgotPassword, peer pe
 	if in.Hosted {
 		r.Base, r.Hosted = s.o.Issuer, true
 	}
-	if err := s.request(ctx, mail.Reset, r, s.o.ResetTTL, peer); err != nil {
+	if err := s.request(ctx, mail.Reset, r, in.Flow, s.o.ResetTTL, peer); err != nil {
 		return Requested{}, err
 	}
 	return Requested{ID: uuid.NewString(), Email: in.Email}, nil
@@ -55,7 +56,7 @@ func (s *Service) RequestVerification(ctx context.Context, in VerificationMail, 
 	if in.Hosted {
 		r.Base, r.Hosted = s.o.Issuer, true
 	}
-	return s.request(ctx, mail.Verify, r, s.o.VerifyTTL, peer)
+	return s.request(ctx, mail.Verify, r, in.Flow, s.o.VerifyTTL, peer)
 }
 
 // linkRequest checks what both requests take.
@@ -79,10 +80,23 @@ func (s *Service) linkRequest(f *fields.Validator, email, logo, platform, alias 
 	return r, nil
 }
 
-// request puts the mail into the outbox, if its address and the mailbox's budget allow it. No account is looked up.
-func (s *Service) request(ctx context.Context, kind mail.Kind, r outbox.Request, ttl time.Duration, peer peer.Peer) error {
+// request puts the mail into the outbox, if its address and the mailbox's budget allow it, and keeps the flow that its
+// link leads back to. No account is looked up.
+func (s *Service) request(ctx context.Context, kind mail.Kind, r outbox.Request, flow *oidc.Flow, ttl time.Duration, peer peer.Peer) error {
 	now := s.now()
+	sealed, handle, hash := "", "", []byte(nil)
+	if flow != nil {
+		var err error
+		if sealed, err = s.SealFlow(*flow); err != nil {
+			return err
+		}
+		handle, hash = newHandle()
+	}
+	r.Flow = handle
 	err := s.throttle.WithinRate(ctx, throttle.MailLimit, peer, now, func(tx *store.Tx) error {
+		if flow != nil {
+			tx.InsertFlow(hash, sealed, now.Add(ttl))
+		}
 		return s.outbox.Ask(tx, kind, r, ttl, now)
 	})
 	if err == nil {

@@ -5,6 +5,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"time"
 
 	"latchkey/internal/audit"
 	"latchkey/internal/fields"
@@ -25,13 +26,18 @@ const (
 	ReasonDisabled        = "user_disabled"
 	ReasonDeleted         = "user_deleted"
 	ReasonAdmin           = "admin"
+
+	ReasonSignedOutElsewhere = "signed_out_elsewhere" // its page session was ended by its user
+	ReasonCodeReused         = "code_reused"
+	ReasonConsentRevoked     = "consent_revoked"
 )
 
 // The kinds of sessions, which say what opens one. A database may hold kinds that a later release made: whoever
 // looks for a session by a token asks for the kinds that such a token opens, and no other is touched.
 const (
-	kindAuth = "auth" // a refresh token and access tokens
-	kindPage = "page" // the page token in a browser's cookie, and nothing else
+	kindAuth  = "auth"  // a refresh token and access tokens
+	kindPage  = "page"  // the page token in a browser's cookie, and nothing else
+	kindOAuth = "oauth" // likewise, of an app: its refresh token is taken at /oauth/token alone
 )
 
 // maxListed is how many sessions one sign-out may name.
@@ -59,7 +65,7 @@ func (s *Service) SignOut(ctx context.Context, caller Caller, in SignOut, peer p
 	case caller.RunOut && (in.Listed || in.Others):
 		return refuse(CodeInvalidToken)
 	case caller.RunOut:
-		return s.endByToken(ctx, caller.SessionID, peer)
+		return s.endByToken(ctx, caller.SessionID, "", peer)
 	case in.Listed && in.Others:
 		var f fields.Validator
 		f.Add("others", "conflict", "Send sessions or others, and not both.")
@@ -115,30 +121,37 @@ func (s *Service) endOwn(ctx context.Context, caller Caller, ids []string, peer 
 			if id == caller.SessionID {
 				reason = ReasonSignedOut
 			}
-			err := tx.EndSession(id, caller.UserID, reason, now)
-			if errors.Is(err, store.ErrNotFound) {
-				err = s.endedOwn(tx, id, caller.UserID)
-				if err == nil {
-					continue
+			over, err := tx.EndSession(id, caller.UserID, reason, now)
+			switch {
+			case err == nil:
+				ended := audit.Event{Kind: audit.SessionEnded, Outcome: reason, UserID: caller.UserID, SessionID: id}
+				audit.Write(tx, now, ended, peer)
+			case errors.Is(err, store.ErrNotFound):
+				if over, err = s.endedOwn(tx, id, caller.UserID, now); err != nil {
+					return err
 				}
-			}
-			if err != nil {
+			default:
 				return err
 			}
-			ended := audit.Event{Kind: audit.SessionEnded, Outcome: reason, UserID: caller.UserID, SessionID: id}
-			audit.Write(tx, now, ended, peer)
+			if err := s.endWith(tx, over, caller, peer, now); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
 }
 
-// endedOwn is nil for a session of the user's own that has ended, else CodeForbidden.
-func (s *Service) endedOwn(tx *store.Tx, id, userID string) error {
+// endedOwn looks for a session of the user's own that has ended: CodeForbidden for any other. One that has run out is
+// returned, since what came from it lives on; whether upkeep has marked it as such yet makes no difference.
+func (s *Service) endedOwn(tx *store.Tx, id, userID string, now time.Time) (store.Ended, error) {
 	session, err := tx.SessionEverByID(id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && session.UserID != userID {
-		return refuse(CodeForbidden)
+		err = refuse(CodeForbidden)
 	}
-	return err
+	if err != nil || !hasRunOut(session, now) {
+		return store.Ended{}, err
+	}
+	return store.Ended{ID: session.ID, Client: session.Client, Kind: session.Kind, Parent: session.Parent}, nil
 }
 
 func (s *Service) endOthers(ctx context.Context, caller Caller, peer peer.Peer) error {
@@ -147,7 +160,11 @@ func (s *Service) endOthers(ctx context.Context, caller Caller, peer peer.Peer) 
 		if err := s.holdCaller(tx, caller); err != nil {
 			return err
 		}
-		ids, err := tx.EndSessions(caller.UserID, caller.SessionID, ReasonRevoked, now)
+		end := tx.EndSessions
+		if caller.OnPages { // the apps of this browser are this browser
+			end = tx.EndOtherBrowsers
+		}
+		ids, err := end(caller.UserID, caller.SessionID, ReasonRevoked, now)
 		if err != nil {
 			return err
 		}
@@ -179,6 +196,8 @@ func describeSession(row store.Session) Session {
 		ID:         row.ID,
 		UserID:     row.UserID,
 		Client:     row.Client,
+		Via:        row.Kind,
+		Parent:     row.Parent,
 		CreatedAt:  row.CreatedAt,
 		LastUsedAt: row.RotatedAt,
 		ExpiresAt:  row.ExpiresAt(),

@@ -46,6 +46,7 @@ var comparedAs = map[string]string{
 	"OnRefresh":     "a node's own",
 	"OnSignIn":      "a node's own",
 	"OnMail":        "a node's own",
+	"OnLogout":      "a node's own",
 }
 
 func TestEveryOptionIsComparedOrNeedNotBe(t *testing.T) {

@@ -60,7 +60,14 @@ func (s *Service) startSession(ctx context.Context, in SignIn, kind string, peer
 	if user.VerifiedAt.IsZero() {
 		return store.RefreshState{}, "", s.refuseUnverified(ctx, attempt, user, peer)
 	}
-	session, deviceID, err := s.newSession(ctx, user, rehash, attempt, s.firstGeneration(user.ID, client.Alias, kind, peer.Describe(), s.now()), in.Replaces, peer)
+	held, err := s.heldPage(ctx, in.Replaces)
+	if err == nil && held.user != "" && held.user != user.ID { // each transaction holds one user
+		err = s.endPage(ctx, held, peer)
+	}
+	if err != nil {
+		return store.RefreshState{}, "", err
+	}
+	session, deviceID, err := s.newSession(ctx, user, rehash, attempt, s.firstGeneration(user.ID, client.Alias, kind, peer.Describe(), s.now()), held, peer)
 	if errors.Is(err, store.ErrNotFound) { // the password changed, or the account was disabled, meanwhile (I5)
 		return store.RefreshState{}, "", s.rejectPassword(ctx, audit.SignIn, attempt, user, peer)
 	}
@@ -85,9 +92,9 @@ func (s *Service) refuseUnverified(ctx context.Context, attempt throttle.Attempt
 }
 
 // newSession inserts the session for a user whose epoch is still the one whose password was evaluated
-// (I5): store.ErrNotFound otherwise. Beyond the limit the least recently used session is evicted; a
+// (I5): store.ErrNotFound otherwise. Beyond the limit the least recently used browser is evicted; a
 // limit never refuses a sign-in. deviceID is the device to sign a token for.
-func (s *Service) newSession(ctx context.Context, user store.User, rehash string, attempt throttle.Attempt, session store.Session, replaces string, peer peer.Peer) (made store.RefreshState, deviceID string, err error) {
+func (s *Service) newSession(ctx context.Context, user store.User, rehash string, attempt throttle.Attempt, session store.Session, replaces pageClaim, peer peer.Peer) (made store.RefreshState, deviceID string, err error) {
 	now := session.CreatedAt
 	err = s.throttle.WithinRight(ctx, attempt, now, func(tx *store.Tx) error {
 		if _, err := tx.TakeUser(user.ID, user.Epoch); err != nil {
@@ -97,7 +104,7 @@ func (s *Service) newSession(ctx context.Context, user store.User, rehash string
 		if rehash != "" {
 			tx.Rehash(user.ID, user.PasswordHash, rehash)
 		}
-		if err := s.endReplaced(tx, user, replaces, peer, now); err != nil {
+		if err := s.endReplaced(tx, user, replaces, session.ID, peer, now); err != nil {
 			return err
 		}
 		tx.InsertSession(session)
@@ -119,15 +126,21 @@ func (s *Service) newSession(ctx context.Context, user store.User, rehash string
 	return store.RefreshState{Session: session, Email: user.Email, FirstName: user.FirstName, LastName: user.LastName}, deviceID, err
 }
 
-// evict ends the user's least recently used sessions beyond the limit.
+// evict ends the user's least recently used browsers beyond the limit.
 func (s *Service) evict(tx *store.Tx, made store.Session, peer peer.Peer, now time.Time) error {
-	ids, err := tx.EvictSessions(made.UserID, made.ID, int64(s.o.SessionsPerUser), ReasonEvicted, now)
+	ids, err := tx.EvictBrowsers(made.UserID, made.ID, int64(s.o.SessionsPerUser), ReasonEvicted, now)
 	if err != nil {
 		return err
 	}
 	audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonEvicted, UserID: made.UserID}, peer)
 	return nil
 }
+
+// What a password alone proves: RFC 8176, and the assurance level of NIST SP 800-63B.
+const (
+	amrPassword = "pwd"
+	acrPassword = "aal1"
+)
 
 // firstGeneration is a session as a sign-in makes it.
 func (s *Service) firstGeneration(userID, client, kind string, d peer.Device, now time.Time) store.Session {
@@ -139,6 +152,9 @@ func (s *Service) firstGeneration(userID, client, kind string, d peer.Device, no
 		Rotation:         rotation.First(s.o.Master.Current(), s.o.RefreshIdle, now),
 		OverallExpiresAt: now.Add(s.o.RefreshOverall),
 		CreatedAt:        now,
+		AuthTime:         now,
+		AMR:              amrPassword,
+		ACR:              acrPassword,
 		Browser:          d.Browser,
 		BrowserVersion:   d.BrowserVersion,
 		OS:               d.OS,

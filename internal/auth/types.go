@@ -6,6 +6,7 @@ package auth
 import (
 	"time"
 
+	"latchkey/internal/oidc"
 	"latchkey/internal/peer"
 )
 
@@ -28,6 +29,8 @@ type Caller struct {
 	Scope     string
 	ExpiresAt time.Time
 	RunOut    bool // of AuthenticateLeaver alone: the token has expired, and the session may have ended
+	OnPages   bool // the session is that of a browser on the hosted pages
+	AnyClaims bool // userinfo says all there is, whatever the scope: the session was made at /auth/signin
 }
 
 // Tokens are what sign-in and refresh hand out.
@@ -38,6 +41,7 @@ type Tokens struct {
 	RefreshExpiresIn time.Duration
 	SessionID        string
 	UserID           string // for the request log; not on the wire
+	IDToken          string // of an app's session with the scope openid; empty: none
 	Device           string // a device token, set by sign-in
 	Scope            string
 }
@@ -77,7 +81,8 @@ type (
 	}
 	ForgotPassword struct {
 		Email, BrandLogoURL, PlatformName, Endpoint, ClientAlias string
-		Hosted                                                   bool // the link leads to our own pages, whatever the client's URL
+		Hosted                                                   bool       // the link leads to our own pages, whatever the client's URL
+		Flow                                                     *oidc.Flow // that goes on there; nil: none
 	}
 	ResetPassword struct {
 		Email    string
@@ -94,7 +99,8 @@ type (
 	}
 	VerificationMail struct {
 		Email, BrandLogoURL, PlatformName, ClientAlias string
-		Hosted                                         bool // likewise
+		Hosted                                         bool       // likewise
+		Flow                                           *oidc.Flow // likewise
 	}
 	SignUp struct {
 		Email            string
@@ -131,6 +137,8 @@ type Session struct {
 	ID         string
 	UserID     string
 	Client     string
+	Via        string // what made it: auth (its API), page (the hosted pages) or oauth (an app)
+	Parent     string // the page session that it came from; empty: none
 	CreatedAt  time.Time
 	LastUsedAt time.Time // the sign-in or the last refresh
 	ExpiresAt  time.Time // the earlier of inactivity and overall limit

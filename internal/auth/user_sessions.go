@@ -30,7 +30,8 @@ func (s *Service) UserSessions(ctx context.Context, email string, ended bool) ([
 	return describeSessions(rows, ""), err
 }
 
-// RevokeSession ends any session, for the operator. One that has ended already is a success.
+// RevokeSession ends any session, for the operator, and with a page session what came from it. One that has ended already
+// is a success.
 func (s *Service) RevokeSession(ctx context.Context, id string) error {
 	session, err := s.namedSession(ctx, id)
 	if err != nil {
@@ -41,15 +42,13 @@ func (s *Service) RevokeSession(ctx context.Context, id string) error {
 		if _, err := tx.HoldUser(session.UserID); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		err := tx.EndSession(session.ID, session.UserID, ReasonAdmin, now)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
+		_, err := tx.EndSession(session.ID, session.UserID, ReasonAdmin, now)
+		if err == nil {
+			audit.Write(tx, now, audit.Event{Kind: audit.SessionEnded, Outcome: ReasonAdmin, UserID: session.UserID, SessionID: session.ID}, audit.Operator)
+		} else if !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		audit.Write(tx, now, audit.Event{Kind: audit.SessionEnded, Outcome: ReasonAdmin, UserID: session.UserID, SessionID: session.ID}, audit.Operator)
-		return nil
+		return s.endChildren(tx, session.UserID, session.ID, ReasonAdmin, audit.Operator, now)
 	})
 }
 

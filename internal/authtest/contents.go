@@ -129,12 +129,18 @@ func (c *connection) tally(t testing.TB) map[string]int64 {
 		UNION ALL SELECT 'sessions: ' || COALESCE(NULLIF(end_reason, ''), 'live'), count(*) FROM sessions GROUP BY end_reason
 		UNION ALL SELECT 'sessions: generations', CAST(COALESCE(sum(generation), 0) AS BIGINT) FROM sessions
 		UNION ALL SELECT 'sessions: late', CAST(COALESCE(sum(late_run), 0) AS BIGINT) FROM sessions
+		UNION ALL SELECT 'sessions: from a page', count(*) FROM sessions WHERE parent <> '' AND kind = 'oauth'
+		UNION ALL SELECT 'codes: ' || CASE WHEN spent_at IS NULL THEN 'live' ELSE 'spent' END, count(*) FROM codes GROUP BY spent_at IS NULL
+		UNION ALL SELECT 'consents', count(*) FROM consents
+		UNION ALL SELECT 'apps ended', count(*) FROM app_ends
+		UNION ALL SELECT 'flows', count(*) FROM flows
 		UNION ALL SELECT 'links: ' || purpose, count(*) FROM one_time_links GROUP BY purpose
 		UNION ALL SELECT 'links: used', count(*) FROM one_time_links WHERE used_at IS NOT NULL
 		UNION ALL SELECT 'links: verified', count(*) FROM one_time_links WHERE verified_at IS NOT NULL
 		UNION ALL SELECT 'ended sessions: ' || end_reason, count(*) FROM ended_sessions GROUP BY end_reason
 		UNION ALL SELECT 'devices', count(*) FROM devices
 		UNION ALL SELECT 'mail: ' || kind || ' ' || outcome, count(*) FROM outbox GROUP BY kind, outcome
+		UNION ALL SELECT 'logouts: ' || client || ' ' || outcome, count(*) FROM logouts GROUP BY client, outcome
 		UNION ALL SELECT 'mail budgets', count(*) FROM mail_budgets
 		UNION ALL SELECT 'wrong passwords', CAST(COALESCE(sum(failures), 0) AS BIGINT) FROM attempts
 		UNION ALL SELECT 'wrong passwords, by networks', CAST(COALESCE(sum(failures), 0) AS BIGINT) FROM attempt_networks

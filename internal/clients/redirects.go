@@ -62,6 +62,8 @@ func checkRedirect(raw string) error {
 		return errors.New("write each URI in full: they are compared byte for byte, and * stands for nothing else")
 	case u.User != nil:
 		return errors.New("write it without a user name and @")
+	case saysAnswer(u.Query()):
+		return errors.New("write it without code, state, iss and error in its query: an answer adds its own")
 	case slices.Contains(neverSchemes, u.Scheme):
 		return fmt.Errorf("no app is answered at %s: write an https URL, or a scheme of the app's own such as com.example.app:/callback", u.Scheme)
 	case u.Scheme == "http" || u.Scheme == "https":
@@ -74,6 +76,11 @@ func checkRedirect(raw string) error {
 		return fmt.Errorf("the scheme %s could be any app's: write the name of a domain of yours backwards, such as com.example.app:/callback", u.Scheme)
 	}
 	return nil
+}
+
+// saysAnswer says whether a registered query has a name that an authorization response adds: an app would read two.
+func saysAnswer(query url.Values) bool {
+	return slices.ContainsFunc([]string{"code", "state", "iss", "error", "error_description"}, query.Has)
 }
 
 // checkWebRedirect: over http an answer could be read on its way, but for what stays on one machine.

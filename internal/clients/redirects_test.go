@@ -50,6 +50,11 @@ func TestRedirectURIsThatMayBeRegistered(t *testing.T) {
 		"https://bücher.example/callback":     "xn-- form",
 		"https://shop.example/" + strings.Repeat("a", address.MaxURL): "absolute URI such as",
 
+		"https://shop.example/callback?code=1":            "without code, state, iss and error",
+		"https://shop.example/callback?a=1&iss=":          "without code, state, iss and error",
+		"com.example.shop:/callback?error_description=no": "without code, state, iss and error",
+		"https://shop.example/callback?codes=1&a=state":   "",
+
 		"https://shop.example/callback#":    "without # and what follows",
 		"https://shop.example/#/callback":   "without # and what follows",
 		"com.example.shop:/callback#x":      "without # and what follows",

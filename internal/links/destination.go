@@ -21,6 +21,9 @@ func linkTo(base string, kind mail.Kind, raw string, r outbox.Request, tellClien
 	if tellClient && r.Alias != "" {
 		link += "&clientAlias=" + url.QueryEscape(r.Alias)
 	}
+	if r.Flow != "" {
+		link += "&flow=" + r.Flow
+	}
 	return link
 }
 
@@ -46,9 +49,14 @@ func (l *Links) signInLink(r outbox.Request, clients *clients.Set) string {
 	if !r.Hosted {
 		return link
 	}
-	link += "/signin"
-	if r.Alias != "" {
-		link += "?clientAlias=" + url.QueryEscape(r.Alias)
+	query := url.Values{}
+	for name, value := range map[string]string{"clientAlias": r.Alias, "flow": r.Flow} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if link += "/signin"; len(query) > 0 {
+		link += "?" + query.Encode()
 	}
 	return link
 }

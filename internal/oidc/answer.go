@@ -70,6 +70,14 @@ func withQuery(uri string, fields []Field) string {
 	return uri
 }
 
+// WithState appends the state that an app sent along, if it did, to a URI that it registered.
+func WithState(uri, state string) string {
+	if state == "" {
+		return uri
+	}
+	return withQuery(uri, []Field{{"state", state}})
+}
+
 // escape spells a space so that readers of URLs and readers of forms both find one: what opens a custom scheme is often
 // only the former.
 func escape(text string) string {

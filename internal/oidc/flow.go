@@ -34,8 +34,9 @@ const maxFlow = 12 << 10
 // Flow is a request that Read has taken, and what has been done about it in one browser.
 type Flow struct {
 	Query     string    // the request, spelt by Request.Query
-	At        time.Time // when it came, to the microsecond: a proof from then on was given for it
+	At        time.Time // when it came, to the microsecond: what a flow lives by, and nothing else
 	Browser   string    // text that stands for the browser: whatever opens in another is not this flow
+	Proved    string    // id of the page session that began by a proof given for this request; empty: none
 	Continued string    // id of the page session whose user pressed "Continue as"; empty: none
 	Consented string    // id of the page session whose user consented; empty: none
 }
@@ -46,6 +47,7 @@ type sealedFlow struct {
 	Request   map[string]string `json:"request"`
 	At        int64             `json:"at"` // microseconds since 1970
 	Browser   string            `json:"browser,omitempty"`
+	Proved    string            `json:"proved,omitempty"`
 	Continued string            `json:"continued,omitempty"`
 	Consented string            `json:"consented,omitempty"`
 }
@@ -73,8 +75,8 @@ func (f Flow) encode() ([]byte, error) {
 	if err != nil || query.Encode() != f.Query {
 		return nil, errors.New("the query is not as Request.Query spells it")
 	}
-	s := sealedFlow{map[string]string{}, f.At.UnixMicro(), f.Browser, f.Continued, f.Consented}
-	texts := []string{f.Browser, f.Continued, f.Consented}
+	s := sealedFlow{map[string]string{}, f.At.UnixMicro(), f.Browser, f.Proved, f.Continued, f.Consented}
+	texts := []string{f.Browser, f.Proved, f.Continued, f.Consented}
 	for name, values := range query {
 		if len(values) > 1 {
 			return nil, errors.New("the query has a parameter twice")
@@ -92,6 +94,16 @@ func (f Flow) encode() ([]byte, error) {
 		return nil, err
 	}
 	return text.Bytes(), nil
+}
+
+// FlowKeyID is the id of the master key that a flow says it was sealed under; empty where it says none.
+func FlowKeyID(m *token.MasterKeys, raw string) string {
+	idSize := hex.DecodedLen(len(m.Current()))
+	sealed, ok := decode(raw)
+	if !ok || len(sealed) < idSize {
+		return ""
+	}
+	return hex.EncodeToString(sealed[:idSize])
 }
 
 // OpenFlow returns what Seal was given. The error is ErrRunOut for a flow that is an hour old, which is returned all the
@@ -126,7 +138,7 @@ func decodeFlow(text []byte) (Flow, error) {
 	for name, value := range s.Request {
 		query.Set(name, value)
 	}
-	return Flow{query.Encode(), time.UnixMicro(s.At).UTC(), s.Browser, s.Continued, s.Consented}, nil
+	return Flow{query.Encode(), time.UnixMicro(s.At).UTC(), s.Browser, s.Proved, s.Continued, s.Consented}, nil
 }
 
 // Request reads the request again, by the clients file of this moment. The errors are those of Read.

@@ -40,6 +40,7 @@ type Request struct {
 	Base     string `json:"base,omitempty"`     // where the link leads; the release before wrote any path of a registered origin
 	Alias    string `json:"alias,omitempty"`    // the alias the request named, repeated in the link
 	Hosted   bool   `json:"hosted,omitempty"`   // the link leads to our own pages
+	Flow     string `json:"flow,omitempty"`     // handle of the flow that goes on there
 	Platform string `json:"platform,omitempty"` // as asked for; the release before wrote what was no client's name
 	Logo     string `json:"logo,omitempty"`
 	NewEmail string `json:"newEmail,omitempty"`

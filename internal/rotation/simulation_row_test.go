@@ -64,6 +64,7 @@ func signedIn(now time.Time) store.Session {
 		Rotation:         First("", simIdle, now),
 		OverallExpiresAt: now.Add(simOverall),
 		CreatedAt:        now,
+		AuthTime:         now,
 	}
 }
 

@@ -1,10 +1,12 @@
 package rotation_test
 
 // The simulation is worth what its row is worth: random sequences of presented generations and times
-// must leave the row in memory and the row in either database the same, after every step.
+// must leave the row in memory and the row in either database the same, after every step, whatever kind of session
+// the row is.
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -17,23 +19,28 @@ import (
 	"latchkey/internal/store"
 )
 
+// door is where refresh tokens are presented: which kind of sessions they are of, and by which client (empty: any).
+type door struct{ kind, client string }
+
 func TestSimulationTurnsTheRowAsTheStoreDoes(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
 		s := db.Open(t)
-		seen := map[string]int{}
-		for seed := range uint64(120) {
-			rng := rand.New(rand.NewPCG(seed, 1))
-			err := s.Write(context.Background(), func(tx *store.Tx) error {
-				return turnBoth(tx, seed, rng, seen)
-			})
-			if err != nil {
-				t.Fatalf("seed %d: %v", seed, err)
+		for n, at := range []door{{"auth", ""}, {"oauth", "shop"}} {
+			seen := map[string]int{}
+			for seed := range uint64(120) {
+				rng := rand.New(rand.NewPCG(seed, 1))
+				err := s.Write(context.Background(), func(tx *store.Tx) error {
+					return turnBoth(tx, at, uint64(n)<<32|seed, rng, seen)
+				})
+				if err != nil {
+					t.Fatalf("%s, seed %d: %v", at.kind, seed, err)
+				}
 			}
-		}
-		t.Logf("verdicts: %v", seen)
-		for _, v := range []string{"rotated", "repeated", "late", "superseded", "ahead", "reuse", "ended", "expired"} {
-			if seen[v] < 5 {
-				t.Errorf("the sequences came to %q %d times: too few to prove anything", v, seen[v])
+			t.Logf("%s: verdicts: %v", at.kind, seen)
+			for _, v := range []string{"rotated", "repeated", "late", "superseded", "ahead", "reuse", "ended", "expired"} {
+				if seen[v] < 5 {
+					t.Errorf("%s: the sequences came to %q %d times: too few to prove anything", at.kind, v, seen[v])
+				}
 			}
 		}
 	})
@@ -41,14 +48,14 @@ func TestSimulationTurnsTheRowAsTheStoreDoes(t *testing.T) {
 
 // turnBoth presents the same to a row in memory and to a row in the database, until a little after the
 // session's end.
-func turnBoth(tx *store.Tx, seed uint64, rng *rand.Rand, seen map[string]int) error {
+func turnBoth(tx *store.Tx, at door, id uint64, rng *rand.Rand, seen map[string]int) error {
 	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	user := store.User{
-		ID: fmt.Sprintf("0199aaaa-0000-7000-8000-%012x", seed), Email: fmt.Sprintf("u%d@example.com", seed),
+		ID: fmt.Sprintf("0199aaaa-0000-7000-8000-%012x", id), Email: fmt.Sprintf("u%d@example.com", id),
 		Epoch: 1, ChangedAt: now, CreatedAt: now, VerifiedAt: now,
 	}
 	memory := rotation.SignedInMemory(now)
-	memory.ID, memory.UserID, memory.Kind = user.ID, user.ID, "auth"
+	memory.ID, memory.UserID, memory.Kind, memory.Client = user.ID, user.ID, at.kind, "shop"
 	if err := tx.InsertUser(user); err != nil {
 		return err
 	}
@@ -62,7 +69,10 @@ func turnBoth(tx *store.Tx, seed uint64, rng *rand.Rand, seen map[string]int) er
 			return err
 		}
 		verdict := rotation.JudgeOurs(row.Session, presented, now)
-		if err := act(tx, verdict, row.Session, presented, now); err != nil {
+		if err := elsewhere(tx, row.Session, presented, now); err != nil {
+			return fmt.Errorf("step %d: %w", step, err)
+		}
+		if err := act(tx, at, verdict, row.Session, presented, now); err != nil {
 			return fmt.Errorf("step %d, %s: %w", step, verdict, err)
 		}
 		if row, err = tx.RefreshStateByID(memory.ID); err != nil {
@@ -82,15 +92,30 @@ func turnBoth(tx *store.Tx, seed uint64, rng *rand.Rand, seen map[string]int) er
 	return nil
 }
 
+// elsewhere presents a generation where it does not belong: the row stays as it is, which turnBoth sees by its next
+// comparison.
+func elsewhere(tx *store.Tx, row store.Session, presented int64, now time.Time) error {
+	for _, wrong := range []door{{"page", ""}, {map[string]string{"auth": "oauth", "oauth": "auth"}[row.Kind], ""}, {row.Kind, "desk"}} {
+		if err := rotate(tx, wrong, row, presented, now); !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("a token of a session of kind %s of client %s, presented as %+v: %w", row.Kind, row.Client, wrong, err)
+		}
+	}
+	return nil
+}
+
+func rotate(tx *store.Tx, at door, row store.Session, presented int64, now time.Time) error {
+	_, err := tx.Rotate(store.RotateParams{
+		SessionID: row.ID, Kind: at.kind, Client: at.client, ExpectedGeneration: row.Generation, Presented: presented,
+		IdleExpiresAt: now.Add(14 * 24 * time.Hour), Grace: 30 * time.Second,
+	}, now)
+	return err
+}
+
 // act writes a verdict's consequence by the store's own statements.
-func act(tx *store.Tx, verdict rotation.Verdict, row store.Session, presented int64, now time.Time) error {
+func act(tx *store.Tx, at door, verdict rotation.Verdict, row store.Session, presented int64, now time.Time) error {
 	switch verdict {
 	case rotation.VerdictRotate, rotation.VerdictAhead:
-		_, err := tx.Rotate(store.RotateParams{
-			SessionID: row.ID, Kind: row.Kind, ExpectedGeneration: row.Generation, Presented: presented,
-			IdleExpiresAt: now.Add(14 * 24 * time.Hour), Grace: 30 * time.Second,
-		}, now)
-		return err
+		return rotate(tx, at, row, presented, now)
 	case rotation.VerdictLate:
 		return tx.MarkLate(row.ID, row.Generation)
 	case rotation.VerdictReuse:

@@ -19,6 +19,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
+
+	"latchkey/api"
 )
 
 var update = flag.Bool("update", false, "write docs/answers.csv anew")
@@ -125,13 +127,25 @@ func (op operation) answers() []string {
 			list = append(list, status)
 			continue
 		}
-		schema := response.Value.Content["application/json"].Schema
-		for _, code := range append(enumOf(schema, "code"), enumOf(schema, "error")...) {
+		for _, code := range codesOf(response.Value) {
 			list = append(list, status+" "+code)
 		}
 	}
 	slices.Sort(list)
 	return list
+}
+
+// codesOf are the codes of a refusal, which stand in its body, or in a header beside a body of plain text.
+func codesOf(r *openapi3.Response) (codes []string) {
+	if media := r.Content["application/json"]; media != nil {
+		codes = append(enumOf(media.Schema, "code"), enumOf(media.Schema, "error")...)
+	}
+	if header := r.Headers[api.CodeHeader]; header != nil {
+		for _, code := range header.Value.Schema.Value.Enum {
+			codes = append(codes, fmt.Sprint(code))
+		}
+	}
+	return codes
 }
 
 func enumOf(s *openapi3.SchemaRef, property string) []string {

@@ -25,30 +25,32 @@ import (
 	"latchkey/internal/store"
 )
 
-// request is a request that an operation accepts, with credentials where it wants some.
-type request struct {
+// sample is a request that an operation accepts, with credentials where it wants some.
+type sample struct {
 	method, path string
 	body         any
 	headers      []string
 }
 
-// requestFor makes one for an operation, for a new user, as far as that goes without a mailed code.
-func (a *app) requestFor(op operation) request {
+// requestFor makes one for an operation, for a new user, as far as that goes without a mailed code or an app.
+func (a *app) requestFor(op operation) sample {
 	a.Helper()
 	email, tokens := a.in()
 	method, path, _ := strings.Cut(op.name, " ")
-	r := request{method: method, path: strings.Replace(path, "{email}", email, 1)}
+	r := sample{method: method, path: strings.Replace(path, "{email}", email, 1)}
 	switch op.OperationID {
 	case "signIn":
 		r.body = members{"email": email, "password": authtest.Password}
 	case "refresh":
 		r.body = members{"refreshToken": tokens.RefreshToken}
-	case "signOut", "userInfo", "postUserInfo":
+	case "signOut", "userInfo", "postUserInfo", "appUserInfo", "postAppUserInfo", "consents":
 		r.headers = []string{bearer(tokens.AccessToken)}
 	case "sessions":
 		r.path, r.headers = strings.Replace(path, "{id}", a.userID(tokens), 1), []string{bearer(tokens.AccessToken)}
 	case "endSession":
 		r.path, r.headers = strings.Replace(path, "{id}", tokens.SessionID, 1), []string{bearer(tokens.AccessToken)}
+	case "revokeConsent":
+		r.path, r.headers = strings.Replace(path, "{client}", "web", 1), []string{bearer(tokens.AccessToken)}
 	case "forgotPassword", "verificationMail":
 		r.body = members{"email": email}
 	case "resetPassword":
@@ -61,15 +63,21 @@ func (a *app) requestFor(op operation) request {
 		r.path += "?" + url.Values{"email": {email}, "verificationCode": {madeUp}}.Encode()
 	case "signUp":
 		r.body = members{"email": email, "password": newPassword, "firstName": "a", "lastName": "b", "verificationCode": madeUp}
+	case "token":
+		r.body = url.Values{"grant_type": {"refresh_token"}, "client_id": {"web"}, "refresh_token": {tokens.RefreshToken}} // not its own
 	case "introspect":
 		r.body, r.headers = url.Values{"token": {tokens.RefreshToken}}, []string{basicAuth("resource", secret)}
+	case "revocations":
+		r.headers = []string{basicAuth("resource", secret)}
+	case "postRevocations":
+		r.body, r.headers = url.Values{"after": {"x"}}, []string{basicAuth("resource", secret)}
 	case "revoke":
 		r.body = url.Values{"token": {tokens.RefreshToken}}
 	}
 	return r
 }
 
-func (a *app) make(r request) answer {
+func (a *app) make(r sample) answer {
 	a.Helper()
 	return a.send(r.method, r.path, r.body, r.headers...)
 }
@@ -103,11 +111,11 @@ func TestBodies(t *testing.T) {
 		if op.RequestBody == nil {
 			continue
 		}
-		bodies := map[string]func(a *app, r request){
+		bodies := map[string]func(a *app, r sample){
 			"413 body_too_large": tooLarge, "415 unsupported_media_type": otherMedia,
 		}
 		if op.takesJSON() {
-			bodies["400 invalid_request"] = func(a *app, r request) { strictly(a, op, r) }
+			bodies["400 invalid_request"] = func(a *app, r sample) { strictly(a, op, r) }
 		}
 		for name, body := range bodies {
 			t.Run(name+"/"+op.name, func(t *testing.T) {
@@ -118,7 +126,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-func tooLarge(a *app, r request) {
+func tooLarge(a *app, r sample) {
 	text, contentType := encode(a.T, r.body)
 	if text == "" {
 		text, contentType = `{}`, "application/json"
@@ -141,7 +149,7 @@ func tooLarge(a *app, r request) {
 	}
 }
 
-func otherMedia(a *app, r request) {
+func otherMedia(a *app, r sample) {
 	text, contentType := encode(a.T, r.body)
 	if text == "" {
 		text, contentType = `{}`, "application/json"
@@ -161,13 +169,13 @@ func otherMedia(a *app, r request) {
 
 // strictly checks that an operation with a JSON body answers 400 to what is not one object in UTF-8 and to a
 // name in another case, and ignores names that it does not know.
-func strictly(a *app, op operation, r request) {
+func strictly(a *app, op operation, r sample) {
 	for _, body := range notOneObject {
 		if trimmed := strings.Trim(body, " \t\r\n"); op.OperationID == "signOut" && (trimmed == "" || trimmed == "null") {
 			continue // no body, which is fine there
 		}
 		x := a.send(r.method, r.path, body, r.headers...)
-		if what(x.status, x.body) != "400 invalid_request" {
+		if what(x.status, x.header, x.body) != "400 invalid_request" {
 			a.Errorf("%q: %d %s", body, x.status, x.body)
 			continue
 		}
@@ -201,10 +209,10 @@ func TestTwinsUnderV1(t *testing.T) {
 			first, second := a.requestFor(op), a.requestFor(op)
 			second.path = "/v1" + second.path
 			x, y := a.make(first), a.make(second)
-			if what(x.status, x.body) != what(y.status, y.body) || x.status == 404 {
+			if what(x.status, x.header, x.body) != what(y.status, y.header, y.body) || x.status == 404 {
 				t.Errorf("%d %s, under /v1 %d %s", x.status, x.body, y.status, y.body)
 			}
-			bad := request{first.method, "/v1" + first.path, `{"`, []string{"Authorization: Bearer x"}}
+			bad := sample{first.method, "/v1" + first.path, `{"`, []string{"Authorization: Bearer x"}}
 			y = a.make(bad)
 			bad.path = first.path
 			if diff := cmp.Diff(masked(a.make(bad)), masked(y)); diff != "" && y.status >= 400 {
@@ -237,17 +245,21 @@ func TestOrderOfChecks(t *testing.T) {
 		a.change(email, "wrong", "short", bearer(theirs.AccessToken)).is("403 forbidden")
 		a.post("/oauth/introspect", url.Values{}, basicAuth("resource", "wrong")).is("401 invalid_client")
 		a.post("/oauth/revoke", `{}`, basicAuth("resource", "wrong")).is("401 invalid_client")
+		a.post("/oauth/token", `{}`, basicAuth("resource", "wrong")).is("401 invalid_client")
 		a.alive(mine)
 		a.alive(theirs)
 	})
 }
 
-// Web pages of registered origins may call every operation, others none.
+// Web pages of registered origins may call every operation but the feed (TestNoPageReadsTheFeed), others none.
 func TestCrossOrigin(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, authtest.SQLite(t), nil) // HTTP alone: no engine is asked
 	const asked = "content-type,server_tokens,strict-transport-security,x-frame-options"
 	for _, op := range operations() {
+		if op.path == "/oauth/revocations" {
+			continue
+		}
 		t.Run(op.name, func(t *testing.T) {
 			a := n.enter(t)
 			r := a.requestFor(op)
@@ -272,7 +284,7 @@ func TestCrossOrigin(t *testing.T) {
 			}
 			r.headers = append(r.headers, "Origin: "+webURL)
 			h := a.make(r).header
-			for _, name := range []string{"Retry-After", "RateLimit", "RateLimit-Policy", "X-Latchkey-Device", "WWW-Authenticate"} {
+			for _, name := range []string{"Retry-After", "RateLimit", "RateLimit-Policy", "X-Latchkey-Device", "WWW-Authenticate", "X-Latchkey-Code", "Date"} {
 				if !slices.Contains(strings.Split(h.Get("Access-Control-Expose-Headers"), ", "), name) {
 					t.Errorf("%s is not exposed", name)
 				}
@@ -330,7 +342,7 @@ func TestUnavailable(t *testing.T) {
 			_, tokens := n.enter(t).in()
 			requests := n.requests(t)
 			for name, r := range requests { // others may read meanwhile
-				if r.method == "GET" && !strings.HasPrefix(r.path, "/auth/verify") || strings.HasSuffix(r.path, "/introspect") || strings.HasSuffix(r.path, "/userinfo") {
+				if r.method == "GET" && !strings.HasPrefix(r.path, "/auth/verify") || strings.HasSuffix(r.path, "/introspect") || strings.HasSuffix(r.path, "/revocations") || strings.HasSuffix(r.path, "/userinfo") {
 					n.enter(t).make(r).is("200")
 					delete(requests, name)
 				}
@@ -344,9 +356,9 @@ func TestUnavailable(t *testing.T) {
 }
 
 // requests are one for each operation that needs the database.
-func (n *node) requests(t *testing.T) map[string]request {
+func (n *node) requests(t *testing.T) map[string]sample {
 	t.Helper()
-	list := map[string]request{}
+	list := map[string]sample{}
 	for _, op := range operations() {
 		if op.Responses.Value("503") != nil && op.OperationID != "jwks" { // that needs the keys alone: TestJWKSEndpoint
 			list[op.name] = n.enter(t).requestFor(op)
@@ -355,7 +367,7 @@ func (n *node) requests(t *testing.T) map[string]request {
 	return list
 }
 
-func saysUnavailable(t *testing.T, n *node, requests map[string]request) {
+func saysUnavailable(t *testing.T, n *node, requests map[string]sample) {
 	t.Helper()
 	names := slices.Sorted(maps.Keys(requests))
 	a := n.enter(t)
@@ -363,7 +375,7 @@ func saysUnavailable(t *testing.T, n *node, requests map[string]request) {
 		r := requests[names[i]]
 		return a.ask(r.method, r.path, r.body, r.headers...)
 	}) {
-		if got := what(x.status, x.body); got != "503 unavailable" && got != "503 temporarily_unavailable" || x.header.Get("Retry-After") == "" {
+		if got := what(x.status, x.header, x.body); got != "503 unavailable" && got != "503 temporarily_unavailable" || x.header.Get("Retry-After") == "" {
 			t.Errorf("%s: %d %v %s", names[i], x.status, x.header, x.body)
 		}
 	}

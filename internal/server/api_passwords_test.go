@@ -42,7 +42,7 @@ func refusedPasswords(email string) map[string]string {
 func wrongUntilLimited(a *app, refused string, try func() answer) {
 	a.Helper()
 	tries, x := 1, try()
-	for ; what(x.status, x.body) == refused && tries < 200; tries++ {
+	for ; what(x.status, x.header, x.body) == refused && tries < 200; tries++ {
 		x = try()
 	}
 	x.is("429 too_many_requests")
@@ -280,7 +280,7 @@ func TestChangePassword(t *testing.T) {
 					continue
 				}
 				x := a.change(email, authtest.Password, newPassword, headers...)
-				if what(x.status, x.body) != "401 invalid_token" {
+				if what(x.status, x.header, x.body) != "401 invalid_token" {
 					a.Errorf("%s: %d %s", name, x.status, x.body)
 				}
 			}

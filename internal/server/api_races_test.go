@@ -21,7 +21,7 @@ import (
 func tally(list []answer) map[string]int {
 	count := map[string]int{}
 	for _, x := range list {
-		count[what(x.status, x.body)]++
+		count[what(x.status, x.header, x.body)]++
 	}
 	return count
 }
@@ -72,7 +72,7 @@ func TestSignOutAgainstRefresh(t *testing.T) {
 			list[3].is("200")
 			a.dead(tokens)
 			for i, x := range list {
-				if got := what(x.status, x.body); got == "200" && i != 3 {
+				if got := what(x.status, x.header, x.body); got == "200" && i != 3 {
 					a.dead(dataOf[api.Tokens](x))
 				} else if got != "200" && got != "401 invalid_refresh_token" {
 					t.Errorf("answer %d: %s", i, x.body)
@@ -105,7 +105,7 @@ func TestPasswordChangeAgainstSignIns(t *testing.T) {
 					if err != nil {
 						return x, err
 					}
-					if what(x.status, x.body) == "200" {
+					if what(x.status, x.header, x.body) == "200" {
 						mu.Lock()
 						made = append(made, dataOf[api.Tokens](x))
 						mu.Unlock()

@@ -1,6 +1,7 @@
 package server_test
 
-// Refreshing as a client meets it. The rules (docs/adr/0003-refresh-tokens.md) have a table in internal/rotation.
+// Refreshing as a client meets it, at /auth/refresh-token and at /oauth/token. The rules
+// (docs/adr/0003-refresh-tokens.md) have a table in internal/rotation.
 
 import (
 	"strings"
@@ -26,6 +27,165 @@ func (a *app) next(tokens api.Tokens) api.Tokens {
 
 const expired = "Refresh token has expired" // existing clients compare this sentence
 
+// pair is what a client holds of a session.
+type pair struct{ session, access, refresh string }
+
+// refreshDoor is an endpoint at which sessions are refreshed: the rules are the same at each, and so are their cases.
+type refreshDoor struct {
+	operation           string
+	refused, superseded string // how it says no
+	userinfo            string // where its access tokens are taken
+	enter               func(a *app) (email string, tokens pair)
+	ask                 func(a *app, refreshToken string) answer
+	read                func(x answer) pair
+}
+
+// next is the successor of a token that must still be good.
+func (d refreshDoor) next(a *app, tokens pair) pair {
+	a.Helper()
+	next := d.read(d.ask(a, tokens.refresh).is("200"))
+	next.session = tokens.session
+	return next
+}
+
+func (d refreshDoor) alive(a *app, tokens pair) pair {
+	a.Helper()
+	a.get(d.userinfo, bearer(tokens.access)).is("200")
+	return d.next(a, tokens)
+}
+
+func (d refreshDoor) dead(a *app, tokens pair) {
+	a.Helper()
+	a.get(d.userinfo, bearer(tokens.access)).is("401 invalid_token")
+	d.ask(a, tokens.refresh).is(d.refused)
+}
+
+// rules are the cases of docs/adr/0003-refresh-tokens.md.
+func (d refreshDoor) rules() []proof {
+	return []proof{
+		{"200: a lost answer is given again, the very same", func(a *app) { // rules 3 and 4
+			_, first := d.enter(a)
+			second := d.next(a, first)
+			for _, later := range []time.Duration{0, 29 * time.Second, time.Hour, 10 * 24 * time.Hour} {
+				a.Clock.Advance(later)
+				if again := d.next(a, first); again.refresh != second.refresh {
+					a.Errorf("%s later the successor is another one", later)
+				}
+			}
+		}},
+		{"200: a database that was set back", func(a *app) { // rule 6
+			_, first := d.enter(a)
+			claims, err := a.Options.Master.ParseRefresh(first.refresh)
+			if err != nil {
+				a.Fatal(err)
+			}
+			claims.Generation = 7
+			ahead, err := a.Options.Master.SignRefresh(claims)
+			if err != nil {
+				a.Fatal(err)
+			}
+			if got := jwt(a.T, d.next(a, pair{refresh: ahead}).refresh).number("gen"); got != 8 {
+				a.Errorf("generation %d, want 8", got)
+			}
+		}},
+		{d.refused + ": garbage, which ends nothing", func(a *app) { // rule 1
+			_, first := d.enter(a)
+			_, other := d.enter(a)
+			parts := strings.Split(first.refresh, ".")
+			for _, bad := range []string{
+				"x", "a.b.c", first.access, first.refresh + "A", first.refresh + "=", strings.Repeat("x", 5000),
+				parts[0] + "." + strings.Split(other.refresh, ".")[1] + "." + parts[2],
+				parts[0] + "." + parts[1] + ".", parts[0] + "." + parts[1],
+			} {
+				d.ask(a, bad).is(d.refused)
+			}
+			d.alive(a, first)
+			d.alive(a, other)
+		}},
+		{d.refused, func(a *app) {
+			_, ended := d.enter(a)
+			_, current := d.enter(a)
+			if err := a.Service.RevokeSession(a.Context(), ended.session); err != nil {
+				a.Fatal(err)
+			}
+			d.dead(a, ended)
+			a.Clock.Advance(a.Options.RefreshIdle - time.Minute)
+			current = d.next(a, current)
+			a.Clock.Advance(a.Options.RefreshIdle + time.Second) // inactivity limit
+			d.dead(a, current)
+		}},
+		{d.refused + ": the overall limit, however often it is refreshed", func(a *app) { // I16
+			_, current := d.enter(a)
+			limit := a.Clock.Now().Add(a.Options.RefreshOverall)
+			for a.Clock.Now().Add(7 * 24 * time.Hour).Before(limit) {
+				a.Clock.Advance(7 * 24 * time.Hour)
+				current = d.next(a, current)
+			}
+			if exp := jwt(a.T, current.refresh).number("exp"); exp > limit.Unix() {
+				a.Errorf("exp %d after the overall limit %d", exp, limit.Unix())
+			}
+			a.Clock.Advance(limit.Sub(a.Clock.Now()) + time.Second)
+			d.dead(a, current)
+		}},
+		{d.refused + ": reuse, which ends the session", func(a *app) { // rule 7, I3
+			email, stolen := d.enter(a)
+			current := stolen
+			for range 3 {
+				a.Clock.Advance(2 * time.Minute)
+				current = d.next(a, current)
+			}
+			d.ask(a, stolen.refresh).is(d.refused)
+			d.dead(a, current)
+			if list := a.mailTo(email); len(list) != 1 {
+				a.Errorf("%d mails tell the owner, want 1", len(list))
+			}
+		}},
+		{d.superseded, func(a *app) { // rule 5
+			_, first := d.enter(a)
+			current := d.next(a, d.next(a, first))
+			d.ask(a, first.refresh).is(d.superseded)
+			d.alive(a, current)
+		}},
+	}
+}
+
+// refreshDoors are the endpoint of what /auth/signin gave, and that of apps.
+func refreshDoors() []refreshDoor {
+	return []refreshDoor{
+		{
+			"POST /auth/refresh-token", "401 invalid_refresh_token", "409 refresh_superseded", "/auth/userinfo",
+			func(a *app) (string, pair) {
+				email, t := a.in()
+				return email, pair{t.SessionID, t.AccessToken, t.RefreshToken}
+			},
+			func(a *app, refreshToken string) answer { return a.refresh(refreshToken) },
+			func(x answer) pair {
+				t := dataOf[api.Tokens](x)
+				return pair{t.SessionID, t.AccessToken, t.RefreshToken}
+			},
+		},
+		{
+			"POST /oauth/token", "400 invalid_grant", "503 refresh_superseded", "/oauth/userinfo",
+			func(a *app) (string, pair) {
+				b, email := a.person()
+				t := b.tokensFor("shop")
+				return email, pair{jwt(a.T, t.AccessToken).claims["sid"].(string), t.AccessToken, t.RefreshToken}
+			},
+			func(a *app, refreshToken string) answer { return a.grant("shop", refreshForm(refreshToken)) },
+			func(x answer) pair {
+				t := decode[api.AppTokens](x)
+				return pair{"", t.AccessToken, t.RefreshToken}
+			},
+		},
+	}
+}
+
+func TestRefreshAtEitherEndpoint(t *testing.T) {
+	for _, d := range refreshDoors() {
+		t.Run(d.operation, func(t *testing.T) { prove(t, d.operation, besideApps, d.rules()) })
+	}
+}
+
 func TestRefresh(t *testing.T) {
 	prove(t, "POST /auth/refresh-token", nil, []proof{
 		{"200", func(a *app) {
@@ -47,27 +207,14 @@ func TestRefresh(t *testing.T) {
 			_, first := a.in()
 			a.post("/auth/refresh-token", members{"refreshToken": " \n" + first.RefreshToken + "\t", "grant_type": "refresh_token"}).is("200")
 		}},
-		{"200: a lost answer is given again, the very same", func(a *app) { // rules 3 and 4
-			_, first := a.in()
-			second := a.next(first)
-			for _, later := range []time.Duration{0, 29 * time.Second, time.Hour, 10 * 24 * time.Hour} {
-				a.Clock.Advance(later)
-				if again := a.next(first); again.RefreshToken != second.RefreshToken {
-					a.Errorf("%s later the successor is another one", later)
-				}
+		{"200: not for longer than the overall limit", func(a *app) {
+			_, current := a.in()
+			for range 4 {
+				a.Clock.Advance(7 * 24 * time.Hour)
+				current = a.next(current)
 			}
-		}},
-		{"200: a database that was set back", func(a *app) { // rule 6
-			_, first := a.in()
-			ahead, err := a.Options.Master.SignRefresh(token.Refresh{
-				KeyID: a.Options.Master.Current(), Issuer: a.Options.Issuer, SessionID: first.SessionID, Client: "web",
-				Generation: 7, IssuedAt: a.Clock.Now(), ExpiresAt: a.Clock.Now().Add(time.Hour),
-			})
-			if err != nil {
-				a.Fatal(err)
-			}
-			if got := jwt(a.T, a.next(api.Tokens{RefreshToken: ahead}).RefreshToken).number("gen"); got != 8 {
-				a.Errorf("generation %d, want 8", got)
+			if current.RefreshExpiresIn > 2*24*3600 {
+				a.Errorf("refresh_expires_in %d", current.RefreshExpiresIn)
 			}
 		}},
 		{"400 invalid_request", func(a *app) {
@@ -78,68 +225,23 @@ func TestRefresh(t *testing.T) {
 				a.post("/auth/refresh-token", body).is("400 invalid_request").blames(blames)
 			}
 		}},
-		{"401 invalid_refresh_token: garbage, which ends nothing", func(a *app) { // rule 1
-			_, first := a.in()
-			_, other := a.in()
-			parts := strings.Split(first.RefreshToken, ".")
-			for _, bad := range []string{
-				"x", "a.b.c", first.AccessToken, first.RefreshToken + "A", first.RefreshToken + "=", strings.Repeat("x", 5000),
-				parts[0] + "." + strings.Split(other.RefreshToken, ".")[1] + "." + parts[2],
-				parts[0] + "." + parts[1] + ".", parts[0] + "." + parts[1],
-			} {
+		{"401 invalid_refresh_token: in the words that existing clients compare", func(a *app) {
+			_, signedOut := a.in()
+			a.post("/auth/signout", nil, bearer(signedOut.AccessToken)).is("200")
+			for _, bad := range []string{"x", signedOut.AccessToken, signedOut.RefreshToken} {
 				x := a.refresh(bad).is("401 invalid_refresh_token").says(expired)
 				if got := x.header.Get("WWW-Authenticate"); got != `Bearer realm="latchkey"` {
 					a.Errorf("challenge %q", got)
 				}
 			}
-			a.alive(first)
-			a.alive(other)
 		}},
-		{"401 invalid_refresh_token", func(a *app) {
-			signedOut, current := first2(a.in()), first2(a.in())
-			a.post("/auth/signout", nil, bearer(signedOut.AccessToken)).is("200")
-			a.refresh(signedOut.RefreshToken).is("401 invalid_refresh_token").says(expired)
-			a.Clock.Advance(a.Options.RefreshIdle - time.Minute)
-			current = a.next(current)
-			a.Clock.Advance(a.Options.RefreshIdle + time.Second) // inactivity limit
-			a.refresh(current.RefreshToken).is("401 invalid_refresh_token").says(expired)
-		}},
-		{"401 invalid_refresh_token: the overall limit, however often it is refreshed", func(a *app) { // I16
-			_, current := a.in()
-			limit := a.Clock.Now().Add(a.Options.RefreshOverall)
-			for a.Clock.Now().Add(7 * 24 * time.Hour).Before(limit) {
-				a.Clock.Advance(7 * 24 * time.Hour)
-				current = a.next(current)
-			}
-			if exp := jwt(a.T, current.RefreshToken).number("exp"); exp > limit.Unix() || current.RefreshExpiresIn > 7*24*3600 {
-				a.Errorf("exp %d after the overall limit %d, refresh_expires_in %d", exp, limit.Unix(), current.RefreshExpiresIn)
-			}
-			a.Clock.Advance(limit.Sub(a.Clock.Now()) + time.Second)
-			a.refresh(current.RefreshToken).is("401 invalid_refresh_token").says(expired)
-		}},
-		{"401 invalid_refresh_token: reuse, which ends the session", func(a *app) { // rule 7, I3
-			email, stolen := a.in()
-			current := stolen
-			for range 3 {
-				a.Clock.Advance(2 * time.Minute)
-				current = a.next(current)
-			}
-			a.refresh(stolen.RefreshToken).is("401 invalid_refresh_token").says(expired)
-			a.dead(current)
-			if list := a.mailTo(email); len(list) != 1 {
-				a.Errorf("%d mails tell the owner, want 1", len(list))
-			}
-		}},
-		{"409 refresh_superseded", func(a *app) { // rule 5
+		{"409 refresh_superseded", func(a *app) {
 			_, first := a.in()
-			current := a.next(a.next(first))
+			a.next(a.next(first))
 			a.refresh(first.RefreshToken).is("409 refresh_superseded")
-			a.alive(current)
 		}},
 	})
 }
-
-func first2(_ string, tokens api.Tokens) api.Tokens { return tokens }
 
 // A token under a master key that this node does not have, but the database has known, is 503 and never 401: an
 // honest user would be signed out by a slow roll-out.
@@ -154,15 +256,21 @@ func TestRefreshUnderAMissingMasterKey(t *testing.T) {
 		}
 	}
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
-		before := newNode(t, db, nil).enter(t)
-		_, tokens := before.in()
-		newNode(t, db, under(fresh+","+authtest.Master)) // seals the signing keys anew
-		after := newNode(t, db, under(fresh)).enter(t)
-		x := after.refresh(tokens.RefreshToken).is("503 unavailable")
-		if x.header.Get("Retry-After") == "" {
-			t.Error("no Retry-After")
+		before := newNode(t, db, besideApps).enter(t)
+		held := map[string]pair{}
+		for _, d := range refreshDoors() {
+			_, held[d.operation] = d.enter(before)
 		}
-		after.post("/auth/refresh-token", members{"refreshToken": strings.Replace(tokens.RefreshToken, "ey", "eyy", 1)}).is("401 invalid_refresh_token")
-		before.alive(tokens)
+		newNode(t, db, under(fresh+","+authtest.Master)) // seals the signing keys anew
+		after := newNode(t, db, func(o *auth.Options) { besideApps(o); under(fresh)(o) }).enter(t)
+		for _, d := range refreshDoors() {
+			tokens := held[d.operation]
+			x := d.ask(after, tokens.refresh).is("503 unavailable")
+			if x.header.Get("Retry-After") == "" {
+				t.Errorf("%s: no Retry-After", d.operation)
+			}
+			d.ask(after, strings.Replace(tokens.refresh, "ey", "eyy", 1)).is(d.refused)
+			d.alive(before, tokens)
+		}
 	})
 }

@@ -98,7 +98,7 @@ func registered(o *auth.Options) {
 	clients, err := clients.New([]clients.Client{
 		{Alias: "web", Name: "Example Web", URL: webURL, URLs: []string{"http://localhost:3000"}, LogoURL: webURL + "/logo.png", Default: true},
 		{Alias: "mobile", Name: "Example Mobile", URL: mobileURL, From: "Mobile <mobile@example.com>"},
-		{Alias: "resource", Name: "Example Resource", URL: "https://api.example.com", Secret: secret},
+		{Alias: "resource", Name: "Example Resource", URL: "https://api.example.com", Secret: secret, Feed: true},
 		{Alias: "studio", Name: "Example Studio", URL: "https://studio.example.com", SignupWithoutCode: true},
 	})
 	if err != nil {
@@ -230,14 +230,17 @@ type answer struct {
 // is ends the test unless the answer has that status and code: "200", "401 invalid_credentials".
 func (x answer) is(want string) answer {
 	x.t.Helper()
-	if got := what(x.status, x.body); got != want {
+	if got := what(x.status, x.header, x.body); got != want {
 		x.t.Fatalf("got %s, want %s: %s", got, want, x.body)
 	}
 	return x
 }
 
-// what puts an answer's status and code in words. Under /oauth the code is RFC 6749's error.
-func what(status int, body []byte) string {
+// what puts an answer's status and code in words. Under /oauth the code is RFC 6749's error, or stands in the header.
+func what(status int, header http.Header, body []byte) string {
+	if code := header.Get(api.CodeHeader); code != "" {
+		return strconv.Itoa(status) + " " + code
+	}
 	var e struct{ Code, Error string }
 	if status >= 400 && json.Unmarshal(body, &e) == nil {
 		code := e.Code

@@ -184,7 +184,7 @@ func TestSessionDetailsAreForTheCookiesOwner(t *testing.T) {
 		} {
 			for _, parameter := range []string{id, wrapped(wrappingKey, id)} {
 				x := a.details(parameter, headers...)
-				if what(x.status, x.body) != "404 not_found" || x.header.Get("Access-Control-Allow-Origin") != "" || strings.Contains(string(x.body), "eyJ") {
+				if what(x.status, x.header, x.body) != "404 not_found" || x.header.Get("Access-Control-Allow-Origin") != "" || strings.Contains(string(x.body), "eyJ") {
 					t.Errorf("%s: %d %s, %v", name, x.status, x.body, x.header)
 				}
 			}

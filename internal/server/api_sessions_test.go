@@ -55,7 +55,7 @@ func refusesBadBearers(a *app, method, path string, but ...string) {
 			continue
 		}
 		x := a.send(method, path, nil, headers...)
-		if what(x.status, x.body) != "401 invalid_token" {
+		if what(x.status, x.header, x.body) != "401 invalid_token" {
 			a.Errorf("%s: %d %s", name, x.status, x.body)
 		}
 		want := `Bearer realm="latchkey"`
@@ -90,7 +90,7 @@ func TestSessions(t *testing.T) {
 			got := list[1]
 			checkTimes(a, got, before)
 			if diff := cmp.Diff(api.Session{
-				ID: first.SessionID, UserID: userID, SessionType: "user-session", Current: true,
+				ID: first.SessionID, UserID: userID, SessionType: "user-session", Current: true, ClientAlias: "mobile", Via: "auth",
 				CreatedAt: got.CreatedAt, LastUsedAt: got.LastUsedAt, ExpiresAt: got.ExpiresAt,
 				ClientInfo: `{"browser":"Chrome 140","os":"Linux","deviceType":"desktop","rawDetail":"` + strings.TrimPrefix(chrome, "User-Agent: ") + `","ip":"203.0.113.7"}`,
 				Client:     api.Browser{Browser: "Chrome", BrowserVersion: "140", OS: "Linux", DeviceType: "desktop", IP: "203.0.113.7"},

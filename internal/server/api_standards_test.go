@@ -55,7 +55,7 @@ func refusesBadClients(a *app, path string) {
 	_, tokens := a.in()
 	for name, headers := range badClients(a) {
 		x := a.post(path, url.Values{"token": {tokens.RefreshToken}}, headers...)
-		if what(x.status, x.body) != "401 invalid_client" || x.header.Get("WWW-Authenticate") != `Basic realm="latchkey", charset="UTF-8"` {
+		if what(x.status, x.header, x.body) != "401 invalid_client" || x.header.Get("WWW-Authenticate") != `Basic realm="latchkey", charset="UTF-8"` {
 			a.Errorf("%s: %d %s, challenge %q", name, x.status, x.body, x.header.Get("WWW-Authenticate"))
 		}
 	}
@@ -307,7 +307,7 @@ func TestDiscoveryEndpoint(t *testing.T) {
 			x := a.get("/.well-known/openid-configuration", "Host: evil.example", "X-Forwarded-Host: evil.example").is("200")
 			got := decode[api.Discovery](x)
 			issuer := a.Options.Issuer
-			if got.Issuer != issuer || got.JWKSURI != issuer+"/.well-known/jwks.json" || got.UserinfoEndpoint != issuer+"/auth/userinfo" ||
+			if got.Issuer != issuer || got.JWKSURI != issuer+"/.well-known/jwks.json" || got.UserinfoEndpoint != issuer+"/oauth/userinfo" ||
 				got.IntrospectionEndpoint != issuer+"/oauth/introspect" || got.RevocationEndpoint != issuer+"/oauth/revoke" {
 				a.Errorf("discovery %+v", got)
 			}
@@ -315,10 +315,18 @@ func TestDiscoveryEndpoint(t *testing.T) {
 				a.Errorf("algorithms %v, Cache-Control %q", got.AccessTokenSigningAlgs, x.header.Get("Cache-Control"))
 			}
 			var raw map[string]any
-			if err := json.Unmarshal(x.body, &raw); err != nil || raw["authorization_endpoint"] != nil || raw["token_endpoint"] != nil {
-				a.Errorf("it names an endpoint that is not there: %s", x.body)
+			if err := json.Unmarshal(x.body, &raw); err != nil {
+				a.Fatal(err)
 			}
 			saysNothingEmpty(a, raw)
+			for name, path := range raw { // every endpoint is there
+				if address, is := path.(string); is && strings.HasSuffix(name, "_endpoint") {
+					path := strings.TrimPrefix(address, issuer)
+					if got := a.browser().staying().open(path); got.status == 404 || path == address {
+						a.Errorf("%s: %s answers %d", name, address, got.status)
+					}
+				}
+			}
 		}},
 	})
 }
@@ -384,8 +392,10 @@ func TestOAuthErrorsOffTheRoutes(t *testing.T) {
 		for _, x := range []struct{ method, path, want, allow string }{
 			{"GET", "/oauth/introspect", "405 invalid_request", "POST, OPTIONS"},
 			{"PUT", "/v1/oauth/revoke", "405 invalid_request", "POST, OPTIONS"},
-			{"GET", "/oauth/token", "404 invalid_request", ""},
-			{"POST", "/oauth/authorize", "404 invalid_request", ""},
+			{"GET", "/oauth/token", "405 invalid_request", "POST, OPTIONS"},
+			{"PUT", "/oauth/userinfo", "405 invalid_request", "GET, HEAD, POST, OPTIONS"},
+			{"GET", "/v1/oauth/authorize", "404 invalid_request", ""},
+			{"POST", "/oauth/register", "404 invalid_request", ""},
 			{"GET", "/oauth", "404 invalid_request", ""},
 			{"GET", "/oauth/", "404 invalid_request", ""},
 			{"POST", "/oauth/revoke/", "404 invalid_request", ""},

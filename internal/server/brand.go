@@ -3,6 +3,9 @@ package server
 // Whose pages they are: the look of the client that a visitor came from, and what it loads.
 
 import (
+	"net/http"
+	"strings"
+
 	"latchkey/internal/brand"
 	"latchkey/internal/clients"
 )
@@ -28,6 +31,7 @@ func newBrands(list []clients.Client) brands {
 type looks struct {
 	clients *clients.Set
 	cors    cors
+	apps    cors // of the paths forApps
 	brands  brands
 }
 
@@ -42,9 +46,17 @@ func (s *server) looksNow() *looks {
 	if origins == nil {
 		origins = clients.Origins()
 	}
-	l = &looks{clients: clients, cors: newCORS(origins), brands: newBrands(clients.List())}
+	l = &looks{clients: clients, cors: newCORS(origins), apps: newCORS(append(clients.AppOrigins(), origins...)), brands: newBrands(clients.List())}
 	s.looks.Store(l)
 	return l
+}
+
+// corsFor are the origins that may call a request's path.
+func (l *looks) corsFor(r *http.Request) cors {
+	if forApps[strings.TrimPrefix(r.URL.Path, "/v1")] {
+		return l.apps
+	}
+	return l.cors
 }
 
 // of returns the look of a client, or the plain one for an alias that is not registered.

@@ -28,6 +28,9 @@ func client(x *exchange) error { return x.authenticateClient(false) }
 func clientOrAnyone(x *exchange) error {
 	form := x.oauthForm()
 	if len(x.r.Header["Authorization"]) == 0 && !form.hasSecret && !form.values.Has("client_assertion") {
+		if named, ok := x.looks.clients.Lookup(form.values.Get("client_id")); ok && !named.Confidential() {
+			x.client = named
+		}
 		return nil
 	}
 	return x.authenticateClient(true)
@@ -38,7 +41,12 @@ func (x *exchange) authenticateClient(mayBePublic bool) error {
 	if err != nil {
 		return err
 	}
-	return x.s.auth.AuthenticateClient(x.r.Context(), given, mayBePublic, x.peer)
+	return x.proveClient(given, mayBePublic)
+}
+
+func (x *exchange) proveClient(given auth.ClientCredentials, mayBePublic bool) (err error) {
+	x.client, err = x.s.auth.AuthenticateClient(x.r.Context(), given, mayBePublic, x.peer)
+	return err
 }
 
 // clientCredentials reads the one method that the request uses. A client_id beside Basic is none, but must

@@ -13,7 +13,7 @@ import (
 const (
 	corsMethods = "GET, POST, DELETE"
 	corsMaxAge  = "7200" // seconds; the most that Chrome keeps
-	corsExposed = "Retry-After, RateLimit, RateLimit-Policy, X-Latchkey-Device, WWW-Authenticate, X-Request-Id"
+	corsExposed = "Retry-After, RateLimit, RateLimit-Policy, X-Latchkey-Device, WWW-Authenticate, X-Request-Id, Date, X-Latchkey-Code"
 )
 
 // cors holds the registered origins, as browsers spell them.
@@ -59,6 +59,12 @@ func prefetches(r *http.Request) bool {
 	}
 	return false
 }
+
+// forApps are the paths that an app's pages call: from its redirect URIs' origins, too.
+var forApps = map[string]bool{"/oauth/token": true, "/oauth/revoke": true, "/oauth/userinfo": true, "/auth/userinfo": true}
+
+// forServers says whether no page may call a path: it tells of everybody's sessions.
+func forServers(path string) bool { return strings.TrimPrefix(path, "/v1") == "/oauth/revocations" }
 
 // apply sets the headers for r's origin and says whether r is a preflight that is answered with them.
 func (c cors) apply(h http.Header, r *http.Request) (preflight bool) {

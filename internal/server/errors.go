@@ -40,7 +40,9 @@ var refusals = [...]refusal{
 	{auth.CodeInvalidCredentials, "", 401, "Invalid Credentials"}, // existing clients compare this sentence
 	{auth.CodeEmailNotVerified, "POST /auth/signup", 400, "This address is not verified yet: open the link in the email sent to it."},
 	{auth.CodeEmailNotVerified, "", 401, "This address is not verified yet: open the link in the email sent to it."},
+	{auth.CodeInvalidRefreshToken, tokenRoute, 400, "This refresh token is no longer valid: sign in again."},
 	{auth.CodeInvalidRefreshToken, "", 401, "Refresh token has expired"}, // this one too
+	{auth.CodeRefreshSuperseded, tokenRoute, 503, "Another request has just refreshed this session: use its answer."},
 	{auth.CodeRefreshSuperseded, "", 409, "Another request has just refreshed this session: use its answer."},
 	{auth.CodeInvalidToken, "", 401, "Please sign in again: the access token is missing or no longer valid."},
 	{auth.CodeForbidden, "", 403, "You are not allowed to see or change this."},
@@ -53,10 +55,19 @@ var refusals = [...]refusal{
 	{auth.CodeSignupClosed, "", 403, "Sign-up is closed: ask the operator for an account."},
 	{auth.CodeAlreadyRegistered, "", 409, "There is already an account with this address: sign in instead."},
 	{auth.CodeInvalidClient, "", 401, "Client authentication failed."},
+	{auth.CodeInvalidGrant, "", 400, "This code is no longer valid, or is not this client's: start the sign-in again."},
+	{auth.CodeUnauthorizedClient, "GET /oauth/revocations", 403, "This client may not read which sessions have ended: the clients file does not say feed = true of it."},
+	{auth.CodeUnauthorizedClient, "POST /oauth/revocations", 403, "This client may not read which sessions have ended: the clients file does not say feed = true of it."},
+	{auth.CodeUnauthorizedClient, "", 400, "This client may not use this grant: the clients file gives it no scopes."},
+	{auth.CodeUnsupportedGrantType, "", 400, "Use authorization_code, refresh_token or client_credentials as grant_type."},
+	{auth.CodeInvalidScope, "", 400, "This client may not have one of these scopes."},
+	{auth.CodeInvalidTarget, "", 400, "This resource is not one that these tokens may be for."},
+	{auth.CodeInsufficientScope, "", 403, "This token was given to an app for something else."},
 	{codeNotFound, "", 404, "There is nothing here."},
 	{codeMethodNotAllowed, "", 405, "This method is not allowed here: the Allow header says which are."},
 	{codeBodyTooLarge, "", 413, "The request body is larger than 16 KiB."},
 	{codeUnsupportedMedia, "", 415, "The Content-Type of the body is not the one this endpoint takes."},
+	{auth.CodeTooManyRequests, tokenRoute, 429, "Too many sign-ins of this app: wait a little and try again."},
 	{auth.CodeTooManyRequests, "", 429, "Too many attempts: wait a little and try again."},
 	{auth.CodeServerError, "", 500, "Something went wrong on our side."},
 	{auth.CodeUnavailable, "", 503, "The service is busy: try again in a moment."},
@@ -88,9 +99,10 @@ func (x *exchange) fail(err error) {
 	if v.status == http.StatusTooManyRequests {
 		x.linger()
 	}
+	x.keepBrowser()
 	h := x.Header()
-	if v.status == http.StatusUnauthorized && x.speaks != inHTML {
-		h.Set("WWW-Authenticate", x.challenge(v.code))
+	if challenge := x.challenge(v); challenge != "" && x.speaks != inHTML {
+		h.Set("WWW-Authenticate", challenge)
 	}
 	if v.status == http.StatusTooManyRequests || v.status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", retryAfter(e.RetryAfter))
@@ -103,6 +115,10 @@ func (x *exchange) fail(err error) {
 	case inHTML:
 		x.failPage(v, e)
 	case inOAuth:
+		if v.status == http.StatusServiceUnavailable && x.route == tokenRoute {
+			x.unavailableText(v)
+			return
+		}
 		x.sendJSON(v.status, api.OAuthError{Error: oauthWord(v), ErrorDescription: sentence(v, e)})
 	default:
 		x.sendJSON(v.status, api.Error{
@@ -150,12 +166,19 @@ func (x *exchange) logCause(v refusal, e *auth.Error) {
 		slog.String("request_id", x.peer.RequestID), slog.Any("cause", e.Cause))
 }
 
-// challenge is RFC 6750 §3: a request without credentials is not told of an error.
-func (x *exchange) challenge(code auth.Code) string {
+// challenge is RFC 6750 §3: a request without credentials is not told of an error. Empty: none. A client
+// is asked for Basic only where it used that (RFC 6749 §5.2): browsers would ask the person.
+func (x *exchange) challenge(v refusal) string {
 	switch {
-	case code == auth.CodeInvalidClient:
+	case v.code == auth.CodeInsufficientScope:
+		return `Bearer realm="latchkey", error="insufficient_scope"`
+	case v.status != http.StatusUnauthorized:
+		return ""
+	case v.code == auth.CodeInvalidClient && len(x.r.Header["Authorization"]) == 0:
+		return ""
+	case v.code == auth.CodeInvalidClient:
 		return `Basic realm="latchkey", charset="UTF-8"`
-	case code == auth.CodeInvalidToken && len(x.r.Header["Authorization"]) > 0:
+	case v.code == auth.CodeInvalidToken && len(x.r.Header["Authorization"]) > 0:
 		return `Bearer realm="latchkey", error="invalid_token"`
 	default:
 		return `Bearer realm="latchkey"`
@@ -191,11 +214,21 @@ func fieldErrors(problems []fields.Problem) []api.Field {
 	return out
 }
 
+// oauthWords are the codes that OAuth itself has.
+var oauthWords = map[auth.Code]bool{
+	auth.CodeInvalidClient: true, auth.CodeInvalidGrant: true, auth.CodeUnauthorizedClient: true,
+	auth.CodeUnsupportedGrantType: true, auth.CodeInvalidScope: true, auth.CodeInvalidTarget: true,
+}
+
 // oauthWord is the error of RFC 6749 §5.2 (and §4.1.2.1 for what is not the caller's fault).
 func oauthWord(v refusal) string {
 	switch {
-	case v.code == auth.CodeInvalidClient:
-		return "invalid_client"
+	case v.code == auth.CodeInvalidRefreshToken:
+		return string(auth.CodeInvalidGrant)
+	case oauthWords[v.code]:
+		return string(v.code)
+	case v.status == http.StatusTooManyRequests && v.route == tokenRoute:
+		return "slow_down"
 	case v.status == http.StatusServiceUnavailable, v.status == http.StatusTooManyRequests:
 		return "temporarily_unavailable"
 	case v.status >= 500:

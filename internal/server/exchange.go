@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/clients"
 	"latchkey/internal/locale"
 	"latchkey/internal/pages"
 	"latchkey/internal/peer"
@@ -31,10 +32,14 @@ type exchange struct {
 
 	route     string // the pattern that matched
 	speaks    dialect
-	probe     bool        // a health check: logged at debug level
-	params    url.Values  // what a page was asked with: its query or form
-	retryView *pages.View // the form a refused page shows once more
-	form      *oauthForm  // the body of a request under /oauth, once it is read
+	probe     bool           // a health check: logged at debug level
+	params    url.Values     // what a page was asked with: its query or form
+	retryView *pages.View    // the form a refused page shows once more
+	form      *oauthForm     // the body of a request under /oauth, once it is read
+	client    clients.Client // that asks under /oauth and proved itself; zero: nobody did
+
+	underway   *underway // the app's request that a page belongs to; nil: none
+	browserNow string    // the name that the browser was given by this answer; empty: it keeps its own
 
 	status            int // 0: nothing is written yet
 	code              auth.Code
@@ -99,6 +104,11 @@ func (x *exchange) identify(c *auth.Caller) {
 
 // authenticate asks for a Bearer token; missing ones are refused like bad ones.
 func (x *exchange) authenticate() error { return x.authenticateBy(x.s.auth.Authenticate) }
+
+// authenticateForClaims also takes an app's token with the scope openid.
+func (x *exchange) authenticateForClaims() error {
+	return x.authenticateBy(x.s.auth.AuthenticateForClaims)
+}
 
 // authenticateLeaver also takes a token that has run out: its handler looks at caller.RunOut.
 func (x *exchange) authenticateLeaver() error { return x.authenticateBy(x.s.auth.AuthenticateLeaver) }

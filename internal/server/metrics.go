@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/logouts"
 	"latchkey/internal/outbox"
 )
 
@@ -26,6 +27,7 @@ type Metrics struct {
 	refreshes   *prometheus.CounterVec
 	signIns     *prometheus.CounterVec
 	mails       *prometheus.CounterVec
+	logouts     *prometheus.CounterVec
 	certificate *prometheus.GaugeVec // of no labels: there is none where TLS is not ours
 }
 
@@ -43,11 +45,12 @@ func NewMetrics() *Metrics {
 		refreshes: counterOf("latchkey_refreshes_total", "Refresh tokens presented, by what became of them.", auth.RefreshOutcomes()),
 		signIns:   counterOf("latchkey_sign_ins_total", "Tries to sign in, by what became of them.", auth.SignInOutcomes()),
 		mails:     counterOf("latchkey_mails_total", "Tries to deliver a mail, by what became of them.", outbox.Outcomes()),
+		logouts:   counterOf("latchkey_logouts_total", "Tries to tell an app that a session has ended, by what became of them.", logouts.Outcomes()),
 		certificate: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "latchkey_tls_certificate_expiry_timestamp_seconds", Help: "When the TLS certificate in use runs out, as Unix time.",
 		}, nil),
 	}
-	m.registry.MustRegister(m.requests, m.durations, m.refreshes, m.signIns, m.mails, m.certificate,
+	m.registry.MustRegister(m.requests, m.durations, m.refreshes, m.signIns, m.mails, m.logouts, m.certificate,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
 	return m
 }
@@ -80,6 +83,9 @@ func (m *Metrics) OnSignIn(outcome string) { m.signIns.WithLabelValues(outcome).
 
 // OnMail counts one try to deliver; it is what auth.Options.OnMail wants.
 func (m *Metrics) OnMail(outcome string) { m.mails.WithLabelValues(outcome).Inc() }
+
+// OnLogout counts one try to tell an app; it is what auth.Options.OnLogout wants.
+func (m *Metrics) OnLogout(outcome string) { m.logouts.WithLabelValues(outcome).Inc() }
 
 // OnCertificate notes when the certificate in use runs out; it is what NewCertificate wants.
 func (m *Metrics) OnCertificate(notAfter time.Time) {
@@ -121,8 +127,8 @@ func buildInfo() prometheus.Collector {
 type gauges struct {
 	service *auth.Service
 
-	up, hashRunning, hashWaiting, hashShed, outboxDepth, outboxAge *prometheus.Desc
-	connections, connectionsMax, keyAge, sessions                  *prometheus.Desc
+	up, hashRunning, hashWaiting, hashShed, outboxDepth, outboxAge        *prometheus.Desc
+	connections, connectionsMax, keyAge, sessions, logoutDepth, logoutAge *prometheus.Desc
 }
 
 func newGauges(service *auth.Service) *gauges {
@@ -134,6 +140,8 @@ func newGauges(service *auth.Service) *gauges {
 		hashWaiting:    describe("latchkey_password_hashes_waiting", "Requests waiting for a permit to hash."),
 		hashShed:       describe("latchkey_password_hashes_shed_total", "Requests turned away because too many waited for a permit."),
 		outboxDepth:    describe("latchkey_outbox_mails", "Mails that wait to be sent."),
+		logoutDepth:    describe("latchkey_logouts_waiting", "Ended sessions that an app is still to be told of."),
+		logoutAge:      describe("latchkey_logouts_oldest_seconds", "Age of the end that an app has waited longest to be told of; 0 when none waits."),
 		connections:    describe("latchkey_database_connections_in_use", "Connections to the database in use; of SQLite those that read."),
 		connectionsMax: describe("latchkey_database_connections_max", "How many of them there may be."),
 		keyAge:         describe("latchkey_signing_key_age_seconds", "For how long the active signing key has signed."),
@@ -146,6 +154,7 @@ func newGauges(service *auth.Service) *gauges {
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range [...]*prometheus.Desc{
 		g.up, g.hashRunning, g.hashWaiting, g.hashShed, g.outboxDepth, g.outboxAge, g.connections, g.connectionsMax, g.keyAge, g.sessions,
+		g.logoutDepth, g.logoutAge,
 	} {
 		out <- d
 	}
@@ -178,6 +187,11 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		gauge(g.up, 0)
 		return
 	}
+	untold, since, err := g.service.Logouts().Waiting(ctx)
+	if err != nil {
+		gauge(g.up, 0)
+		return
+	}
 	up := 1.0
 	if g.service.Node().Writing(ctx) != nil {
 		up = 0
@@ -185,6 +199,8 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	gauge(g.up, up)
 	gauge(g.outboxDepth, float64(waiting))
 	gauge(g.outboxAge, oldest.Seconds())
+	gauge(g.logoutDepth, float64(untold))
+	gauge(g.logoutAge, since.Seconds())
 	if live := g.service.Upkeep().LiveSessions(); live >= 0 {
 		gauge(g.sessions, float64(live))
 	}

@@ -56,6 +56,7 @@ func TestMetricsExistFromTheStart(t *testing.T) {
 		`latchkey_sign_ins_total{outcome="too_many_requests"} 0`,
 		`latchkey_mails_total{outcome="refused"} 0`,
 		`latchkey_mails_total{outcome="postponed"} 0`,
+		`latchkey_logouts_total{outcome="expired"} 0`,
 		`latchkey_http_requests_total{route="POST /auth/signin",status="500"} 0`,
 		`latchkey_http_requests_total{route="POST /auth/refresh-token",status="503"} 0`,
 	} {

@@ -12,7 +12,7 @@ import (
 )
 
 // notes are what the account page can be told to say.
-var notes = []string{"ended", "others_ended", "password_changed"}
+var notes = []string{"ended", "others_ended", "password_changed", "consent_revoked", "signed_up"}
 
 func (s *server) accountPage(x *exchange, query url.Values) (reply, error) {
 	v, err := x.ownView("account")
@@ -22,7 +22,13 @@ func (s *server) accountPage(x *exchange, query url.Values) (reply, error) {
 	if note := query.Get("note"); slices.Contains(notes, note) {
 		v.Note = &pages.Said{Key: "account.note." + note}
 	}
-	v.Data = pages.Account{Sessions: shownSessions(x.account.Sessions), Ended: shownSessions(x.account.Ended)}
+	allowed, err := s.auth.Consents(x.r.Context(), *x.caller)
+	if err != nil {
+		return nil, err
+	}
+	v.Data = pages.Account{
+		Sessions: x.shownBrowsers(x.account.Sessions), Allowed: x.shownAllowed(allowed), Ended: x.shownSessions(x.account.Ended),
+	}
 	return drawn(v), nil
 }
 
@@ -34,16 +40,69 @@ func (x *exchange) ownView(name string) (v *pages.View, err error) {
 	return x.view(name, url.Values{"email": {x.account.Email}}), nil
 }
 
-func shownSessions(list []auth.Session) []pages.Session {
-	shown := make([]pages.Session, 0, len(list))
+// shownBrowsers groups live sessions: a page session with the apps that came from it is one.
+func (x *exchange) shownBrowsers(list []auth.Session) (shown []pages.Session) {
+	place := map[string]int{}
 	for _, s := range list {
-		shown = append(shown, pages.Session{
-			ID: s.ID, Browser: locale.Plain(s.Device.Browser + " " + s.Device.BrowserVersion), OS: locale.Plain(s.Device.OS),
-			Kind: s.Device.DeviceType, Addr: s.Device.Addr, FirstSeen: s.CreatedAt, LastSeen: s.LastUsedAt,
-			EndedAt: s.EndedAt, Reason: s.EndReason, Current: s.Current,
-		})
+		if s.Parent == "" {
+			place[s.ID] = len(shown)
+			shown = append(shown, x.shownSession(s))
+		}
+	}
+	for _, s := range list {
+		if s.Parent == "" {
+			continue
+		}
+		if at, ok := place[s.Parent]; ok {
+			shown[at].Apps = append(shown[at].Apps, pages.App{ID: s.ID, Name: x.appName(s.Client), LastSeen: s.LastUsedAt})
+		} else { // its page session has run out
+			shown = append(shown, x.shownSession(s))
+		}
 	}
 	return shown
+}
+
+func (x *exchange) shownSessions(list []auth.Session) []pages.Session {
+	shown := make([]pages.Session, 0, len(list))
+	for _, s := range list {
+		shown = append(shown, x.shownSession(s))
+	}
+	return shown
+}
+
+func (x *exchange) shownAllowed(list []auth.Consented) []pages.Allowed {
+	shown := make([]pages.Allowed, 0, len(list))
+	for _, c := range list {
+		shown = append(shown, pages.Allowed{Client: c.Client, Name: x.appName(c.Client), Scopes: c.Scopes, GrantedAt: c.GrantedAt})
+	}
+	return shown
+}
+
+// appName is what people know an app by.
+func (x *exchange) appName(alias string) string {
+	if client, ok := x.looks.clients.Lookup(alias); ok {
+		return client.Brand.Name
+	}
+	return alias
+}
+
+func (s *server) accountRevokeConsent(x *exchange, values url.Values) (reply, error) {
+	if err := s.auth.RevokeConsent(x.r.Context(), *x.caller, values.Get("clientAlias"), x.peer); err != nil {
+		return nil, err
+	}
+	return seeOther("/account?note=consent_revoked"), nil
+}
+
+func (x *exchange) shownSession(s auth.Session) pages.Session {
+	app := ""
+	if s.Via == "oauth" {
+		app = x.appName(s.Client)
+	}
+	return pages.Session{
+		App: app, ID: s.ID, Browser: locale.Plain(s.Device.Browser + " " + s.Device.BrowserVersion), OS: locale.Plain(s.Device.OS),
+		Kind: s.Device.DeviceType, Addr: s.Device.Addr, FirstSeen: s.CreatedAt, LastSeen: s.LastUsedAt,
+		EndedAt: s.EndedAt, Reason: s.EndReason, Current: s.Current,
+	}
 }
 
 func (s *server) accountEndSession(x *exchange, values url.Values) (reply, error) {

@@ -21,7 +21,8 @@ func TestFromAnAddressToSessions(t *testing.T) {
 		b.follow(link).is(200, "/verify-email-success") // as a scanner does: it spends nothing
 		b.follow(link).submit("/complete-signup", "firstName", "Ada", "lastName", "Lovelace", "password", "short").
 			is(400, "/complete-signup").has("Use at least 8 characters.", "Lovelace").
-			submit("/complete-signup", "password", authtest.Password).is(200, "/done").has("Your account is ready")
+			submit("/complete-signup", "password", authtest.Password).is(200, "/account").has(email) // signed in: it asked for the mail
+		b.open("/account").submit("/signout").is(200, "/signed-out")
 		b.follow(link).is(400, "/verify-email-success").has("This link has expired", "Request a new link", "Go to sign-in")
 
 		b.open("/").is(200, "/signin").submit("/signin", "email", email, "password", "wrong").

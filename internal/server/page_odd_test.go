@@ -31,13 +31,13 @@ var oddities = map[string]string{
 // oddFields are the names of all that pages read.
 var oddFields = []string{
 	"email", "password", "firstName", "lastName", "verificationCode", "token", "clientAlias", "return_to",
-	"for", "what", "note", "ended", "sessionId", "oldPassword", "newPassword", "language", "back",
+	"for", "what", "note", "ended", "flow", "session", "client_id", "redirect_uri", "id_token_hint", "sessionId", "oldPassword", "newPassword", "language", "back",
 }
 
 var oddPaths = []string{
 	"/", "/signin", "/signed-out", "/signup", "/check-mail", "/verify-email-success", "/complete-signup", "/done",
 	"/forgot-password", "/reset-password", "/change-password", "/account", "/account/end-session", "/account/end-others",
-	"/end-session", "/language", "/brand/web/style.css", "/brand/%ff/logo", "/no-such-page", "/docs",
+	"/end-session", "/language", "/oauth/authorize", "/oauth/logout", "/continue", "/consent", "/cancel", "/brand/web/style.css", "/brand/%ff/logo", "/no-such-page", "/docs",
 }
 
 func TestPagesTakeAnything(t *testing.T) {

@@ -18,12 +18,12 @@ func (s *server) forgotPage(x *exchange, query url.Values) (reply, error) {
 func (s *server) forgotPagePost(x *exchange, values url.Values) (reply, error) {
 	x.retryView = x.view("forgot_password", values)
 	_, err := s.auth.ForgotPassword(x.r.Context(), auth.ForgotPassword{
-		Email: strings.TrimSpace(values.Get("email")), ClientAlias: values.Get("clientAlias"), Hosted: true,
+		Email: strings.TrimSpace(values.Get("email")), ClientAlias: values.Get("clientAlias"), Hosted: true, Flow: x.flowHere(),
 	}, x.peer)
 	if err != nil {
 		return nil, err
 	}
-	return x.goOn("/check-mail?for=forgot_password"), nil
+	return x.goOn("/check-mail?" + url.Values{"for": {"forgot_password"}, "email": {strings.TrimSpace(values.Get("email"))}}.Encode()), nil
 }
 
 // resetPage is where a reset link leads. It looks whether the link is alive and spends nothing.

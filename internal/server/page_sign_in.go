@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/oidc"
 	"latchkey/internal/pages"
 )
 
@@ -30,11 +31,14 @@ func (x *exchange) recognise() error {
 	return nil
 }
 
-// signInAgain sends who is not signed in, or not any more, to do so.
-func (x *exchange) signInAgain() {
+// signInAgain sends who is not signed in, or not any more, to do so. The cookie of a session that has run out stays: the
+// sessions of apps that came from it live on, and the next sign-in takes them over.
+func (x *exchange) signInAgain(runOut bool) {
 	target := "/signin"
 	if x.s.cookies.get(x.r, sessionCookie) != "" {
-		x.s.cookies.set(x, sessionCookie, "", 0, http.SameSiteLaxMode)
+		if !runOut {
+			x.s.cookies.set(x, sessionCookie, "", 0, http.SameSiteLaxMode)
+		}
 		target += "?ended=yes"
 	}
 	seeOther(target)(x)
@@ -50,7 +54,27 @@ func (s *server) signInPage(x *exchange, query url.Values) (reply, error) {
 	if !s.cookies.allowed {
 		v.Problem = &pages.Said{Key: "problem.no_cookie"}
 	}
+	x.sayWho(v, query)
 	return drawn(v), nil
+}
+
+// sayWho notes on a sign-in or sign-up page who is signed in already, and where they go on as they are: where a new proof
+// is asked for, nowhere. The page is there also where that cannot be found out.
+func (x *exchange) sayWho(v *pages.View, query url.Values) {
+	if x.s.cookies.get(x.r, sessionCookie) == "" || x.recognise() != nil {
+		return
+	}
+	var err error
+	if x.account, err = x.s.auth.Account(x.r.Context(), *x.caller); err != nil {
+		return
+	}
+	v.SignedIn = x.account.Email
+	switch u := x.underway; {
+	case !u.ofApp():
+		v.Onward = template.URL(cmp.Or(x.returnTo(query), "/account"))
+	case !u.request.Prompt.Has(oidc.PromptLogin):
+		v.Onward = template.URL(v.Link("/continue"))
+	}
 }
 
 func (s *server) signInPagePost(x *exchange, values url.Values) (reply, error) {
@@ -68,22 +92,29 @@ func (s *server) signInPagePost(x *exchange, values url.Values) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	return x.welcome(session, values, "/account")
+}
+
+// welcome gives a browser its page session and goes on: with the app that waits, or to where the person wants to be, or
+// else to the page named.
+func (x *exchange) welcome(session auth.PageSession, values url.Values, page string) (reply, error) {
 	x.identify(&session.Caller)
 	x.rememberDevice(session.Device)
-	s.cookies.set(x, sessionCookie, session.Token, session.MaxAge, http.SameSiteLaxMode)
-	return seeOther(cmp.Or(x.returnTo(values), "/account")), nil
+	x.s.cookies.set(x, sessionCookie, session.Token, session.MaxAge, http.SameSiteLaxMode)
+	name := x.renewBrowser()
+	if u := x.underway; u.ofApp() {
+		u.flow.Browser, u.flow.Proved = name, session.Caller.SessionID
+		return x.goOnFlow(u.request, u.flow)
+	}
+	return seeOther(cmp.Or(x.returnTo(values), page)), nil
 }
 
 // signOutPagePost ends the session, if it has not ended, and takes the cookie back.
 func (s *server) signOutPagePost(x *exchange, values url.Values) (reply, error) {
-	err := x.recognise()
-	if err == nil {
-		err = s.auth.SignOut(x.r.Context(), *x.caller, auth.SignOut{}, x.peer)
-	}
-	if err != nil && auth.CodeOf(err) != auth.CodeInvalidToken {
+	if err := s.auth.SignOutPage(x.r.Context(), s.cookies.get(x.r, sessionCookie), x.peer); err != nil {
 		return nil, err
 	}
-	s.cookies.set(x, sessionCookie, "", 0, http.SameSiteLaxMode)
+	x.forgetSession()
 	// Where no script runs, nothing makes a browser ask again for the pages that it keeps to go back to. Elsewhere
 	// page.js does, and has said so: a browser takes seconds to clear a full cache.
 	if values.Get("script") == "" {

@@ -13,18 +13,20 @@ import (
 )
 
 func (s *server) signUpPage(x *exchange, query url.Values) (reply, error) {
-	return drawn(x.view("sign_up", query)), nil
+	v := x.view("sign_up", query)
+	x.sayWho(v, query)
+	return drawn(v), nil
 }
 
 func (s *server) signUpPagePost(x *exchange, values url.Values) (reply, error) {
 	x.retryView = x.view("sign_up", values)
 	err := s.auth.RequestVerification(x.r.Context(), auth.VerificationMail{
-		Email: strings.TrimSpace(values.Get("email")), ClientAlias: values.Get("clientAlias"), Hosted: true,
+		Email: strings.TrimSpace(values.Get("email")), ClientAlias: values.Get("clientAlias"), Hosted: true, Flow: x.flowHere(),
 	}, x.peer)
 	if err != nil {
 		return nil, err
 	}
-	return x.goOn("/check-mail?for=sign_up"), nil
+	return x.goOn("/check-mail?" + url.Values{"for": {"sign_up"}, "email": {strings.TrimSpace(values.Get("email"))}}.Encode()), nil
 }
 
 func (s *server) checkMailPage(x *exchange, query url.Values) (reply, error) {
@@ -34,6 +36,9 @@ func (s *server) checkMailPage(x *exchange, query url.Values) (reply, error) {
 	}
 	v := x.view("check_mail", query)
 	v.Data = pages.CheckMail{For: asked}
+	if s.inbox.allows(x.r) && s.inbox.key.is(s.cookies.get(x.r, inboxCookie)) {
+		v.Inbox = "/dev/inbox"
+	}
 	return drawn(v), nil
 }
 
@@ -74,8 +79,18 @@ func (s *server) completeSignUpPost(x *exchange, values url.Values) (reply, erro
 		return nil, err
 	}
 	x.userID = made.UserID
-	x.rememberDevice(made.Device)
-	return x.goOn("/done?what=signed_up"), nil
+	if x.underway == nil || x.recognise() == nil { // the mail was asked for elsewhere, or another user is signed in here
+		x.rememberDevice(made.Device)
+		return x.goOn("/done?what=signed_up"), nil
+	}
+	session, err := s.auth.SignInPage(x.r.Context(), auth.SignIn{
+		Email: values.Get("email"), Password: typed(values.Get("password")), ClientAlias: values.Get("clientAlias"),
+		Replaces: s.cookies.get(x.r, sessionCookie),
+	}, x.peer)
+	if err != nil {
+		return nil, err
+	}
+	return x.welcome(session, values, "/account?note=signed_up")
 }
 
 // donePage tells what was done just now.

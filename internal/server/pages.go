@@ -5,10 +5,12 @@ package server
 // so that going back or reloading does nothing twice. internal/pages draws; the page_*.go files say what.
 
 import (
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"latchkey/internal/auth"
 	"latchkey/internal/fields"
@@ -27,7 +29,7 @@ func pageCSP(returnTo string) string {
 }
 
 // carried are the parameters that go along from page to page.
-func carried(values url.Values) url.Values { return keep(values, "clientAlias", "return_to") }
+func carried(values url.Values) url.Values { return keep(values, "clientAlias", "return_to", "flow") }
 
 // keep are those of the parameters named that say something.
 func keep(values url.Values, names ...string) url.Values {
@@ -42,7 +44,11 @@ func keep(values url.Values, names ...string) url.Values {
 
 // view begins a page: values are the request's query or form.
 func (x *exchange) view(name string, values url.Values) *pages.View {
-	look := x.looks.brands.of(values.Get("clientAlias"))
+	alias := values.Get("clientAlias")
+	if x.underway.ofApp() {
+		alias = x.underway.request.Client.Alias
+	}
+	look := x.looks.brands.of(alias)
 	v := &pages.View{
 		Name:        name,
 		Printer:     look.Printer(x.language()),
@@ -60,16 +66,23 @@ func (x *exchange) view(name string, values url.Values) *pages.View {
 	if x.caller != nil {
 		v.SignedIn = x.account.Email
 	}
+	if x.underway.ofApp() {
+		v.App = look.Name
+		v.Cancel = "/cancel?" + keep(values, "flow").Encode()
+	}
 	return v
 }
 
 // here is a page's own address, to come back to in another language. What a form was filled with is not in
-// it, but for the proof that came with a mailed link.
+// it, but for the proof that came with a mailed link. Empty: what an app asked for is not asked for again.
 func here(path string, values url.Values) string {
+	if strings.HasPrefix(path, "/oauth/") {
+		return ""
+	}
 	if path == "/complete-signup" { // which its link shows
 		path = "/verify-email-success"
 	}
-	query := keep(values, "clientAlias", "return_to", "for", "what", "token", "verificationCode")
+	query := keep(values, "clientAlias", "return_to", "flow", "for", "what", "token", "verificationCode")
 	if query.Has("verificationCode") {
 		query.Set("email", values.Get("email"))
 	}
@@ -86,6 +99,9 @@ func page(h func(x *exchange, query url.Values) (reply, error)) handler {
 		if err != nil {
 			return nil, err
 		}
+		if err := x.noteFlow(query); err != nil {
+			return nil, err
+		}
 		x.params = query
 		return h(x, query)
 	}
@@ -96,6 +112,9 @@ func htmlForm(h func(x *exchange, values url.Values) (reply, error)) handler {
 	return func(x *exchange) (reply, error) {
 		values, err := x.formValues()
 		if err != nil {
+			return nil, err
+		}
+		if err := x.noteFlow(values); err != nil {
 			return nil, err
 		}
 		x.params, x.peer.Language = values, x.language()
@@ -116,7 +135,7 @@ func newCrossOrigin(publicURL string) *http.CrossOriginProtection {
 // failPage tells a person what went wrong: on the form, where they can fix it, else on a page of its own.
 func (x *exchange) failPage(v refusal, e *auth.Error) {
 	if e.Code == auth.CodeInvalidToken {
-		x.signInAgain()
+		x.signInAgain(errors.Is(e, auth.ErrRunOut))
 		return
 	}
 	view := x.retryView
@@ -175,7 +194,7 @@ func drawn(v *pages.View) reply {
 // address carries a token tells nobody more than its origin.
 func referrerPolicy(page *url.URL) string {
 	query := page.Query()
-	for _, secret := range [...]string{"token", "verificationCode", "key"} {
+	for _, secret := range [...]string{"token", "verificationCode", "key", "flow"} {
 		if query.Has(secret) {
 			return "strict-origin"
 		}
@@ -189,7 +208,11 @@ func (x *exchange) draw(status int, v *pages.View) {
 		panic(fmt.Errorf("draw page: %w", err)) // the tests have drawn ours, and the start an operator's own
 	}
 	x.Header().Set("Referrer-Policy", referrerPolicy(x.r.URL))
-	x.Header().Set("Content-Security-Policy", pageCSP(x.returnTo(v.Carried)))
+	policy := pageCSP(x.returnTo(v.Carried))
+	if v.Name == "form_post" { // browsers hold every redirect of a form's answer to form-action, and the app's are its own
+		policy = strings.Replace(policy, "form-action 'self'; ", "", 1)
+	}
+	x.Header().Set("Content-Security-Policy", policy)
 	x.Header().Add("Vary", "Accept-Language, Cookie")
 	x.send(status, "text/html; charset=utf-8", body)
 }

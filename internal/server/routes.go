@@ -28,16 +28,32 @@ func (s *server) routes() []route {
 		{"GET", "/auth/verify", notEmbedded, inJSON, s.verify},
 		{"POST", "/auth/signup", anyone, inJSON, jsonBody(s.signUp)},
 		{"GET", "/auth/clientAliases", anyone, inJSON, s.clientAliases},
-		{"GET", "/auth/userinfo", user, inJSON, s.userInfo},
-		{"POST", "/auth/userinfo", user, inJSON, s.userInfo}, // OpenID Connect Core §5.3.1; the body says nothing
+		{"GET", "/auth/consents", user, inJSON, s.consents},
+		{"DELETE", "/auth/consents/{client}", user, inJSON, s.revokeConsent},
+		{"GET", "/auth/userinfo", claimant, inJSON, s.userInfo},
+		{"POST", "/auth/userinfo", claimant, inJSON, s.userInfo}, // OpenID Connect Core §5.3.1; the body says nothing
+		{"GET", "/oauth/userinfo", claimant, inJSON, s.userInfo},
+		{"POST", "/oauth/userinfo", claimant, inJSON, s.userInfo},
+		{"POST", "/oauth/token", app, inOAuth, s.token},
 		{"POST", "/oauth/introspect", client, inOAuth, s.introspect},
 		{"POST", "/oauth/revoke", clientOrAnyone, inOAuth, s.revoke},
+		{"GET", "/oauth/revocations", feedReader, inOAuth, s.revocations},
+		{"POST", "/oauth/revocations", feedReader, inOAuth, s.revocations},
 		{"GET", "/.well-known/jwks.json", anyone, inJSON, s.jwks},
 		{"GET", "/.well-known/openid-configuration", anyone, inJSON, s.discovery},
 		{"GET", "/.well-known/oauth-authorization-server", anyone, inJSON, s.authorizationServer},
 		{"GET", "/healthz", anyone, inJSON, s.healthz},
 		{"GET", "/readyz", anyone, inJSON, s.readyz},
 
+		{"GET", "/oauth/authorize", anyone, inHTML, s.authorize},
+		{"POST", "/oauth/authorize", anyone, inHTML, s.authorizePost},
+		{"GET", "/oauth/logout", anyone, inHTML, page(s.logout)},
+		{"POST", "/oauth/logout", anyone, inHTML, htmlForm(s.logoutPost)},
+		{"GET", "/continue", anyone, inHTML, page(flowPage(s.continuePage))},
+		{"POST", "/continue", anyone, inHTML, htmlForm(flowPage(s.continuePagePost))},
+		{"GET", "/consent", anyone, inHTML, page(flowPage(s.consentPage))},
+		{"POST", "/consent", anyone, inHTML, htmlForm(flowPage(s.consentPagePost))},
+		{"GET", "/cancel", notEmbedded, inHTML, page(s.cancelFlow)},
 		{"GET", "/{$}", anyone, inHTML, s.homePage},
 		{"GET", "/signin", anyone, inHTML, page(s.signInPage)},
 		{"POST", "/signin", anyone, inHTML, htmlForm(s.signInPagePost)},
@@ -59,6 +75,7 @@ func (s *server) routes() []route {
 		{"POST", "/change-password", pageUser, inHTML, htmlForm(s.changePagePost)},
 		{"GET", "/account", pageUser, inHTML, page(s.accountPage)},
 		{"POST", "/account/end-session", pageUser, inHTML, htmlForm(s.accountEndSession)},
+		{"POST", "/account/revoke-consent", pageUser, inHTML, htmlForm(s.accountRevokeConsent)},
 		{"POST", "/account/end-others", pageUser, inHTML, htmlForm(s.accountEndOthers)},
 		{"GET", "/end-session", anyone, inHTML, page(s.endSessionPage)},
 		{"POST", "/end-session", anyone, inHTML, htmlForm(s.endSessionPagePost)},
@@ -94,6 +111,7 @@ type access func(x *exchange) error
 
 func anyone(*exchange) error         { return nil }
 func user(x *exchange) error         { return x.authenticate() }
+func claimant(x *exchange) error     { return x.authenticateForClaims() }
 func leaver(x *exchange) error       { return x.authenticateLeaver() } // whose token may have run out
 func userOrAnyone(x *exchange) error { return x.authenticateIfAsked() }
 func pageUser(x *exchange) error     { return x.recognise() } // who signed in to the pages
@@ -137,10 +155,13 @@ func (t route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer(x)
 }
 
+// fromAnywhere are the pages whose forms any site may post: they only start something.
+var fromAnywhere = map[string]bool{"/oauth/authorize": true, "/oauth/logout": true}
+
 // admit says whether the request may come in: no other site may post a page's form in a visitor's name. Where
 // no cookie is kept visitors have none; there browsers hide the origin even of our own forms.
 func (t route) admit(x *exchange) error {
-	if t.speaks == inHTML && x.s.cookies.allowed && x.s.cross.Check(x.r) != nil {
+	if t.speaks == inHTML && x.s.cookies.allowed && !fromAnywhere[t.path] && x.s.cross.Check(x.r) != nil {
 		x.s.warnOfForm(x.r)
 		return refuse(auth.CodeForbidden)
 	}
@@ -162,7 +183,11 @@ func (s *server) routeTable(routes []route) (mux *http.ServeMux, pages pagePaths
 	mux, pages = http.NewServeMux(), pagePaths{exact: map[string]bool{}}
 	for _, t := range routes {
 		add := func(path string) {
-			mux.Handle(t.method+" "+path, t)
+			if !overlaps(t) {
+				mux.Handle(t.method+" "+path, t)
+			} else if strings.HasSuffix(path, "/sessions") { // once for both
+				mux.Handle("DELETE "+strings.TrimSuffix(path, "sessions")+"{what}", s.deleteOf(routes))
+			}
 			if strings.HasSuffix(path, "/{email}") { // which may have a slash, and comes raw
 				mux.Handle(t.method+" "+path+"/{rest...}", t)
 			}
@@ -185,6 +210,42 @@ func (s *server) routeTable(routes []route) (mux *http.ServeMux, pages pagePaths
 	}
 	mux.HandleFunc("/", s.noRoute)
 	return mux, pages
+}
+
+// overlaps says whether ServeMux cannot tell a route's addresses from another's.
+func overlaps(t route) bool {
+	return t.method == "DELETE" && (t.path == "/auth/{id}/sessions" || t.path == "/auth/consents/{client}")
+}
+
+// overlapping is the one pattern that they are registered by.
+const overlapping = "/auth/{id}/{what}"
+
+// meets says whether a pattern that fits a path is of a route there is.
+func meets(pattern, path string) bool {
+	if !strings.HasSuffix(pattern, overlapping) {
+		return pattern != "/"
+	}
+	owned, _ := strings.CutPrefix(strings.TrimPrefix(path, "/v1"), "/auth/")
+	return strings.HasPrefix(owned, "consents/") || strings.HasSuffix(owned, "/sessions")
+}
+
+// deleteOf serves the routes that overlap: the id of a session is a UUID, so "consents" is none.
+func (s *server) deleteOf(routes []route) http.Handler {
+	find := func(path string) route {
+		return routes[slices.IndexFunc(routes, func(t route) bool { return t.method == "DELETE" && t.path == path })]
+	}
+	sessions, consents := find("/auth/{id}/sessions"), find("/auth/consents/{client}")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.PathValue("id") == "consents":
+			r.SetPathValue("client", r.PathValue("what"))
+			consents.ServeHTTP(w, r)
+		case r.PathValue("what") == "sessions":
+			sessions.ServeHTTP(w, r)
+		default:
+			s.noRoute(w, r)
+		}
+	})
 }
 
 // withoutSlash sends who wrote a page's address with a slash at its end on to the page: to the path that is
@@ -212,7 +273,7 @@ func (s *server) noRoute(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, method := range [...]string{"GET", "HEAD", "POST", "DELETE"} {
 		probe := &http.Request{Method: method, URL: r.URL, Host: r.Host}
-		if _, pattern := s.mux.Handler(probe); pattern != "/" {
+		if _, pattern := s.mux.Handler(probe); meets(pattern, r.URL.Path) {
 			allowed = append(allowed, method)
 		}
 	}

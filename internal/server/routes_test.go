@@ -37,13 +37,14 @@ func TestStrangersMeetWhatTheDocumentSays(t *testing.T) {
 	rm := newRoom(t, nil)
 	for path, item := range document(t).Paths.Map() {
 		for method, op := range item.Operations() {
-			target := strings.NewReplacer("{id}", "x", "{email}", "a@example.org").Replace(path)
+			target := strings.NewReplacer("{id}", "x", "{client}", "x", "{email}", "a@example.org").Replace(path)
 			for _, prefix := range []string{"", "/v1"} {
 				t.Run(method+" "+prefix+path, func(t *testing.T) {
 					if op.Security != nil {
 						needed := !slices.ContainsFunc(*op.Security, func(s openapi3.SecurityRequirement) bool { return len(s) == 0 })
 						w := rm.ask(method, prefix+target, "not a form")
-						if got := w.Code == 401 && w.Header().Get("WWW-Authenticate") != ""; got != needed {
+						bearer := slices.ContainsFunc(*op.Security, func(s openapi3.SecurityRequirement) bool { return s["bearer"] != nil })
+						if challenged := w.Header().Get("WWW-Authenticate") != ""; (w.Code == 401) != needed || challenged != (needed && bearer) {
 							t.Errorf("without credentials: %d, want 401: %v", w.Code, needed)
 						}
 						if w := rm.ask(method, prefix+target, "not a form", "Authorization: Digest x"); w.Code != 401 {

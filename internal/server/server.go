@@ -96,8 +96,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	maps.Copy(w.Header(), s.standing)
 	w.Header().Set("X-Request-Id", x.peer.RequestID)
-	if !s.pages.has(r.URL.Path) {
-		if x.looks.cors.apply(w.Header(), r) {
+	if !s.pages.has(r.URL.Path) && !forServers(r.URL.Path) {
+		if x.looks.corsFor(r).apply(w.Header(), r) {
 			x.route = "preflight"
 			x.WriteHeader(http.StatusNoContent)
 			return

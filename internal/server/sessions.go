@@ -35,7 +35,7 @@ func (s *server) endSession(x *exchange) (reply, error) {
 func wireSession(s auth.Session) api.Session {
 	d := s.Device
 	return api.Session{
-		ID: s.ID, UserID: s.UserID, SessionType: "user-session", Current: s.Current,
+		ID: s.ID, UserID: s.UserID, SessionType: "user-session", Current: s.Current, ClientAlias: s.Client, Via: s.Via,
 		CreatedAt: api.Time{Time: s.CreatedAt}, LastUsedAt: api.Time{Time: s.LastUsedAt}, ExpiresAt: api.Time{Time: s.ExpiresAt},
 		ClientInfo: clientInfo(d),
 		Client: api.Browser{

@@ -9,6 +9,7 @@ import (
 
 	"latchkey/api"
 	"latchkey/internal/keyring"
+	"latchkey/internal/oidc"
 )
 
 func (s *server) jwks(*exchange) (reply, error) {
@@ -23,13 +24,17 @@ func (s *server) discovery(*exchange) (reply, error) {
 	algs := s.auth.Keys().Algorithms()
 	return cacheable(keyring.JWKSMaxAge, bare(api.Discovery{
 		AuthorizationServer:    s.metadata(),
-		UserinfoEndpoint:       s.publicURL + "/auth/userinfo",
+		UserinfoEndpoint:       s.publicURL + "/oauth/userinfo",
+		EndSessionEndpoint:     s.publicURL + "/oauth/logout",
+		BackchannelLogout:      true,
+		BackchannelSession:     true,
 		SubjectTypes:           []string{"public"},
 		IDTokenSigningAlgs:     algs,
 		AccessTokenSigningAlgs: algs,
+		ACRs:                   []string{oidc.AAL1},
 		Claims: []string{
-			"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "sid", "client_id", "azp", "auth_time",
-			"email", "email_verified", "name", "given_name", "family_name",
+			"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "sid", "client_id", "azp", "auth_time", "nonce", "acr", "amr", "at_hash",
+			"email", "email_verified", "name", "given_name", "family_name", "locale", "updated_at",
 		},
 	})), nil
 }
@@ -39,17 +44,34 @@ func (s *server) authorizationServer(*exchange) (reply, error) {
 	return cacheable(keyring.JWKSMaxAge, bare(s.metadata())), nil
 }
 
-// metadata is what both documents say (RFC 8414 §2). It names no endpoint that is not there.
+// metadata is what both documents say (RFC 8414 §2). It names no endpoint that is not there: where no cookie is set,
+// nobody can sign in on a page.
 func (s *server) metadata() api.AuthorizationServer {
-	return api.AuthorizationServer{
+	secrets := []string{"client_secret_basic", "client_secret_post"}
+	m := api.AuthorizationServer{
 		Issuer:                   s.publicURL,
+		TokenEndpoint:            s.publicURL + "/oauth/token",
+		TokenAuthMethods:         append(secrets, "none"),
 		JWKSURI:                  s.publicURL + "/.well-known/jwks.json",
 		IntrospectionEndpoint:    s.publicURL + "/oauth/introspect",
-		IntrospectionAuthMethods: []string{"client_secret_basic", "client_secret_post"},
+		IntrospectionAuthMethods: secrets,
 		RevocationEndpoint:       s.publicURL + "/oauth/revoke",
 		RevocationAuthMethods:    []string{"none", "client_secret_basic", "client_secret_post"},
-		Scopes:                   []string{"email", "profile"},
+		RevocationsEndpoint:      s.publicURL + "/oauth/revocations",
+		Grants:                   []string{"refresh_token", "client_credentials"},
+		Scopes:                   oidc.Scopes(),
 	}
+	if !s.cookies.allowed {
+		return m
+	}
+	m.AuthorizationEndpoint = s.publicURL + "/oauth/authorize"
+	m.Grants = append([]string{"authorization_code"}, m.Grants...)
+	m.ResponseTypes = []string{"code"}
+	m.ResponseModes = []string{oidc.ModeQuery, oidc.ModeFormPost}
+	m.ChallengeMethods = []string{"S256"}
+	m.Prompts = oidc.Prompts()
+	m.IssuerInAnswers = true
+	return m
 }
 
 func (s *server) userInfo(x *exchange) (reply, error) {
@@ -69,7 +91,7 @@ func (s *server) introspect(x *exchange) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.auth.Introspect(x.r.Context(), token)
+	t, err := s.auth.Introspect(x.r.Context(), x.client, token, x.peer)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +112,7 @@ func (s *server) revoke(x *exchange) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.auth.Revoke(x.r.Context(), token, x.peer); err != nil {
+	if err := s.auth.Revoke(x.r.Context(), x.client.Alias, token, x.peer); err != nil {
 		return nil, err
 	}
 	return bare(struct{}{}), nil

@@ -32,13 +32,13 @@ func TestWireSession(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := json.Marshal(wireSession(auth.Session{
-				ID: "s", UserID: "u", CreatedAt: at, LastUsedAt: at.Truncate(time.Second), ExpiresAt: at, Current: true, Device: tt.device,
+				ID: "s", UserID: "u", CreatedAt: at, LastUsedAt: at.Truncate(time.Second), ExpiresAt: at, Current: true, Client: "shop", Via: "oauth", Device: tt.device,
 			}))
 			if err != nil {
 				t.Fatal(err)
 			}
 			want := `{"id":"s","userId":"u","sessionType":"user-session","createdAt":"2026-11-23T08:00:00.123Z",` +
-				`"lastUsedAt":"2026-11-23T08:00:00.000Z","expiresAt":"2026-11-23T08:00:00.123Z","current":true,` + tt.want
+				`"lastUsedAt":"2026-11-23T08:00:00.000Z","expiresAt":"2026-11-23T08:00:00.123Z","current":true,"clientAlias":"shop","via":"oauth",` + tt.want
 			if string(got) != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}

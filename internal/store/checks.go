@@ -56,8 +56,32 @@ var checks = [...]struct{ invariant, what, sql string }{
 			SELECT session_id, count(*) AS times FROM audit_events
 			WHERE kind = 'sign_in' AND outcome = 'ok'
 			GROUP BY session_id) AS told ON told.session_id = sessions.id
-		WHERE created_at >= (SELECT min(at) FROM audit_events)
+		WHERE kind <> 'oauth' AND created_at >= (SELECT min(at) FROM audit_events)
 			AND COALESCE(told.times, 0) <> 1`},
+	{"I19", "an app's sign-in is not in the audit log, or more than once", `
+		SELECT id FROM sessions
+		LEFT JOIN (
+			SELECT session_id, count(*) AS times FROM audit_events
+			WHERE kind = 'app_sign_in' AND outcome = 'ok'
+			GROUP BY session_id) AS told ON told.session_id = sessions.id
+		WHERE kind = 'oauth' AND created_at >= (SELECT min(at) FROM audit_events)
+			AND COALESCE(told.times, 0) <> 1`},
+	{"I1", "an app's session lives on though its page session was ended", `
+		SELECT id FROM sessions
+		WHERE ended_at IS NULL AND parent <> '' AND EXISTS (
+			SELECT 1 FROM sessions AS parents
+			WHERE parents.id = sessions.parent AND parents.ended_at IS NOT NULL
+				AND parents.end_reason NOT IN ('expired_idle', 'expired_overall'))`},
+	{"I4", "a code was spent for a session that is not its own, or for none", `
+		SELECT session_id FROM codes
+		WHERE (spent_at IS NULL) <> (session_id = '') OR session_id <> '' AND EXISTS (
+			SELECT 1 FROM sessions
+			WHERE sessions.id = codes.session_id AND (sessions.user_id <> codes.user_id OR sessions.client <> codes.client OR sessions.kind <> 'oauth'))`},
+	{"I16", "an app's session outlives what its user's proof allowed", `
+		SELECT id FROM sessions
+		WHERE kind = 'oauth' AND EXISTS (
+			SELECT 1 FROM sessions AS parents
+			WHERE parents.id = sessions.parent AND sessions.overall_expires_at > parents.overall_expires_at)`},
 	{"I4", "a reset link outlives the password it was asked for", `
 		SELECT email FROM one_time_links
 		WHERE purpose = 'reset' AND used_at IS NULL AND EXISTS (
@@ -83,6 +107,12 @@ var checks = [...]struct{ invariant, what, sql string }{
 	{"I13", "a mail waits without a payload, or with an outcome", `
 		SELECT id FROM outbox
 		WHERE ended_at IS NULL AND (payload IS NULL OR outcome <> '')`},
+	{"I13", "an app's session has ended, and nothing says that the app is to be told", `
+		SELECT id FROM sessions
+		WHERE kind = 'oauth' AND ended_at IS NOT NULL AND id NOT IN (SELECT session_id FROM logouts)`},
+	{"I13", "telling an app has ended as nothing known, or waits with an outcome", `
+		SELECT session_id FROM logouts
+		WHERE (ended_at IS NULL) <> (outcome = '') OR outcome NOT IN ('', 'delivered', 'none', 'refused', 'expired')`},
 	{"I12", "an address is not in canonical form", `
 		SELECT id FROM users
 		WHERE email <> lower(email) OR email NOT LIKE '%_@_%._%'`},

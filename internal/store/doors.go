@@ -74,6 +74,16 @@ func (s *Store) Rotate(ctx context.Context, p RotateParams, now time.Time) (rota
 	return rotated, err
 }
 
+// FlowByHash is [Tx.FlowByHash] by itself.
+func (s *Store) FlowByHash(ctx context.Context, hash []byte) (KeptFlow, error) {
+	return lookup(ctx, s, func(tx *Tx) (KeptFlow, error) { return tx.FlowByHash(hash) })
+}
+
+// CodeByHash is [Tx.CodeByHash] by itself.
+func (s *Store) CodeByHash(ctx context.Context, hash []byte) (Code, error) {
+	return lookup(ctx, s, func(tx *Tx) (Code, error) { return tx.CodeByHash(hash) })
+}
+
 // SetKind is [Tx.SetKind] by itself.
 func (s *Store) SetKind(ctx context.Context, id, from, to string) error {
 	return s.joint(ctx, func(tx *Tx) error { return tx.SetKind(id, from, to) })
@@ -133,6 +143,25 @@ func (s *Store) RefuseMail(ctx context.Context, m Mail, outcome, lastError strin
 // PostponeMail is [Tx.PostponeMail] by itself.
 func (s *Store) PostponeMail(ctx context.Context, m Mail, next time.Time, lastError string) error {
 	return s.single(ctx, func(tx *Tx) error { return tx.PostponeMail(m, next, lastError) })
+}
+
+// ClaimLogout is [Tx.ClaimLogout] by itself.
+func (s *Store) ClaimLogout(ctx context.Context, client string, now, leaseEnd time.Time) (claimed Logout, err error) {
+	err = s.single(ctx, func(tx *Tx) (err error) {
+		claimed, err = tx.ClaimLogout(client, now, leaseEnd)
+		return err
+	})
+	return claimed, err
+}
+
+// EndLogout is [Tx.EndLogout] by itself.
+func (s *Store) EndLogout(ctx context.Context, l Logout, outcome, lastError string, now time.Time) error {
+	return s.single(ctx, func(tx *Tx) error { return tx.EndLogout(l, outcome, lastError, now) })
+}
+
+// PostponeLogout is [Tx.PostponeLogout] by itself.
+func (s *Store) PostponeLogout(ctx context.Context, l Logout, next time.Time, lastError string) error {
+	return s.single(ctx, func(tx *Tx) error { return tx.PostponeLogout(l, next, lastError) })
 }
 
 // DropNode is [Tx.DropNode] by itself.

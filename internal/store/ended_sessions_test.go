@@ -11,7 +11,7 @@ import (
 )
 
 // endMany gives a user n sessions like the one given that ended a second after another, the last at now.
-func endMany(t *testing.T, s *store.Store, like store.Session, n int64) {
+func endMany(t testing.TB, s *store.Store, like store.Session, n int64) {
 	t.Helper()
 	const bite = 10_000
 	for from := int64(0); from < n; from += bite {
@@ -147,7 +147,7 @@ func TestOneUsersPastIsNotRead(t *testing.T) {
 		}{
 			{"sign in", func(tx *store.Tx) error {
 				tx.InsertSession(made)
-				if _, err := tx.EvictSessions(u.ID, made.ID, 50, "evicted", now); err != nil {
+				if _, err := tx.EvictBrowsers(u.ID, made.ID, 50, "evicted", now); err != nil {
 					return err
 				}
 				if _, err := tx.Devices(u.ID); err != nil {
@@ -168,7 +168,7 @@ func TestOneUsersPastIsNotRead(t *testing.T) {
 				}
 				return err
 			}},
-			{"sign out", func(tx *store.Tx) error { return tx.EndSession(session.ID, u.ID, "signed_out", now) }},
+			{"sign out", func(tx *store.Tx) error { _, err := tx.EndSession(session.ID, u.ID, "signed_out", now); return err }},
 			{"end those before", func(tx *store.Tx) error {
 				_, err := tx.EndSessionsBefore(u.ID, "", now.Add(-time.Hour), "revoked", time.Minute, now)
 				return err

@@ -47,6 +47,21 @@ var moments = map[string]string{
 	"sessions.overall_expires_at": longer, // I16: no statement updates it
 	"sessions.created_at":         within, // EndSessionsBefore
 	"sessions.ended_at":           longer, // kept for 30 days from then
+	"sessions.auth_time":          within, // a max_age asks once more; the overall limit is the row's own
+
+	"codes.epoch":         noMoment,
+	"codes.auth_time":     shown,
+	"codes.created_at":    shown,
+	"codes.expires_at":    longer, // and no longer than its page session and the user's epoch
+	"codes.spent_at":      within, // refuseSpent of internal/auth: a repeat of the future is forgiven
+	"consents.granted_at": shown,
+	"app_ends.ended_at":   longer,
+	"flows.expires_at":    longer,
+
+	"logouts.created_at":  longer, // a day to tell, and a month to be remembered
+	"logouts.next_try_at": settled,
+	"logouts.tries":       noMoment,
+	"logouts.ended_at":    isNull,
 
 	"ended_sessions.ended_at": longer,
 	"devices.seen_at":         shown, // the longest unseen goes: one seen ahead stays longer

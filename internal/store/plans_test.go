@@ -3,6 +3,7 @@ package store_test
 // How the engines find their rows: what is done often, or on a large table, walks none.
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,10 +34,10 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 			{"take user", func(tx *store.Tx) error { _, err := tx.TakeUser(u.ID, 1); return err }},
 			{"hold user", func(tx *store.Tx) error { _, err := tx.HoldUser(u.ID); return err }},
 			{"hold user by email", func(tx *store.Tx) error { _, err := tx.HoldUserByEmail(u.Email); return err }},
-			{"evict", func(tx *store.Tx) error { _, err := tx.EvictSessions(u.ID, session.ID, 50, "evicted", now); return err }},
+			{"evict", func(tx *store.Tx) error { _, err := tx.EvictBrowsers(u.ID, session.ID, 50, "evicted", now); return err }},
 			{"end reused", func(tx *store.Tx) error { return tx.EndReused(session.ID, 2, "refresh_reuse", now) }},
 			{"end session", func(tx *store.Tx) error {
-				if err := tx.EndSession(session.ID, u.ID, "revoked", now); !isNotFound(err) {
+				if _, err := tx.EndSession(session.ID, u.ID, "revoked", now); !isNotFound(err) {
 					return err
 				}
 				return nil
@@ -110,7 +111,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 			{"sweep attempts", func(tx *store.Tx) error { _, err := tx.SweepAttempts(long, 100, 10); return err }},
 			{"sweep rates", func(tx *store.Tx) error { _, err := tx.SweepRates(long, 10); return err }},
 		}
-		for _, c := range append(hot, hotOfThePast(u, session)...) {
+		for _, c := range slices.Concat(hot, hotOfApps(u, session, key), hotOfThePast(u, session), hotOfLogouts()) {
 			var plan string
 			write(t, s, func(tx *store.Tx) (err error) {
 				plan, err = store.Explain(tx, c.run)
@@ -133,6 +134,49 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 type hotStatement struct {
 	name string
 	run  func(*store.Tx) error
+}
+
+// hotOfApps are those of apps and the page sessions that they come from.
+func hotOfApps(u store.User, session store.Session, key []byte) []hotStatement {
+	long := now.Add(-40 * 24 * time.Hour)
+	return []hotStatement{
+		{"evict children", func(tx *store.Tx) error {
+			_, err := tx.EvictChildren(u.ID, session.ID, "shop", session.ID, 10, "evicted", now)
+			return err
+		}},
+		{"end children", func(tx *store.Tx) error { _, err := tx.EndChildren(u.ID, session.ID, "revoked", now); return err }},
+		{"end orphans", func(tx *store.Tx) error { _, err := tx.EndOrphans(u.ID, "revoked", now); return err }},
+		{"end other browsers", func(tx *store.Tx) error {
+			_, err := tx.EndOtherBrowsers(u.ID, session.ID, "revoked", now)
+			return err
+		}},
+		{"take over", func(tx *store.Tx) error { tx.TakeOver(u.ID, "another", session.ID); return nil }},
+		{"note app end", func(tx *store.Tx) error { tx.NoteAppEnd(session.ID, "shop", now); return nil }},
+		{"app ended", func(tx *store.Tx) error { _, err := tx.AppEnded(session.ID, "shop"); return err }},
+		{"forget app end", func(tx *store.Tx) error { tx.ForgetAppEnd(session.ID, "shop"); return nil }},
+		{"sweep app ends", func(tx *store.Tx) error { _, err := tx.SweepAppEnds(long, 10); return err }},
+		{"code by hash", func(tx *store.Tx) error {
+			if _, err := tx.CodeByHash(key); !isNotFound(err) {
+				return err
+			}
+			return nil
+		}},
+		{"spend code", func(tx *store.Tx) error {
+			if _, err := tx.SpendCode(key, session.ID, now); !isNotFound(err) {
+				return err
+			}
+			return nil
+		}},
+		{"drop codes", func(tx *store.Tx) error { tx.DropCodes(u.ID, "shop", ""); return nil }},
+		{"sweep codes", func(tx *store.Tx) error { _, err := tx.SweepCodes(long, 10); return err }},
+		{"flow by hash", func(tx *store.Tx) error { _, err := tx.FlowByHash([]byte(u.ID)); return err }},
+		{"sweep flows", func(tx *store.Tx) error { _, err := tx.SweepFlows(long, 10); return err }},
+		{"consents", func(tx *store.Tx) error { _, err := tx.Consents(u.ID); return err }},
+		{"end sessions of", func(tx *store.Tx) error {
+			_, err := tx.EndSessionsOf(u.ID, "shop", "oauth", "revoked", now)
+			return err
+		}},
+	}
 }
 
 // hotOfThePast are those about where a user has signed in and what has ended.
@@ -160,8 +204,26 @@ func hotOfThePast(u store.User, session store.Session) []hotStatement {
 			return nil
 		}},
 		{"trim ended", func(tx *store.Tx) error { _, err := tx.TrimEnded(u.ID, 1, 100, now.Add(time.Hour)); return err }},
+		{"recent ends", func(tx *store.Tx) error { _, err := tx.RecentEnds(now, 10_001); return err }},
 		{"walk ended", func(tx *store.Tx) error { _, _, err := tx.WalkEnded(u.ID, 10, 200); return err }},
 		{"sweep ended", func(tx *store.Tx) error { _, err := tx.SweepEnded(long, 10); return err }},
+	}
+}
+
+// hotOfLogouts are those about what apps are to be told.
+func hotOfLogouts() []hotStatement {
+	var claimed store.Logout
+	return []hotStatement{
+		{"clients due", func(tx *store.Tx) error { _, err := tx.ClientsDue(); return err }},
+		{"claim logout", func(tx *store.Tx) (err error) {
+			claimed, err = tx.ClaimLogout("shop", now, now.Add(time.Minute))
+			return err
+		}},
+		{"end logout", func(tx *store.Tx) error { return tx.EndLogout(claimed, "delivered", "", now) }},
+		{"end logouts of a client", func(tx *store.Tx) error { _, err := tx.EndLogoutsOf("shop", "none", now, 10); return err }},
+		{"waiting logouts", func(tx *store.Tx) error { _, _, err := tx.WaitingLogouts(); return err }},
+		{"settle logouts", func(tx *store.Tx) error { _, err := tx.SettleLogouts(now.Add(time.Hour), now, 10); return err }},
+		{"sweep logouts", func(tx *store.Tx) error { _, err := tx.SweepLogouts(never.Add(time.Second), 10); return err }},
 	}
 }
 
@@ -207,7 +269,13 @@ func fill(t *testing.T, s *store.Store) (u store.User, session store.Session) {
 					return err
 				}
 				tx.InsertSession(session)
-				tx.InsertSession(newSession(u.ID))
+				app := newSession(u.ID)
+				app.Kind, app.Parent, app.Client = "oauth", session.ID, "shop"
+				tx.InsertSession(app)
+				tx.InsertCode(newCode(u.ID, session.ID))
+				tx.PutConsent(u.ID, store.Consent{Client: "shop", GrantedAt: now})
+				tx.NoteAppEnd(session.ID, "shop", now)
+				tx.InsertFlow([]byte(u.ID), "sealed", now.Add(time.Hour))
 				tx.InsertDevice(newDevice(u.ID, now), 50)
 				tx.InsertMail(mail)
 				tx.InsertAudit(newEvent(u.ID, now))
@@ -225,6 +293,17 @@ func fill(t *testing.T, s *store.Store) (u store.User, session store.Session) {
 	write(t, s, func(tx *store.Tx) error { // each is known to a node of v0.0.1, too
 		const columns = `purpose, email, hash, request_id, requested_at, expires_at, client, used_at, verified_at, verified_from`
 		_, err := tx.Exec(`INSERT INTO one_time_tokens (` + columns + `) SELECT ` + columns + ` FROM one_time_links`)
+		return err
+	})
+	write(t, s, func(tx *store.Tx) error { // most apps have been told
+		_, err := tx.Exec(`
+			INSERT INTO logouts (session_id, user_id, client, created_at, next_try_at, tries, ended_at, outcome, last_error)
+			SELECT id, user_id, CASE WHEN id < user_id THEN 'desk' ELSE 'shop' END, created_at, created_at, 1, created_at, 'delivered', ''
+			FROM sessions`)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`UPDATE logouts SET ended_at = NULL, outcome = '' WHERE session_id LIKE '%0'`)
 		return err
 	})
 	write(t, s, func(tx *store.Tx) error { // most mails have been sent

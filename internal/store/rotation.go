@@ -35,7 +35,7 @@ const refreshStateColumns = sessionColumns + `,
 	COALESCE((SELECT last_name FROM users WHERE users.id = sessions.user_id), '')`
 
 func scanRefreshState(scan scanner) (r RefreshState, err error) {
-	err = scan(append(r.Session.dest(), &r.Email, &r.FirstName, &r.LastName)...)
+	err = r.Session.scan(scan, &r.Email, &r.FirstName, &r.LastName)
 	return r, err
 }
 
@@ -44,6 +44,7 @@ func scanRefreshState(scan scanner) (r RefreshState, err error) {
 type RotateParams struct {
 	SessionID          string
 	Kind               string // the one that the presented token opens
+	Client             string // the one that the token must have been issued to; empty: any
 	ExpectedGeneration int64  // the row's; Presented, unless the database was set back
 	Presented          int64
 	KeyID              string // master key of the successor
@@ -52,7 +53,7 @@ type RotateParams struct {
 }
 
 // Rotate takes a live session to its next generation. ErrNotFound when it is not alive at now, or
-// not at the expected generation, or of another kind: then nothing has changed.
+// not at the expected generation, or of another kind or client: then nothing has changed.
 func (tx *Tx) Rotate(p RotateParams, now time.Time) (RefreshState, error) {
 	return one(tx, scanRefreshState, `
 		UPDATE sessions
@@ -68,9 +69,9 @@ func (tx *Tx) Rotate(p RotateParams, now time.Time) (RefreshState, error) {
 			late_run   = CASE WHEN late_now THEN late_run ELSE 0 END,
 			late_now   = FALSE
 		WHERE id = $1 AND generation = $2 AND ended_at IS NULL
-			AND idle_expires_at > $5 AND overall_expires_at > $5 AND kind = $9
+			AND idle_expires_at > $5 AND overall_expires_at > $5 AND kind = $9 AND ($10 = '' OR client = $10)
 		RETURNING `+refreshStateColumns,
-		p.SessionID, p.ExpectedGeneration, p.Presented, p.Presented+1, now, p.KeyID, p.IdleExpiresAt, p.Grace.Microseconds(), p.Kind)
+		p.SessionID, p.ExpectedGeneration, p.Presented, p.Presented+1, now, p.KeyID, p.IdleExpiresAt, p.Grace.Microseconds(), p.Kind, p.Client)
 }
 
 // MarkLate notes the first late use of a session's previous generation. ErrNotFound when the session

@@ -10,12 +10,19 @@ type Session struct {
 	UserID   string
 	Client   string
 	Kind     string // what its token is, and so who may take it: internal/auth's word
+	Parent   string // the page session that it came from; empty: none
 	Rotation        // what a refresh changes
 
 	OverallExpiresAt time.Time // written once, updated by no statement
 	CreatedAt        time.Time
 	EndedAt          time.Time // zero while it lives
 	EndReason        string
+
+	Scope    string    // granted, space-delimited; of an app's session alone
+	Resource string    // audience of its access tokens; empty: the configured one
+	AuthTime time.Time // when its user proved who they are: the row of the release before has none, and means CreatedAt
+	AMR      string    // how: RFC 8176, space-delimited
+	ACR      string
 
 	Browser, BrowserVersion, OS, DeviceType, UserAgent, Addr string
 }
@@ -41,14 +48,24 @@ func (s Session) AliveAt(now time.Time) bool { return s.EndedAt.IsZero() && now.
 
 const sessionColumns = `id, user_id, client, kind, ` + rotationColumns + `,
 	overall_expires_at, created_at, ended_at, end_reason,
+	parent, scope, resource, auth_time, amr, acr,
 	browser, browser_version, os, device_type, user_agent, addr`
 
 // expiresAt is Session.ExpiresAt.
 const expiresAt = `CASE WHEN idle_expires_at < overall_expires_at THEN idle_expires_at ELSE overall_expires_at END`
 
 func scanSession(scan scanner) (s Session, err error) {
-	err = scan(s.dest()...)
+	err = s.scan(scan)
 	return s, err
+}
+
+// scan reads a session's columns, and more behind them.
+func (s *Session) scan(scan scanner, more ...any) error {
+	err := scan(append(s.dest(), more...)...)
+	if s.AuthTime.IsZero() {
+		s.AuthTime = s.CreatedAt
+	}
+	return err
 }
 
 func (s *Session) dest() []any {
@@ -57,6 +74,7 @@ func (s *Session) dest() []any {
 		&r.Generation, &r.RotatedAt, &r.KeyID, &r.PrevKeyID, &r.BurstFrom, &r.BurstAt,
 		&r.PrevFrom, &r.PrevAt, &r.LateNow, &r.LateRun, &r.IdleExpiresAt,
 		&s.OverallExpiresAt, &s.CreatedAt, &s.EndedAt, &s.EndReason,
+		&s.Parent, &s.Scope, &s.Resource, &s.AuthTime, &s.AMR, &s.ACR,
 		&s.Browser, &s.BrowserVersion, &s.OS, &s.DeviceType, &s.UserAgent, &s.Addr}
 }
 
@@ -65,11 +83,12 @@ func (tx *Tx) InsertSession(s Session) {
 	r := s.Rotation
 	tx.execDeferred(`
 		INSERT INTO sessions (`+sessionColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)`,
 		s.ID, s.UserID, s.Client, s.Kind,
 		r.Generation, r.RotatedAt, r.KeyID, r.PrevKeyID, r.BurstFrom, r.BurstAt,
 		r.PrevFrom, r.PrevAt, r.LateNow, r.LateRun, r.IdleExpiresAt,
 		s.OverallExpiresAt, s.CreatedAt, s.EndedAt, s.EndReason,
+		s.Parent, s.Scope, s.Resource, s.AuthTime, s.AMR, s.ACR,
 		s.Browser, s.BrowserVersion, s.OS, s.DeviceType, s.UserAgent, s.Addr)
 }
 
@@ -104,9 +123,20 @@ func (tx *Tx) SetKind(id, from, to string) error {
 		WHERE id = $1 AND kind = $2 AND ended_at IS NULL`, id, from, to)
 }
 
+// Ended is a session that has just ended.
+type Ended struct {
+	ID, UserID, Client, Kind, Parent string
+	At                               time.Time
+}
+
+func scanEnd(scan scanner) (e Ended, err error) {
+	err = scan(&e.ID, &e.UserID, &e.Client, &e.Kind, &e.Parent, &e.At)
+	return e, err
+}
+
 // EndSession ends one session, if it lives and is the user's own. ErrNotFound otherwise.
-func (tx *Tx) EndSession(id, userID, reason string, now time.Time) error {
-	return tx.mustChange(`
+func (tx *Tx) EndSession(id, userID, reason string, now time.Time) (Ended, error) {
+	return tx.endOne(`
 		UPDATE sessions
 		SET ended_at = $4, end_reason = $3
 		WHERE id = $1 AND user_id = $2 AND ended_at IS NULL`, id, userID, reason, now)
@@ -115,29 +145,36 @@ func (tx *Tx) EndSession(id, userID, reason string, now time.Time) error {
 // EndReused ends a session whose generation is still the one that was judged. ErrNotFound when it
 // has moved on or ended: judge again.
 func (tx *Tx) EndReused(id string, judged int64, reason string, now time.Time) error {
-	return tx.mustChange(`
+	_, err := tx.endOne(`
 		UPDATE sessions
 		SET ended_at = $4, end_reason = $3
 		WHERE id = $1 AND generation = $2 AND ended_at IS NULL`, id, judged, reason, now)
+	return err
 }
 
-// EndSessions ends all sessions of a held user but one (keep may be empty) and returns their ids.
+// EndSessions ends all sessions of a held user but one (keep may be empty) and returns their ids. The one that is kept
+// has no parent from then on.
 func (tx *Tx) EndSessions(userID, keep, reason string, now time.Time) (ids []string, err error) {
-	return many(tx, column[string], `
+	if keep != "" {
+		tx.execDeferred(`
+			UPDATE sessions
+			SET parent = ''
+			WHERE id = $1 AND user_id = $2 AND parent <> '' AND ended_at IS NULL`, keep, userID)
+	}
+	return tx.endAll(`
 		UPDATE sessions
 		SET ended_at = $4, end_reason = $3
-		WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL
-		RETURNING id`, userID, keep, reason, now)
+		WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL`, userID, keep, reason, now)
 }
 
 // EndSessionsBefore ends a held user's sessions with a client (empty: with any) that were made by the given time, or
 // by a clock ahead by more than slack, and returns their ids.
 func (tx *Tx) EndSessionsBefore(userID, client string, made time.Time, reason string, slack time.Duration, now time.Time) (ids []string, err error) {
-	return many(tx, column[string], `
+	return tx.endAll(`
 		UPDATE sessions
 		SET ended_at = $5, end_reason = $4
-		WHERE user_id = $1 AND ($2 = '' OR client = $2) AND (created_at <= $3 OR created_at > $6) AND ended_at IS NULL
-		RETURNING id`, userID, client, made, reason, now, now.Add(slack))
+		WHERE user_id = $1 AND ($2 = '' OR client = $2) AND (created_at <= $3 OR created_at > $6) AND ended_at IS NULL`,
+		userID, client, made, reason, now, now.Add(slack))
 }
 
 // SignedIn is a session that has not ended, as WalkSignedIn finds it.
@@ -160,30 +197,15 @@ func (tx *Tx) WalkSignedIn(after SignedIn, stride int64) ([]SignedIn, error) {
 		LIMIT $3`, after.UserID, after.ID, stride)
 }
 
-// EvictSessions ends the least recently used of a taken user's live sessions beyond the newest
-// `most`, never the one named keep, and returns their ids.
-func (tx *Tx) EvictSessions(userID, keep string, most int64, reason string, now time.Time) (ids []string, err error) {
-	return many(tx, column[string], `
-		UPDATE sessions
-		SET ended_at = $5, end_reason = $4
-		WHERE ended_at IS NULL AND id IN (
-			SELECT id
-			FROM sessions
-			WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL
-				AND idle_expires_at > $5 AND overall_expires_at > $5
-			ORDER BY rotated_at DESC, id DESC
-			LIMIT 1000000 OFFSET $3)
-		RETURNING id`, userID, keep, most-1, reason, now)
-}
-
 // Age says when a session is old enough to be forgotten.
 type Age struct {
 	Expired time.Time // live ones whose limit passed before are marked as expired
 	Ended   time.Time // those that ended before are deleted
+	Now     time.Time
 }
 
 // WalkSessions looks at the next `stride` sessions after the id `after`. It returns the last of them,
-// empty at the end of the table, and the first `limit` that are old enough to be swept.
+// empty at the end of the table, and the first `limit` for which SweepSessions has something to do.
 func (tx *Tx) WalkSessions(after string, stride, limit int64, old Age) (last string, stale []string, err error) {
 	last, err = one(tx, column[string], `
 		SELECT COALESCE(max(id), '')
@@ -195,25 +217,35 @@ func (tx *Tx) WalkSessions(after string, stride, limit int64, old Age) (last str
 		SELECT id
 		FROM sessions
 		WHERE id > $1 AND id <= $2
-			AND (ended_at < $3 OR ended_at IS NULL AND (idle_expires_at < $4 OR overall_expires_at < $4))
+			AND (ended_at < $3 OR ended_at IS NULL AND (idle_expires_at < $4 OR overall_expires_at < $4 OR `+orphaned+`)
+				OR `+untold+`)
 		ORDER BY id
 		LIMIT $5`, after, last, old.Ended, old.Expired, limit)
 	return last, stale, err
 }
 
-// SweepSessions deletes or marks what is old enough among the sessions from one id to another.
+// SweepSessions deletes or marks what is old enough among the sessions from one id to another, and ends those whose page
+// session was ended by a server of the release before, which does not know that they go with it. Apps are to be told of
+// whatever it marks or ends, and of what the release before ended.
 func (tx *Tx) SweepSessions(from, to string, old Age) error {
 	_, err := tx.exec(`DELETE FROM sessions WHERE id >= $1 AND id <= $2 AND ended_at < $3`, from, to, old.Ended)
 	if err != nil {
 		return err
 	}
+	tx.execDeferred(`
+		UPDATE sessions
+		SET ended_at = $3, end_reason = 'signed_out_elsewhere'
+		WHERE id >= $1 AND id <= $2 AND ended_at IS NULL AND `+orphaned, from, to, old.Now)
 	_, err = tx.exec(`
 		UPDATE sessions
 		SET ended_at = `+expiresAt+`,
 			end_reason = CASE WHEN idle_expires_at < overall_expires_at THEN 'expired_idle' ELSE 'expired_overall' END
 		WHERE id >= $1 AND id <= $2 AND ended_at IS NULL
 			AND (idle_expires_at < $3 OR overall_expires_at < $3)`, from, to, old.Expired)
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.tellEnded(from, to, old.Now)
 }
 
 // CountLiveSessions counts, among the next `stride` sessions after the id `after`, those that have neither ended nor

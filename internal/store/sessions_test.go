@@ -80,7 +80,7 @@ func TestEndSessionIsTheOwners(t *testing.T) {
 		user := newID()
 		session := addSession(t, s, user)
 		end := func(id, userID, reason string) func(*store.Tx) error {
-			return func(tx *store.Tx) error { return tx.EndSession(id, userID, reason, now) }
+			return func(tx *store.Tx) error { _, err := tx.EndSession(id, userID, reason, now); return err }
 		}
 		wantErr(t, s, store.ErrNotFound, end(session.ID, newID(), "revoked"))
 		wantErr(t, s, store.ErrNotFound, end(newID(), user, "revoked"))
@@ -165,7 +165,7 @@ func TestEndSessionsBefore(t *testing.T) {
 }
 
 // The least recently used goes, whatever its age, and never the one just made.
-func TestEvictSessions(t *testing.T) {
+func TestEvictBrowsersOfOne(t *testing.T) {
 	engines(t, func(t *testing.T, s *store.Store) {
 		user, other := newID(), newID()
 		used := func(ago time.Duration) func(*store.Session) {
@@ -180,7 +180,7 @@ func TestEvictSessions(t *testing.T) {
 		foreign := addSession(t, s, other, used(time.Hour))
 		evict := func(most int64) (ids []string) {
 			write(t, s, func(tx *store.Tx) (err error) {
-				ids, err = tx.EvictSessions(user, made.ID, most, "evicted", now)
+				ids, err = tx.EvictBrowsers(user, made.ID, most, "evicted", now)
 				return err
 			})
 			return ids

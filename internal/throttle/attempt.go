@@ -15,7 +15,6 @@ import (
 	"math"
 	"time"
 
-	"latchkey/internal/audit"
 	"latchkey/internal/peer"
 	"latchkey/internal/store"
 )
@@ -188,21 +187,7 @@ func (t *Throttle) WithinRight(ctx context.Context, a Attempt, now time.Time, fn
 	if a.own != nil {
 		b.key = t.counterName(rightLimit.Name, string(a.own))
 	}
-	var wait time.Duration
-	err := t.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
-		if _, wait, err = take(tx, []bucket{b}, now); err != nil {
-			return err
-		}
-		if wait > 0 {
-			tx.CountAudit(audit.Throttled(b.key, a.userID, a.peer, now))
-			return nil
-		}
-		return fn(tx)
-	})
-	if err != nil || wait <= 0 {
-		return err
-	}
-	return refusal(b.limit, wait)
+	return t.within(ctx, b, a.userID, a.peer, now, fn)
 }
 
 // TakeBack notes a success in its transaction, in the counter that it came through alone: a known caller's is

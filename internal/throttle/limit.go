@@ -34,6 +34,7 @@ var (
 	addressLimit = Limit{"address", 100, 10 * time.Minute} // wrong passwords from one address
 	linkLimit    = Limit{"link", 100, 10 * time.Minute}    // dead links and wrong tokens from one address
 	clientLimit  = Limit{"client", 30, 10 * time.Minute}   // wrong secrets of one client from one address
+	codeLimit    = Limit{"code", 120, 10 * time.Minute}    // authorization codes of one page session that became sessions
 	deviceLimit  = Limit{"new device", 10, time.Hour}      // devices of one account that one network makes known
 	rightLimit   = Limit{"right", 120, 10 * time.Minute}   // right passwords of one account and client network, or of one device
 )
@@ -150,6 +151,34 @@ func (t *Throttle) WithinRate(ctx context.Context, l Limit, peer peer.Peer, now 
 		return err
 	}
 	return t.rejectAndRemember(ctx, full.deny("", wait, peer, now), full.key, now)
+}
+
+// WithinCodes counts an authorization code of a page session that becomes a session, and does fn, in one transaction.
+// Beyond the quota it is a Refusal, and nothing was done but that it is audited.
+func (t *Throttle) WithinCodes(ctx context.Context, userID, pageSession string, peer peer.Peer, now time.Time, fn func(*store.Tx) error) error {
+	if !t.o.On {
+		return t.o.Store.Write(ctx, fn)
+	}
+	return t.within(ctx, bucket{codeLimit, t.counterName(codeLimit.Name, pageSession)}, userID, peer, now, fn)
+}
+
+// within counts an event against one counter, never from memory, and does fn, in one transaction.
+func (t *Throttle) within(ctx context.Context, b bucket, userID string, peer peer.Peer, now time.Time, fn func(*store.Tx) error) error {
+	var wait time.Duration
+	err := t.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
+		if _, wait, err = take(tx, []bucket{b}, now); err != nil {
+			return err
+		}
+		if wait > 0 {
+			tx.CountAudit(audit.Throttled(b.key, userID, peer, now))
+			return nil
+		}
+		return fn(tx)
+	})
+	if err != nil || wait <= 0 {
+		return err
+	}
+	return refusal(b.limit, wait)
 }
 
 // Count is WithinRate of an event that changes nothing else.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"latchkey/internal/keyring"
+	"latchkey/internal/logouts"
 	"latchkey/internal/mail"
 	"latchkey/internal/node"
 	"latchkey/internal/outbox"
@@ -37,6 +38,10 @@ func (u *Upkeep) SettleClock(ctx context.Context) error {
 		{"mails", func(tx *store.Tx) (int64, error) {
 			next := now.Add(outbox.LongestWait)
 			return tx.SettleMail(next.Add(node.ClockSlack), next, store.Bite)
+		}},
+		{"logouts", func(tx *store.Tx) (int64, error) {
+			next := now.Add(logouts.LongestWait)
+			return tx.SettleLogouts(next.Add(node.ClockSlack), next, store.Bite)
 		}},
 		{"accounts", func(tx *store.Tx) (int64, error) { return u.settleAccounts(tx, now) }},
 		// Only then what was asked for of no account, or of one that was changed before: see settleAccounts.

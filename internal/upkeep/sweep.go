@@ -18,11 +18,17 @@ const (
 	// KeepEnded is how long ended sessions and mails are kept: "why was I signed out?" has an answer.
 	KeepEnded = 30 * 24 * time.Hour
 
-	keepExpired = time.Hour // mailed links
-	expiryGrace = time.Hour // a session is marked expired only so long after
+	keepExpired = time.Hour // mailed links, and flows that they lead back to
+	keepCodes   = time.Hour // authorization codes: one that is shown again tells of a copy
+	keepAppEnds = 60 * 24 * time.Hour
+	keepLogouts = KeepEnded + 24*time.Hour // longer than the row of its session: else that would be told of again
+	expiryGrace = time.Hour                // a session is marked expired only so long after
 
-	keepWhole = 200             // ended sessions of a user whose whole row is kept
-	trimAfter = 5 * time.Minute // beyond the life of access tokens, before an ended session shrinks
+	keepWhole = 200 // ended sessions of a user whose whole row is kept
+
+	// TrimAfter is how long an ended session stays whole beyond the life of its access tokens. For so long internal/events
+	// tells of it.
+	TrimAfter = 5 * time.Minute
 
 	walkEvery = time.Hour // how often the walk over all sessions begins anew
 
@@ -97,6 +103,10 @@ func (u *Upkeep) chores(now time.Time) []func(context.Context) (again bool, err 
 		forget(func(tx *store.Tx) (int64, error) { return tx.SweepMail(now.Add(-KeepEnded), store.Bite) }),
 		forget(func(tx *store.Tx) (int64, error) { return tx.WipeMail(now, store.Bite) }),
 		forget(func(tx *store.Tx) (int64, error) { return tx.SweepOneTime(now.Add(-keepExpired), store.Bite) }),
+		forget(func(tx *store.Tx) (int64, error) { return tx.SweepCodes(now.Add(-keepCodes), store.Bite) }),
+		forget(func(tx *store.Tx) (int64, error) { return tx.SweepFlows(now.Add(-keepExpired), store.Bite) }),
+		forget(func(tx *store.Tx) (int64, error) { return tx.SweepAppEnds(now.Add(-keepAppEnds), store.Bite) }),
+		forget(func(tx *store.Tx) (int64, error) { return tx.SweepLogouts(now.Add(-keepLogouts), store.Bite) }),
 		forget(func(tx *store.Tx) (int64, error) {
 			return tx.SweepMailBudgets(now.Add(-outbox.BudgetWindow), store.Bite)
 		}),
@@ -115,7 +125,7 @@ func (u *Upkeep) chores(now time.Time) []func(context.Context) (again bool, err 
 // TrimEnded shrinks at most so many of what a user has more of than the newest ended sessions. Those that ended while an access
 // token of theirs may be about stay whole.
 func (u *Upkeep) TrimEnded(tx *store.Tx, userID string, most int64, now time.Time) (int64, error) {
-	return tx.TrimEnded(userID, keepWhole, most, now.Add(-u.o.AccessTTL-trimAfter))
+	return tx.TrimEnded(userID, keepWhole, most, now.Add(-u.o.AccessTTL-TrimAfter))
 }
 
 // walkSessions takes a step through all sessions, in the order of their ids: no index holds what a
@@ -124,7 +134,7 @@ func (u *Upkeep) walkSessions(ctx context.Context, now time.Time) (again bool, e
 	if !u.swept.session.begin(now) {
 		return false, nil
 	}
-	old := store.Age{Expired: now.Add(-expiryGrace), Ended: now.Add(-KeepEnded)}
+	old := store.Age{Expired: now.Add(-expiryGrace), Ended: now.Add(-KeepEnded), Now: now}
 	var last string
 	var stale []string
 	err = u.o.Store.Read(ctx, func(tx *store.Tx) (err error) {

@@ -1,4 +1,5 @@
-// Package worker does what no request should wait for: it delivers the outbox and keeps the house.
+// Package worker does what no request should wait for: it delivers the outbox, tells apps of sessions that have ended, and
+// keeps the house.
 // Each exported function blocks until its context ends; the commands start them.
 package worker
 
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/logouts"
 	"latchkey/internal/outbox"
 )
 
@@ -22,19 +24,30 @@ const (
 // Outbox delivers mail as it becomes due. Several may run side by side, in one process or many: one
 // that waits for a slow SMTP server holds nobody else up.
 func Outbox(ctx context.Context, box *outbox.Outbox, log *slog.Logger) error {
-	return deliver(ctx, box, box.DeliverNext, log)
+	return deliver(ctx, box.Woken(), box.DeliverNext, "the outbox", log)
 }
 
 // FirstTries is Outbox for mail that gives no trouble: see DeliverFirst.
 func FirstTries(ctx context.Context, box *outbox.Outbox, log *slog.Logger) error {
-	return deliver(ctx, box, box.DeliverFirst, log)
+	return deliver(ctx, box.Woken(), box.DeliverFirst, "the outbox", log)
 }
 
-func deliver(ctx context.Context, box *outbox.Outbox, next func(context.Context) (bool, error), log *slog.Logger) error {
+// Logouts tells apps of sessions that have ended. Nobody wakes it: it looks each second, whoever ended them.
+func Logouts(ctx context.Context, l *logouts.Logouts, log *slog.Logger) error {
+	return deliver(ctx, nil, l.DeliverNext, "what apps are to be told", log)
+}
+
+// SteadyLogouts is Logouts for apps that give no trouble: see DeliverSteady.
+func SteadyLogouts(ctx context.Context, l *logouts.Logouts, log *slog.Logger) error {
+	return deliver(ctx, nil, l.DeliverSteady, "what apps are to be told", log)
+}
+
+// deliver has one after another delivered as long as there are any, then looks again when it is woken, and each second.
+func deliver(ctx context.Context, woken <-chan struct{}, next func(context.Context) (bool, error), what string, log *slog.Logger) error {
 	for {
 		delivered, err := next(ctx)
 		if err != nil && ctx.Err() == nil {
-			log.Error("the outbox cannot be read", "cause", err)
+			log.Error(what+" cannot be read", "cause", err)
 		}
 		if delivered && err == nil && ctx.Err() == nil {
 			continue
@@ -42,7 +55,7 @@ func deliver(ctx context.Context, box *outbox.Outbox, next func(context.Context)
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-box.Woken():
+		case <-woken:
 		case <-time.After(pollEvery):
 		}
 	}

@@ -56,7 +56,7 @@ const (
 	otherPassword = "a tin of quiet thunder"
 )
 
-// signUp makes an account on the pages, from asking for the link to the word of welcome.
+// signUp makes an account on the pages, from asking for the link to the word of welcome, and signs out.
 func (h *house) signUp(p *person, email string) {
 	p.t.Helper()
 	p.open(h.url + "/signup")
@@ -69,7 +69,9 @@ func (h *house) signUp(p *person, email string) {
 	p.fill("lastName", "Lovelace")
 	p.fill("password", goodPassword)
 	p.press("complete_sign_up.button")
-	p.at("done.signed_up.title")
+	p.told("account.note.signed_up")
+	p.press("account.sign_out")
+	p.at("done.signed_out.title")
 }
 
 // signIn fills in the form of the sign-in page that is shown.

@@ -95,6 +95,8 @@ func TestDoubleClick(t *testing.T) {
 		p.fill("lastName", "Lovelace")
 		p.fill("password", goodPassword)
 		twice("complete_sign_up.button")
+		p.at("account.title")
+		p.press("account.sign_out")
 		p.open(h.url + "/signin")
 		p.fill("email", email)
 		p.fill("password", goodPassword)

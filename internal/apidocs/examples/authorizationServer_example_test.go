@@ -12,9 +12,9 @@ func authorizationServer(ctx context.Context, latchkey *client.Client) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(document.Issuer, "is asked about tokens at", document.IntrospectionEndpoint)
+	fmt.Println(document.Issuer, "gives tokens at", document.TokenEndpoint)
 	return nil
 }
 
 // Output:
-// http://localhost:8080 is asked about tokens at http://localhost:8080/oauth/introspect
+// http://localhost:8080 gives tokens at http://localhost:8080/oauth/token

@@ -21,3 +21,4 @@ func clientAliases(ctx context.Context, latchkey *client.Client) error {
 // Output:
 // web at https://app.example.com
 // reports at https://reports.example.com
+// calendar at https://calendar.example.com

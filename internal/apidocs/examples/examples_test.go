@@ -8,8 +8,13 @@ package examples
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -34,7 +39,7 @@ func TestMain(m *testing.M) { authtest.Main(m) }
 
 // values are what examples begin with, as the page says.
 type values struct {
-	url, accessToken, refreshToken, userID, sessionID, code, clientSecret string
+	url, accessToken, refreshToken, userID, sessionID, code, verifier, clientSecret string
 }
 
 // goExamples are the functions by their operations.
@@ -54,9 +59,16 @@ func (v values) goExamples(ctx context.Context) map[string]func() error {
 		"verify":              func() error { return verify(ctx, latchkey, v.code) },
 		"signUp":              func() error { return signUp(ctx, latchkey, v.code) },
 		"clientAliases":       func() error { return clientAliases(ctx, latchkey) },
+		"consents":            func() error { return consents(ctx, latchkey, v.accessToken) },
+		"revokeConsent":       func() error { return revokeConsent(ctx, latchkey, v.accessToken) },
+		"token":               func() error { return token(ctx, latchkey, v.code, v.verifier) },
+		"appUserInfo":         func() error { return appUserInfo(ctx, latchkey, v.accessToken) },
+		"postAppUserInfo":     func() error { return postAppUserInfo(v.url, v.accessToken) },
 		"userInfo":            func() error { return userInfo(ctx, latchkey, v.accessToken) },
 		"postUserInfo":        func() error { return postUserInfo(v.url, v.accessToken) },
 		"introspect":          func() error { return introspect(ctx, latchkey, v.clientSecret, v.accessToken) },
+		"revocations":         func() error { return revocations(ctx, latchkey, v.clientSecret) },
+		"postRevocations":     func() error { return postRevocations(v.url, v.clientSecret) },
 		"revoke":              func() error { return revoke(ctx, latchkey, v.refreshToken) },
 		"jwks":                func() error { return jwks(ctx, latchkey) },
 		"discovery":           func() error { return discovery(ctx, latchkey) },
@@ -141,11 +153,12 @@ func operations(t *testing.T) []apidocs.Operation {
 // newValues starts a server for one example: Ada is signed in twice, and Grace has no account yet.
 func newValues(t *testing.T, operation string) values {
 	t.Helper()
-	v := values{clientSecret: "a secret of thirty-two characters"}
+	v := values{clientSecret: "a secret of thirty-two characters", verifier: "a-verifier-is-random-and-has-43-characters-or-more"}
 	r := authtest.New(t, authtest.SQLite(t), func(o *auth.Options) {
 		clients, err := clients.New([]clients.Client{
-			{Alias: "web", Name: "Acme", URL: "https://app.example.com", Default: true},
-			{Alias: "reports", Name: "Acme Reports", URL: "https://reports.example.com", Secret: v.clientSecret},
+			{Alias: "web", Name: "Acme", URL: "https://app.example.com", RedirectURIs: []string{webURI}, Default: true},
+			{Alias: "reports", Name: "Acme Reports", URL: "https://reports.example.com", Secret: v.clientSecret, Feed: true},
+			{Alias: "calendar", Name: "Calendar", URL: "https://calendar.example.com", RedirectURIs: []string{calendarURI}, Consent: true},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -164,8 +177,101 @@ func newValues(t *testing.T, operation string) values {
 			t.Fatal(err)
 		}
 		v.code = r.Code(t, "grace@example.com")
+	case "token":
+		v.code = signedIn(t, v.url).codeFor(t, v.verifier)
+	case "appUserInfo", "postAppUserInfo": // what an app's token says is less
+		code := signedIn(t, v.url).codeFor(t, v.verifier)
+		app, err := r.ExchangeCode(t.Context(), api.CodeTokenRequest{ClientID: "web", Code: code, RedirectURI: webURI, CodeVerifier: v.verifier})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.accessToken = app.AccessToken
+	case "consents", "revokeConsent":
+		signedIn(t, v.url).consents(t, v.verifier)
 	}
 	return v
+}
+
+// Where the apps are answered.
+const (
+	webURI      = "https://app.example.com/callback"
+	calendarURI = "https://calendar.example.com/callback"
+)
+
+// browser is Ada's. It goes nowhere but to the server.
+type browser struct {
+	http *http.Client
+	base string
+}
+
+// signedIn signs Ada in on the page.
+func signedIn(t *testing.T, base string) browser {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := browser{&http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if !strings.HasPrefix(r.URL.String(), base) {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}, base}
+	b.post(t, "/signin", url.Values{"email": {"ada@example.com"}, "password": {authtest.Password}})
+	return b
+}
+
+// codeFor is what the app "web" is sent when Ada comes from there.
+func (b browser) codeFor(t *testing.T, verifier string) string {
+	t.Helper()
+	_, at := b.authorize(t, "web", webURI, verifier)
+	return at.Query().Get("code")
+}
+
+var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
+
+// consents lets Ada allow the third party's app "calendar" what it asks for.
+func (b browser) consents(t *testing.T, verifier string) {
+	t.Helper()
+	page, _ := b.authorize(t, "calendar", calendarURI, verifier)
+	form := url.Values{}
+	for _, field := range hiddenField.FindAllStringSubmatch(page, -1) {
+		form.Set(field[1], field[2])
+	}
+	b.post(t, "/consent", form)
+}
+
+// authorize goes where an app sends a browser, and returns the page that is shown then or where the app is answered.
+func (b browser) authorize(t *testing.T, alias, redirectURI, verifier string) (page string, at *url.URL) {
+	t.Helper()
+	challenge := sha256.Sum256([]byte(verifier))
+	res, err := b.http.Get(b.base + "/oauth/authorize?" + url.Values{
+		"response_type": {"code"}, "client_id": {alias}, "redirect_uri": {redirectURI}, "scope": {"openid email"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
+	}.Encode())
+	return read(t, res, err)
+}
+
+func (b browser) post(t *testing.T, path string, form url.Values) {
+	t.Helper()
+	res, err := b.http.PostForm(b.base+path, form)
+	read(t, res, err)
+}
+
+func read(t *testing.T, res *http.Response, err error) (page string, at *url.URL) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode >= http.StatusBadRequest {
+		t.Fatalf("%s %s: %d %s, %v", res.Request.Method, res.Request.URL.Path, res.StatusCode, text, err)
+	}
+	if at, err := res.Location(); err == nil {
+		return "", at
+	}
+	return string(text), res.Request.URL
 }
 
 // run runs a program of the shell or of Node and returns what it prints.
@@ -174,12 +280,12 @@ func (v values) run(t *testing.T, language, text string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	program, before, assign := exec.CommandContext(ctx, "sh", "-eu"), "", "%s=%s\n"
-	names := []string{"URL", "ACCESS_TOKEN", "REFRESH_TOKEN", "USER_ID", "SESSION_ID", "CODE", "CLIENT_SECRET"}
+	names := []string{"URL", "ACCESS_TOKEN", "REFRESH_TOKEN", "USER_ID", "SESSION_ID", "CODE", "VERIFIER", "CLIENT_SECRET"}
 	if language == "JavaScript" {
 		program, assign = exec.CommandContext(ctx, "node", "--input-type=module", "-"), "const %s = %s;\n"
-		names = []string{"url", "accessToken", "refreshToken", "userId", "sessionId", "code", "clientSecret"}
+		names = []string{"url", "accessToken", "refreshToken", "userId", "sessionId", "code", "verifier", "clientSecret"}
 	}
-	for i, value := range []string{v.url, v.accessToken, v.refreshToken, v.userID, v.sessionID, v.code, v.clientSecret} {
+	for i, value := range []string{v.url, v.accessToken, v.refreshToken, v.userID, v.sessionID, v.code, v.verifier, v.clientSecret} {
 		before += strings.Replace(strings.Replace(assign, "%s", names[i], 1), "%s", strconv.Quote(value), 1)
 	}
 	var stderr bytes.Buffer
@@ -216,8 +322,12 @@ func printedBy(t *testing.T, example func() error) string {
 }
 
 // laidOut indents JSON and leaves the order of its members.
+// laidOut lays JSON out; a JWT stays as it is.
 func laidOut(t *testing.T, answer string) string {
 	t.Helper()
+	if strings.HasPrefix(answer, "eyJ") {
+		return answer
+	}
 	var b bytes.Buffer
 	if err := json.Indent(&b, []byte(answer), "", "  "); err != nil {
 		t.Fatalf("%v in %s", err, answer)

@@ -1,0 +1,2 @@
+curl -s "$URL/auth/consents" \
+  -H "Authorization: Bearer $ACCESS_TOKEN"

@@ -1,0 +1,2 @@
+curl -s -X POST "$URL/oauth/userinfo" \
+  -H "Authorization: Bearer $ACCESS_TOKEN"

@@ -1,0 +1,2 @@
+curl -s "$URL/oauth/revocations" \
+  -u "reports:$CLIENT_SECRET"

@@ -1,0 +1,9 @@
+package logouts_test
+
+import (
+	"testing"
+
+	"latchkey/internal/authtest"
+)
+
+func TestMain(m *testing.M) { authtest.Main(m) }
