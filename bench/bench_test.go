@@ -48,7 +48,7 @@ func TestPartsShareAllUsersOut(t *testing.T) {
 	for _, users := range []int{400, 2_000, 40_000, 2_000_000} {
 		p := shareOut(users)
 		at := 0
-		for _, s := range []span{p.steady, p.ending, p.signingIn, p.flooded} {
+		for _, s := range []span{p.steady, p.ending, p.apps, p.signingIn, p.flooded} {
 			if s.from != at || s.size() < 1 {
 				t.Errorf("%d users: %+v", users, p)
 			}

@@ -161,6 +161,9 @@ func (d dataset) insertSession(tx *store.Tx, n int) error {
 	s.ID, s.UserID, s.CreatedAt, s.RotatedAt = d.sessionID(n), d.userID(n%d.users), made, made
 	s.IdleExpiresAt = made.Add(d.session.IdleExpiresAt.Sub(d.session.CreatedAt))
 	s.OverallExpiresAt = made.Add(d.session.OverallExpiresAt.Sub(d.session.CreatedAt))
+	if apps := shareOut(d.users).apps; n%d.users >= apps.from && n%d.users < apps.to {
+		s.Kind, s.Client = "oauth", appAlias
+	}
 	tx.InsertSession(s)
 	return nil
 }

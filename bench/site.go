@@ -22,7 +22,10 @@ type site struct {
 	place place
 	data  dataset
 	warm  []*chain // sessions that are refreshed again and again
+	apps  []*chain // likewise, of an app
 	parts parts
+
+	browsers []*visitor // that are signed in to the pages
 
 	device    string // that the flooded user has signed in from
 	attackers int    // addresses that have flooded
@@ -30,8 +33,8 @@ type site struct {
 
 // parts shares the users out, so that no scenario meets what another one left.
 type parts struct {
-	steady, ending, signingIn, flooded span
-	ended                              int // users of ending that are used up
+	steady, ending, apps, signingIn, flooded span
+	ended                                    int // users of ending that are used up
 }
 
 // span is a range of users.
@@ -43,8 +46,8 @@ func (s span) size() int { return s.to - s.from }
 func (s span) at(i int) int { return s.from + i%s.size() }
 
 func shareOut(users int) parts {
-	a, b, c := users*25/100, users*85/100, users*95/100
-	return parts{steady: span{0, a}, ending: span{a, b}, signingIn: span{b, c}, flooded: span{c, users}}
+	a, b, c, d := users*25/100, users*80/100, users*85/100, users*95/100
+	return parts{steady: span{0, a}, ending: span{a, b}, apps: span{b, c}, signingIn: span{c, d}, flooded: span{d, users}}
 }
 
 // newSite fills a database and starts a server on it.
@@ -64,7 +67,11 @@ func (b *bench) newSite(ctx context.Context, engine string, users int) (*site, s
 
 // serve starts a server, with what settings say beside the defaults.
 func (s *site) serve(ctx context.Context, settings ...string) error {
-	running, err := startLatchkey(ctx, s.binary, append(s.place.env(), settings...))
+	clients, err := s.writeClients()
+	if err != nil {
+		return err
+	}
+	running, err := startLatchkey(ctx, s.binary, append(append(s.place.env(), clients), settings...))
 	if err != nil {
 		return err
 	}
@@ -156,6 +163,11 @@ func (s *site) warmChains(ctx context.Context) ([]*chain, error) {
 
 // turnAll refreshes each session once.
 func (s *site) turnAll(ctx context.Context, chains []*chain) error {
+	return s.eachOnce(ctx, chains, (*chain).turn)
+}
+
+// eachOnce does something to each session once.
+func (s *site) eachOnce(ctx context.Context, chains []*chain, do func(*chain, *load.Conn) error) error {
 	const callers = 64
 	group, groupCtx := errgroup.WithContext(ctx)
 	for i := range min(callers, len(chains)) {
@@ -163,7 +175,7 @@ func (s *site) turnAll(ctx context.Context, chains []*chain) error {
 			conn := load.NewConn(s.addr, nil)
 			defer conn.Close()
 			for n := i; n < len(chains) && groupCtx.Err() == nil; n += callers {
-				if err := chains[n].turn(conn); err != nil {
+				if err := do(chains[n], conn); err != nil {
 					return err
 				}
 			}

@@ -41,7 +41,7 @@ func (b *bench) steady(ctx context.Context) (err error) {
 		return err
 	}
 	var after []step
-	if b.wants("refresh", "bearer", "list", "sign-in", "sign-out", "delete", "day", "flood", "growth", "start", "memory", "size", "profile") {
+	if b.wants("refresh", "bearer", "list", "sign-in", "sign-out", "delete", "app refresh", "app sign-in", "day", "flood", "growth", "start", "memory", "size", "profile") {
 		for _, engine := range b.engines {
 			s, filled, err := b.newSite(ctx, engine, b.plan.users)
 			if err != nil {
@@ -113,6 +113,8 @@ func (s *site) steadySteps() []step {
 		{"sign-in", s.hashCeiling},
 		{"sign-out", s.signingOut},
 		{"delete", s.deleting},
+		{"app refresh", s.refreshingApps},
+		{"app sign-in", s.signingInToApps},
 	}
 }
 

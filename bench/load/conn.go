@@ -27,7 +27,9 @@ type Request struct {
 	Method, Path string
 	Bearer       string
 	Device       string // X-Latchkey-Device
+	Cookie       string
 	Body         string // JSON
+	Form         string // instead of Body
 }
 
 // Answer is what came back. Body is good until the connection's next request.
@@ -139,16 +141,24 @@ func (r Request) append(b []byte, host string) []byte {
 	if r.Device != "" {
 		b = append(b, "X-Latchkey-Device: "+r.Device+"\r\n"...)
 	}
-	if r.Body != "" {
+	if r.Cookie != "" {
+		b = append(b, "Cookie: "+r.Cookie+"\r\n"...)
+	}
+	body := r.Body
+	switch {
+	case r.Form != "":
+		body = r.Form
+		b = append(b, "Content-Type: application/x-www-form-urlencoded\r\n"...)
+	case body != "":
 		b = append(b, "Content-Type: application/json\r\n"...)
 	}
 	if r.Method != http.MethodGet {
 		b = append(b, "Content-Length: "...)
-		b = strconv.AppendInt(b, int64(len(r.Body)), 10)
+		b = strconv.AppendInt(b, int64(len(body)), 10)
 		b = append(b, "\r\n"...)
 	}
 	b = append(b, "\r\n"...)
-	return append(b, r.Body...)
+	return append(b, body...)
 }
 
 // readBody fills c.body and grows it when an answer is longer than any before.

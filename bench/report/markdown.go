@@ -109,7 +109,7 @@ func (r *Results) writeDoubts(p *page) {
 func (r *Results) steady() []*Figure {
 	var out []*Figure
 	for _, f := range r.Figures {
-		if slices.Contains([]string{"refresh", "bearer", "list", "sign-in", "sign-out", "delete"}, f.Scenario) {
+		if slices.Contains([]string{"refresh", "bearer", "list", "sign-in", "sign-out", "delete", "app refresh", "app sign-in"}, f.Scenario) {
 			out = append(out, f)
 		}
 	}
