@@ -28,7 +28,7 @@ test: deps lint ## everything a change must pass, on SQLite and PostgreSQL
 	cd examples/verify-go && $(GO) test ./...
 
 test-long: deps ## the proving rigs at length, then every fuzz target for FUZZTIME: a quarter of an hour
-	LATCHKEY_RIG=long CGO_ENABLED=1 $(GO) test -race -timeout 30m ./rigs
+	LATCHKEY_RIG=long CGO_ENABLED=1 $(GO) test -race -timeout 50m ./rigs
 	LATCHKEY_RIG=long $(GO) test -timeout 30m -run '^TestEvery(Page|Mail)Fits$$' ./rigs/browser
 	LATCHKEY_RIG=long $(GO) test -timeout 30m -run '$(RIGS)' ./internal/auth ./internal/rotation
 	./scripts/fuzz.sh $(FUZZTIME)
