@@ -24,16 +24,17 @@ type AppRefresh struct {
 }
 
 // RefreshApp is Refresh for an app's session, by its own client alone. The answer's scope is what was asked for of
-// what had been granted. CodeInvalidTarget for another resource than was granted; what the clients file no longer
-// allows is a dead token.
+// what had been granted. CodeInvalidTarget for another resource than was granted: the token is then as good as it was.
+// What the clients file no longer allows is a dead token.
 func (s *Service) RefreshApp(ctx context.Context, in AppRefresh, peer peer.Peer) (Tokens, error) {
 	now := s.now()
-	r, err := s.refresh(ctx, in.RefreshToken, taker{kind: kindOAuth, client: in.Client.Alias}, peer, now)
-	if err != nil {
+	at := taker{kind: kindOAuth, client: in.Client.Alias}
+	if err := s.refuseOtherResource(ctx, in, at, now); err != nil {
 		return Tokens{}, err
 	}
-	if in.Resource != "" && in.Resource != r.Resource {
-		return Tokens{}, refuse(CodeInvalidTarget)
+	r, err := s.refresh(ctx, in.RefreshToken, at, peer, now)
+	if err != nil {
+		return Tokens{}, err
 	}
 	if !mayName(in.Client, r.Resource) {
 		return Tokens{}, refuse(CodeInvalidRefreshToken)
@@ -43,6 +44,33 @@ func (s *Service) RefreshApp(ctx context.Context, in AppRefresh, peer peer.Peer)
 		granted = oidc.Common(granted, in.Scopes)
 	}
 	return s.appTokens(ctx, r, in.Client, granted, "", now)
+}
+
+// refuseOtherResource refuses a resource that is not the session's before anything rotates: a client that asks for the
+// wrong one would come back with a token that it has used, and end its user's session. A session's resource never
+// changes, so it is read beforehand. A token that is dead, or another client's, is left to refresh to judge.
+func (s *Service) refuseOtherResource(ctx context.Context, in AppRefresh, at taker, now time.Time) error {
+	if in.Resource == "" {
+		return nil
+	}
+	presented, err := s.parseRefresh(ctx, in.RefreshToken)
+	if CodeOf(err) == CodeInvalidRefreshToken {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	session, err := s.o.Store.RefreshStateByID(ctx, presented.SessionID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if at.takes(session.Session) && session.AliveAt(now) && session.Resource != in.Resource {
+		return refuse(CodeInvalidTarget)
+	}
+	return nil
 }
 
 // mayName says whether a client's tokens may be for a resource; empty is the configured audience.

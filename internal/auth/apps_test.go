@@ -100,6 +100,37 @@ func refreshApp(r *authtest.Rig, alias, raw string) (auth.Tokens, error) {
 	return r.Service.RefreshApp(context.Background(), auth.AppRefresh{Client: client, RefreshToken: raw}, peer.Peer{})
 }
 
+// A refresh for a resource that was not granted is refused before anything rotates: however often it is tried, the
+// token stays the current one. A dead session is told of as dead, whatever it is asked for.
+func TestRefreshForAnotherResource(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		r := authtest.New(t, db, withApps)
+		r.AddUser(t, "ada@example.com")
+		tokens := exchange(t, r, "shop", codeFor(t, r, inPage(t, r, "ada@example.com"), "shop"))
+		client, _ := r.Service.ClientsNow().Lookup("shop")
+		wrong := auth.AppRefresh{Client: client, RefreshToken: tokens.RefreshToken, Resource: "https://other.example"}
+		before := rowOf(t, r, tokens.SessionID).Generation
+		for range 5 {
+			_, err := r.Service.RefreshApp(context.Background(), wrong, peer.Peer{})
+			agreeCode(t, "another resource", err, auth.CodeInvalidTarget)
+			r.Clock.Advance(time.Hour) // far beyond what a lost answer is forgiven for
+		}
+		if after := rowOf(t, r, tokens.SessionID).Generation; after != before {
+			t.Errorf("generation %d became %d", before, after)
+		}
+		if _, err := refreshApp(r, "shop", tokens.RefreshToken); err != nil {
+			t.Errorf("refresh after the refusals: %v", err)
+		}
+		stranger := wrong
+		stranger.Client, _ = r.Service.ClientsNow().Lookup("desk")
+		_, err := r.Service.RefreshApp(context.Background(), stranger, peer.Peer{})
+		agreeCode(t, "another client", err, auth.CodeInvalidRefreshToken)
+		r.Clock.Advance(10 * 365 * 24 * time.Hour)
+		_, err = r.Service.RefreshApp(context.Background(), wrong, peer.Peer{})
+		agreeCode(t, "a dead session", err, auth.CodeInvalidRefreshToken)
+	})
+}
+
 // Of fifty exchanges of one code at once one wins, and its session is alive and may be refreshed.
 func TestFiftyExchangesOfOneCode(t *testing.T) {
 	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
