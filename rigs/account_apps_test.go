@@ -243,7 +243,7 @@ func (a *account) verifyCode() {
 		a.history = append(a.history, "  (the unanswered exchange had not happened)")
 		return
 	}
-	fresh := time.Since(a.code.made) < 50*time.Second // else it may have run out
+	fresh := time.Since(a.code.made) < 10*time.Second // else showing it again told of a copy, and ended its session
 	a.code = nil
 	if client.CodeOf(err) != "invalid_grant" {
 		a.complain("exchange after the restart: %v", err)
