@@ -24,9 +24,10 @@ import (
 var rooms = map[string][]string{
 	"cmd/latchkey":       {"internal/listener", "internal/server", "internal/pages", "internal/worker", "internal/auth", "internal/outbox", "internal/logouts", "internal/throttle", "internal/keyring", "internal/audit", "internal/clients", "internal/mail", "internal/brand", "internal/address", "internal/store", "internal/password", "internal/token", "internal/burst", "api"},
 	"internal/listener":  {"internal/peer", "internal/burst"},
-	"internal/server":    {"internal/pages", "internal/apidocs", "internal/auth", "internal/outbox", "internal/logouts", "internal/throttle", "internal/keyring", "internal/oidc", "internal/peer", "internal/clients", "internal/mail", "internal/brand", "internal/fields", "internal/address", "internal/locale", "internal/burst", "api"},
+	"internal/server":    {"internal/pages", "internal/apidocs", "internal/sdk", "internal/auth", "internal/outbox", "internal/logouts", "internal/throttle", "internal/keyring", "internal/oidc", "internal/peer", "internal/clients", "internal/mail", "internal/brand", "internal/fields", "internal/address", "internal/locale", "internal/burst", "api"},
 	"internal/pages":     {"internal/brand", "internal/locale"},
-	"internal/apidocs":   {"api"},
+	"internal/apidocs":   {"internal/sdk", "examples", "api"},
+	"internal/sdk":       {},
 	"internal/worker":    {"internal/auth", "internal/outbox", "internal/logouts"},
 	"internal/auth":      {"internal/upkeep", "internal/events", "internal/links", "internal/outbox", "internal/logouts", "internal/throttle", "internal/keyring", "internal/rotation", "internal/hashcosts", "internal/node", "internal/audit", "internal/oidc", "internal/peer", "internal/clients", "internal/mail", "internal/fields", "internal/ids", "internal/address", "internal/store", "internal/password", "internal/token", "internal/studio", "internal/locale", "internal/burst"},
 	"internal/upkeep":    {"internal/outbox", "internal/logouts", "internal/throttle", "internal/keyring", "internal/hashcosts", "internal/node", "internal/mail", "internal/store"},
@@ -56,11 +57,13 @@ var rooms = map[string][]string{
 	"internal/burst":     {},
 	"api":                {},
 	"client":             {"api"},
+	"verify":             {},
+	"examples":           {},
 }
 
 // rigs are imported by tests alone: they may reach every room, start goroutines and read the
-// environment. Packages below them are rigs too.
-var rigs = []string{"internal/authtest", "rigs", "bench"}
+// environment. Packages below them are rigs too. So are programs to copy from, which nothing imports.
+var rigs = []string{"internal/authtest", "rigs", "bench", "examples/cli-go", "examples/verify-go"}
 
 // modules are the folders of the modules that these rules hold for: the product's, and that of bench, which is one
 // of its own so that the product's go.mod needs nothing for it.
@@ -117,7 +120,10 @@ const (
 )
 
 // written are the kinds of files that people write, and so read.
-var written = []string{".conf", ".css", ".go", ".html", ".js", ".md", ".mjs", ".service", ".sh", ".sql", ".toml", ".txt", ".yaml", ".yml"}
+var written = []string{".conf", ".css", ".go", ".html", ".js", ".md", ".mjs", ".service", ".sh", ".sql", ".toml", ".ts", ".txt", ".yaml", ".yml"}
+
+// built are the folders of what is made of such files.
+var built = []string{"sdk/js/build", "sdk/js/dist"}
 
 // source is one Go file of ours.
 type source struct {
@@ -152,7 +158,7 @@ func sources(t *testing.T) []source {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata" || isForeign(name)):
+		case entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" || entry.Name() == "testdata" || isForeign(name)):
 			return filepath.SkipDir
 		case entry.IsDir() || !strings.HasSuffix(name, ".go"):
 			return nil
@@ -377,7 +383,7 @@ func TestFilesStaySmall(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules"):
+		case entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" || slices.Contains(built, filepath.ToSlash(name))):
 			return filepath.SkipDir
 		case entry.IsDir() || !slices.Contains(written, path.Ext(name)):
 			return nil

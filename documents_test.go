@@ -94,10 +94,12 @@ var (
 	promiseRow = regexp.MustCompile(`(?m)^\| (I\d+) \|`)
 	ruleList   = regexp.MustCompile(`(?s)\n(?:Further rules:|## Standards, section by section)\n(.*?)\n## `)
 	ruleLine   = regexp.MustCompile(`(?m)^- (.*)$`)
+	attackList = regexp.MustCompile(`(?s)\n## Attacks on signing in for an app\n(.*?)\n## `)
+	attackLine = regexp.MustCompile(`(?m)^- \*\*([^*]+)\*\*`)
 	otherwise  = regexp.MustCompile(`(?m)^\| ([^|\n]+) \|[^|\n]*\|[^|\n]*\|[^|\n]*\|$`) // a line about CREDEBL
 )
 
-// Each promise, rule, section of a standard and difference from CREDEBL has tests in docs/proofs.csv, which exist; and it
+// Each promise, rule, attack, section of a standard and difference from CREDEBL has tests in docs/proofs.csv, which exist; and it
 // names nothing else.
 func TestEveryPromiseNamesItsTests(t *testing.T) {
 	doc, err := os.ReadFile("internal/auth/auth.go")
@@ -125,6 +127,13 @@ func TestEveryPromiseNamesItsTests(t *testing.T) {
 		for _, found := range ruleLine.FindAllStringSubmatch(list[1], -1) {
 			wanted[name+" "+found[1]] = true
 		}
+	}
+	attacks := attackLine.FindAllStringSubmatch(attackList.FindString(all["SECURITY.md"]), -1)
+	if len(attacks) < 20 {
+		t.Errorf("SECURITY.md lists %d attacks", len(attacks))
+	}
+	for _, found := range attacks {
+		wanted["SECURITY.md "+found[1]] = true
 	}
 	for _, found := range otherwise.FindAllStringSubmatch(all["docs/standards.md"], -1) {
 		wanted["docs/standards.md "+found[1]] = true

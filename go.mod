@@ -2,6 +2,8 @@ module latchkey
 
 go 1.26.0
 
+ignore node_modules
+
 require (
 	github.com/FastFilter/xorfilter v0.4.2-0.20260120015552-4e5a4d9df65a
 	github.com/chromedp/cdproto v0.159.0

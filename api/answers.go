@@ -157,6 +157,7 @@ type AuthorizationServer struct {
 	ResponseModes            []string `json:"response_modes_supported,omitempty"`
 	ChallengeMethods         []string `json:"code_challenge_methods_supported,omitempty"`
 	Prompts                  []string `json:"prompt_values_supported,omitempty"`
+	UILocales                []string `json:"ui_locales_supported"`
 	IssuerInAnswers          bool     `json:"authorization_response_iss_parameter_supported"`
 	RequestObjects           bool     `json:"request_parameter_supported"`     // never
 	RequestURIs              bool     `json:"request_uri_parameter_supported"` // never; left out it would mean yes

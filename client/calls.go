@@ -117,8 +117,13 @@ func (cl *Client) ClientCredentials(ctx context.Context, in api.ClientTokenReque
 	})
 }
 
-// token asks the token endpoint. What is empty is not sent; a client without a secret says who it is, and proves nothing.
 func (cl *Client) token(ctx context.Context, id, secret, grant string, form url.Values) (api.AppTokens, error) {
+	return document[api.AppTokens](ctx, cl, tokenCall(id, secret, grant, form))
+}
+
+// tokenCall asks the token endpoint. What is empty is not sent; a client without a secret says who it is, and proves
+// nothing.
+func tokenCall(id, secret, grant string, form url.Values) call {
 	for name := range form {
 		if form.Get(name) == "" {
 			form.Del(name)
@@ -132,7 +137,7 @@ func (cl *Client) token(ctx context.Context, id, secret, grant string, form url.
 	if secret != "" {
 		c.basic = url.UserPassword(id, secret)
 	}
-	return document[api.AppTokens](ctx, cl, c)
+	return c
 }
 
 // Consents lists what the caller has allowed apps, by client.

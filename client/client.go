@@ -1,9 +1,12 @@
-// Package client calls a Latchkey server's API from Go. Each method is one request, and none is retried. An answer that
-// is not a success comes back as an *Error, whose code is one of package api's.
+// Package client signs people in to Go programs that run on their machine, and calls a Latchkey server's API.
 //
-// The caller keeps the access token and the refresh token. The Client keeps device tokens, one for each account that
-// signs in through it, and shows an account's own when it signs in again: see [Device] for what they do, and for how a
-// program saves them.
+// [SignIn] signs somebody in through the browser and gives a [Session], which keeps its tokens in a file and refreshes
+// them.
+//
+// A [Client] is the API itself. Each method is one request, and none is retried. An answer that is not a success comes
+// back as an *Error, whose code is one of package api's. The caller keeps the access token and the refresh token. The
+// Client keeps device tokens, one for each account that signs in through it, and shows an account's own when it signs in
+// again: see [Device] for what they do, and for how a program saves them.
 //
 // A Client therefore stands for one device. A service that signs other people in must not share one among them, or a
 // visitor who guesses at an account counts as its owner's device: give each of them a Device of their own, or none, by
@@ -54,7 +57,7 @@ func (cl *Client) On(device *Device) *Client {
 
 // Error is a refusal or a failure that the server told us of.
 type Error struct {
-	Status     int
+	Status     int    // 0: told by way of the browser (RFC 6749 §4.1.2.1)
 	Code       string // stable; under /oauth the error of RFC 6749 §5.2
 	Message    string // for people
 	RequestID  string // names the request in the server's log
@@ -63,6 +66,9 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	if e.Status == 0 {
+		return e.Code + ": " + e.Message
+	}
 	return fmt.Sprintf("%d %s: %s (request %s)", e.Status, e.Code, e.Message, e.RequestID)
 }
 
@@ -82,6 +88,7 @@ type call struct {
 	basic        *url.Userinfo
 	contentType  string
 	body         []byte
+	answered     *http.Header // where the headers of a success go; nil: nowhere
 }
 
 func get(path, bearer string) call { return call{method: http.MethodGet, path: path, bearer: bearer} }
@@ -133,6 +140,9 @@ func (cl *Client) do(ctx context.Context, c call, out any) error {
 		return asError(res, body)
 	}
 	cl.device.keep(c.account, res.Header.Get(api.DeviceHeader))
+	if c.answered != nil {
+		*c.answered = res.Header
+	}
 	if out == nil {
 		return nil
 	}
@@ -161,7 +171,7 @@ func asError(res *http.Response, body []byte) error {
 		e.Code, e.Message, e.Fields = ours.Code, ours.Message, ours.Errors
 	case json.Unmarshal(body, &oauth) == nil && oauth.Error != "":
 		e.Code, e.Message = oauth.Error, oauth.ErrorDescription
-	case res.Header.Get(api.CodeHeader) != "":
+	case res.StatusCode >= 500 && res.Header.Get(api.CodeHeader) != "":
 		e.Code, e.Message = res.Header.Get(api.CodeHeader), strings.TrimSpace(string(body))
 	}
 	return e

@@ -83,6 +83,26 @@ func (w website) ask(ctx context.Context, method, path, cookie string, form url.
 	return res, err
 }
 
+// authorize is an app's request with the cookie of a page session, which is enough: the code that the app is sent.
+func (w website) authorize(ctx context.Context, cookie string) (code string, err error) {
+	query := url.Values{
+		"response_type": {"code"}, "client_id": {appAlias}, "redirect_uri": {appURI}, "scope": {"openid email"},
+		"code_challenge": {oidc.ChallengeOf(appVerifier)}, "code_challenge_method": {"S256"},
+	}
+	res, err := w.ask(ctx, http.MethodGet, "/oauth/authorize?"+query.Encode(), cookie, nil)
+	if err != nil {
+		return "", err
+	}
+	back, err := url.Parse(res.Header.Get("Location"))
+	if err == nil {
+		code = back.Query().Get("code")
+	}
+	if code == "" {
+		return "", &client.Error{Status: res.StatusCode, Message: "no code, but to " + res.Header.Get("Location")}
+	}
+	return code, nil
+}
+
 // code is an authorization code whose exchange is not acknowledged.
 type code struct {
 	raw  string
@@ -142,24 +162,10 @@ func (a *account) signInOnPage() error {
 
 // signInApp is an app's sign-in: the page session is enough, and the browser comes back with a code.
 func (a *account) signInApp(page *device) error {
-	query := url.Values{
-		"response_type": {"code"}, "client_id": {appAlias}, "redirect_uri": {appURI}, "scope": {"openid email"},
-		"code_challenge": {oidc.ChallengeOf(appVerifier)}, "code_challenge_method": {"S256"},
-	}
 	raw := ""
-	err := a.call("authorize", page.id, func(ctx context.Context) error {
-		res, err := a.web.ask(ctx, http.MethodGet, "/oauth/authorize?"+query.Encode(), page.cookie, nil)
-		if err != nil {
-			return err
-		}
-		back, err := url.Parse(res.Header.Get("Location"))
-		if err == nil {
-			raw = back.Query().Get("code")
-		}
-		if raw == "" {
-			return &client.Error{Status: res.StatusCode, Message: "no code, but to " + res.Header.Get("Location")}
-		}
-		return nil
+	err := a.call("authorize", page.id, func(ctx context.Context) (err error) {
+		raw, err = a.web.authorize(ctx, page.cookie)
+		return err
 	})
 	if err != nil {
 		return err

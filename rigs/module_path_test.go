@@ -56,8 +56,8 @@ func filesOf(t *testing.T, tree string) map[string]string {
 	return files
 }
 
-// A module beside the checkout imports client and api by the command that README has.
-func TestAnotherModuleImportsTheClient(t *testing.T) {
+// A module beside the checkout imports client, api and verify by the command that README has.
+func TestAnotherModuleImportsThePackages(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
@@ -86,16 +86,21 @@ import (
 
 	"` + modulePath(t, "..") + `/api"
 	"` + modulePath(t, "..") + `/client"
+	"` + modulePath(t, "..") + `/verify"
 )
 
-func main() { fmt.Print(client.CodeOf(&client.Error{Code: api.CodeForbidden})) }
+func main() {
+	_, err := verify.New(verify.Config{})
+	fmt.Print(client.CodeOf(&client.Error{Code: api.CodeForbidden}), err != nil)
+}
 `
 	if err := os.WriteFile(filepath.Join(other, "main.go"), []byte(program), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	mustShell(t, other, "go mod init example.org/other")
 	mustShell(t, other, command)
-	if said := mustShell(t, other, "go run ."); said != "forbidden" {
+	mustShell(t, other, "go mod tidy")
+	if said := mustShell(t, other, "go run ."); said != "forbiddentrue" {
 		t.Errorf("it prints %q", said)
 	}
 }

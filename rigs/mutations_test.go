@@ -156,6 +156,7 @@ var mutations = []mutation{
 	{"I1", "a sign-out with the cookie from before a new proof leaves the apps signed in", "TestAppsEndWithTheirPage", []edit{{"if err == nil && session.Kind == kindPage && session.Parent != \"\" {", "if err == nil && session.Kind == \"\" {"}}},
 	{"I1", "a new proof loses what came from the one before", "TestAppsEndWithTheirPage", []edit{{"\ttx.TakeOver(held.ID, old.ID, by)\n", "\t_ = by\n"}}},
 	{"I1", "another user's sign-in leaves the first one's apps signed in", "TestAppsEndWithTheirPage", []edit{{"if err == nil && held.user != \"\" && held.user != user.ID {", "if err == nil && held.user == \"-\" {"}}},
+	{"I1", "an operator's end leaves the apps of a page session that has run out", "TestSelectedBrowsersEndWhole", []edit{{"WHERE parents.id = sessions.parent\n\t\t\tAND ($2", "WHERE parents.id = sessions.parent AND parents.ended_at IS NULL\n\t\t\tAND ($2"}}},
 	{edge, "a page session that runs out takes its apps along", "TestAppsEndWithTheirPage", []edit{{"\n\t\tAND parents.end_reason NOT IN ('expired_idle', 'expired_overall'))`", "\n\t\tAND parents.end_reason <> '')`"}}},
 	{edge, "a sign-in evicts its own browser", "TestEvictBrowsers", []edit{{"`+browserOf+` <> $2 AND ended_at IS NULL", "`+browserOf+` <> $2 || '-' AND ended_at IS NULL"}}},
 	{edge, "each app of a browser counts against the limit", "TestEvictBrowsers", []edit{{"const browserOf = `CASE WHEN parent = '' THEN id ELSE parent END`", "const browserOf = `CASE WHEN parent = '' THEN id ELSE id END`"}}},

@@ -31,12 +31,17 @@ func TestTwoNodes(t *testing.T) {
 	t.Parallel()
 	p := stage.NewPost(t)
 	nodes := pair(t, p)
-	const email = "ada@example.com"
-	password := "correct horse battery staple"
+	const email, password = "ada@example.com", "correct horse battery staple"
 	userID := member(t, nodes[0], p, email, password)
+	endOnEither(t, nodes, userID, email, password, stage.Lane(t, 8, 80, 400))
+}
+
+// endOnEither ends sessions of an account in each way, so often, on either node.
+func endOnEither(t *testing.T, nodes [2]*client.Client, userID, email, password string, rounds int) {
+	t.Helper()
 	ctx := context.Background()
 
-	// Each way of ending a session, on either node; the other had just accepted it.
+	// The other node had just accepted the session.
 	ends := map[string]func(on *client.Client, s, other api.Tokens) error{
 		"sign-out": func(on *client.Client, s, _ api.Tokens) error {
 			return on.SignOut(ctx, s.AccessToken, api.SignOutRequest{})
@@ -56,7 +61,7 @@ func TestTwoNodes(t *testing.T) {
 		},
 	}
 	for name, end := range ends {
-		for i := range stage.Lane(t, 8, 80, 400) {
+		for i := range rounds {
 			here, there := nodes[i%2], nodes[1-i%2]
 			session, other := signIn(t, there, email, password), signIn(t, here, email, password)
 			if !alive(t, here, session.AccessToken) || !alive(t, there, session.AccessToken) {
@@ -97,8 +102,13 @@ func TestTwoNodesRefresh(t *testing.T) {
 	nodes := pair(t, p)
 	const email, password = "ada@example.com", "correct horse battery staple"
 	member(t, nodes[0], p, email, password)
-	tokens := signIn(t, nodes[1], email, password)
-	for i := range stage.Lane(t, 40, 400, 4000) {
+	refreshOnEither(t, nodes, signIn(t, nodes[1], email, password), stage.Lane(t, 40, 400, 4000))
+}
+
+// refreshOnEither refreshes a session so often, the nodes taking turns, and then on both at once.
+func refreshOnEither(t *testing.T, nodes [2]*client.Client, tokens api.Tokens, rounds int) {
+	t.Helper()
+	for i := range rounds {
 		before := generationOf(tokens.RefreshToken)
 		presented := tokens.RefreshToken
 		tokens = refresh(t, nodes[i%2], presented)

@@ -82,7 +82,7 @@ func refused(t testing.TB, err error, code string) {
 const pageCookie = "latchkey-session"
 
 // onPage posts a form of the pages, with the token of whoever is signed in, or without, and follows no redirect.
-func onPage(t testing.TB, n *stage.Node, path, token string, form url.Values) *http.Response {
+func onPage(t testing.TB, n *stage.Node, path, token string, form url.Values, more ...*http.Cookie) *http.Response {
 	t.Helper()
 	method, body := http.MethodPost, form.Encode()
 	if form == nil {
@@ -95,6 +95,9 @@ func onPage(t testing.TB, n *stage.Node, path, token string, form url.Values) *h
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if token != "" {
 		r.AddCookie(&http.Cookie{Name: pageCookie, Value: token})
+	}
+	for _, c := range more {
+		r.AddCookie(c)
 	}
 	res, err := n.HTTP.Transport.RoundTrip(r)
 	if err != nil {

@@ -85,7 +85,7 @@ func TestStolenDatabase(t *testing.T) {
 	onEngines(t, func(t *testing.T, databaseURL string) {
 		p := stage.NewPost(t)
 		s := &story{t: t, post: p}
-		extra := stage.Settings{"SMTP_URL": p.URL(), "CLIENTS_FILE": clientsFile(t), "TRANSPORT_KEY": transportKey}
+		extra := stage.Settings{"SMTP_URL": p.URL(), "CLIENTS_FILE": storyClients(t), "TRANSPORT_KEY": transportKey}
 		if databaseURL != "" {
 			extra["DATABASE_URL"] = databaseURL + "&password=" + pgPassword
 		}
@@ -94,6 +94,7 @@ func TestStolenDatabase(t *testing.T) {
 		s.cl = client.New(s.n.URL, &http.Client{Transport: &s.heard, Timeout: 30 * time.Second})
 		s.users()
 		s.pages()
+		s.apps()
 		s.nonsense()
 		s.commands()
 		s.outstanding()

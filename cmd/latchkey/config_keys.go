@@ -108,7 +108,7 @@ func (c *config) keys() []key {
 		{name: "LATCHKEY_REFRESH_GRACE", fallback: "30s", help: "how long a replaced refresh token yields its successor without counting as late", set: span(&c.RefreshGrace, second, time.Hour)},
 		{name: "LATCHKEY_REFRESH_RECOVERIES", fallback: "3", help: "which late use in a row counts as reuse", set: number(&c.RefreshRecoveries, 1, 1000)},
 		{name: "LATCHKEY_SIGNING_ALG", fallback: "ES256", help: "ES256, EdDSA or RS256", set: choice(&c.SigningAlg, "ES256", "EdDSA", "RS256")},
-		{name: "LATCHKEY_ACCESS_TYP", fallback: "at+jwt", help: "typ of access tokens: at+jwt, or JWT, see docs/operations.md", set: choice(&c.AccessTyp, "at+jwt", "JWT")},
+		{name: "LATCHKEY_ACCESS_TYP", fallback: "at+jwt", help: "typ of access tokens: at+jwt, or JWT, see /docs/verifier-recipes", set: choice(&c.AccessTyp, "at+jwt", "JWT")},
 		{name: "LATCHKEY_AUDIENCE", shown: "the public URL", help: "aud of access tokens", set: audience(&c.Audience)},
 		{name: "LATCHKEY_PASSWORD_MIN", fallback: "8", help: "code points, at least 8; NIST SP 800-63B-4 asks for 15", set: number(&c.PasswordMin, 8, 256)},
 		{name: "LATCHKEY_BLOCKLIST_FILE", shown: "197,546 common passwords, built in", help: "a filter made by `latchkey blocklist build`", set: text(&c.Blocklist)},

@@ -22,6 +22,8 @@ type session struct {
 	ID         string   `json:"id"`
 	UserID     string   `json:"userId"`
 	Client     string   `json:"client"`
+	Via        string   `json:"via"`
+	Parent     string   `json:"parent,omitempty"`
 	CreatedAt  api.Time `json:"createdAt"`
 	LastUsedAt api.Time `json:"lastUsedAt"`
 	ExpiresAt  api.Time `json:"expiresAt"`
@@ -30,23 +32,46 @@ type session struct {
 	Browser    string   `json:"browser"`
 	OS         string   `json:"os"`
 	IP         string   `json:"ip"`
+
+	below bool // in a table it stands below the page session that it came from
 }
 
 func sessionOf(s auth.Session) session {
-	return session{s.ID, s.UserID, s.Client, at(s.CreatedAt), at(s.LastUsedAt), at(s.ExpiresAt), at(s.EndedAt), s.EndReason,
-		s.Device.Browser, s.Device.OS, s.Device.Addr}
+	return session{
+		ID: s.ID, UserID: s.UserID, Client: s.Client, Via: s.Via, Parent: s.Parent,
+		CreatedAt: at(s.CreatedAt), LastUsedAt: at(s.LastUsedAt), ExpiresAt: at(s.ExpiresAt), EndedAt: at(s.EndedAt), EndReason: s.EndReason,
+		Browser: s.Device.Browser, OS: s.Device.OS, IP: s.Device.Addr,
+	}
 }
 
+// sessionsOf has apps' sessions follow the page session that they came from.
+func sessionsOf(list []auth.Session) []session {
+	shown := []session{}
+	for _, browser := range auth.Browsers(list) {
+		for i, s := range browser {
+			row := sessionOf(s)
+			row.below = i > 0
+			shown = append(shown, row)
+		}
+	}
+	return shown
+}
+
+const sessionHeading = "ID STATE CREATED LAST-USED EXPIRES CLIENT VIA IP DEVICE"
+
 func (s session) columns() []string {
-	end := "lives"
+	id, end := s.ID, "lives"
+	if s.below {
+		id = "  " + id
+	}
 	if !s.EndedAt.IsZero() {
 		end = s.EndReason
 	}
-	return []string{s.ID, end, stamp(s.CreatedAt), stamp(s.LastUsedAt), stamp(s.ExpiresAt), s.Client, s.IP, s.Browser + ", " + s.OS}
+	return []string{id, end, stamp(s.CreatedAt), stamp(s.LastUsedAt), stamp(s.ExpiresAt), s.Client, s.Via, s.IP, s.Browser + ", " + s.OS}
 }
 
 func (a *app) sessionList() *cobra.Command {
-	cmd := leaf("list", "List an account's sessions, newest first", nil)
+	cmd := leaf("list", "List an account's sessions, newest first, apps' below the page session that they came from", nil)
 	email, asJSON := emailFlag(cmd), jsonFlag(cmd)
 	ended := cmd.Flags().Bool("ended", false, "the ended ones of the last 30 days too")
 	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
@@ -54,7 +79,7 @@ func (a *app) sessionList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return listing(a, *asJSON, "ID STATE CREATED LAST-USED EXPIRES CLIENT IP DEVICE", each(list, sessionOf))
+		return listing(a, *asJSON, sessionHeading, sessionsOf(list))
 	})
 	return cmd
 }
@@ -68,6 +93,9 @@ func idFlag(cmd *cobra.Command, what string) *string {
 func (a *app) sessionEnd() *cobra.Command {
 	cmd := leaf("end", "End a session, or all that --email, --client and --before select together, or --all", nil)
 	cmd.Long = cmd.Short + `.
+
+A page session takes along the sessions of apps that came from it, whichever client is theirs and whenever they were made,
+also one that has run out. An app's session that ends leaves its page session, which may sign it in again.
 
 Each account's sessions end in one transaction, with their audit events; of many accounts in several. After a failure
 what has ended stays ended: say the same again, and it goes on with the rest. Who signs in meanwhile stays signed in.
@@ -159,7 +187,7 @@ func (a *app) sessionExplain() *cobra.Command {
 		if !s.EndedAt.IsZero() {
 			ended = stamp(s.EndedAt)
 		}
-		return a.details(*asJSON, report, "session", s.ID, "user", s.UserID, "client", s.Client,
+		return a.details(*asJSON, report, "session", s.ID, "user", s.UserID, "client", s.Client, "via", s.Via, "page session", s.Parent,
 			"created", stamp(s.CreatedAt), "last used", stamp(s.LastUsedAt), "expires", stamp(s.ExpiresAt),
 			"ended", ended, "reason", found.Reason, "explanation", explanation(found))
 	})

@@ -34,9 +34,11 @@ type user struct {
 	VerifiedAt  api.Time `json:"verifiedAt,omitzero"`
 	DisabledAt  api.Time `json:"disabledAt,omitzero"`
 	Language    string   `json:"language,omitempty"`
-	Failures    int64    `json:"wrongPasswords,omitempty"` // these three are told by show alone
+	Failures    int64    `json:"wrongPasswords,omitempty"` // these four are told by show alone
 	NotBefore   api.Time `json:"waitUntil,omitzero"`
 	Closed      bool     `json:"closed,omitempty"`
+
+	Sessions []session `json:"sessions,omitzero"` // that live
 }
 
 func userOf(u auth.User) user {
@@ -127,7 +129,7 @@ func (a *app) userList() *cobra.Command {
 }
 
 func (a *app) userShow() *cobra.Command {
-	cmd := leaf("show", "Show an account", nil)
+	cmd := leaf("show", "Show an account, and where it is signed in", nil)
 	email, asJSON := emailFlag(cmd), jsonFlag(cmd)
 	cmd.RunE = a.withService(wantCurrent, func(ctx context.Context, svc *auth.Service) error {
 		u, err := svc.UserByEmail(ctx, *email)
@@ -138,9 +140,20 @@ func (a *app) userShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		sessions, err := svc.UserSessions(ctx, *email, false)
+		if err != nil {
+			return err
+		}
 		shown := userOf(u)
+		shown.Sessions = sessionsOf(sessions)
 		shown.Failures, shown.NotBefore, shown.Closed = standing.Failures, at(standing.NotBefore), standing.Closed
-		return a.showUser(*asJSON, shown, "wrong passwords", standingInWords(standing))
+		if err := a.showUser(*asJSON, shown, "wrong passwords", standingInWords(standing)); err != nil || *asJSON || len(shown.Sessions) == 0 {
+			return err
+		}
+		if err := a.say(""); err != nil {
+			return err
+		}
+		return listing(a, false, sessionHeading, shown.Sessions)
 	})
 	return cmd
 }

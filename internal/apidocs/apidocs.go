@@ -1,5 +1,5 @@
 // Package apidocs is the documentation of the API that the binary serves under /docs: a viewer of the
-// OpenAPI document, and pages for authors of a front end or a resource server.
+// OpenAPI document, and pages for authors of apps, of front ends and of resource servers.
 //
 // It promises that nothing here needs a file from elsewhere, and that the examples it shows are the files
 // that its tests run. Everything is the same for every reader but the public URL; internal/server sends it.
@@ -11,14 +11,15 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
-	"strings"
+	"slices"
 
 	"github.com/swaggest/swgui/v5/static"
 
 	"latchkey/api"
+	"latchkey/internal/sdk"
 )
 
-//go:embed templates assets app
+//go:embed templates assets recipes
 var files embed.FS
 
 // File is one thing there is under /docs.
@@ -46,8 +47,17 @@ const (
 // Files lists all there is.
 func Files() []File {
 	var list []File
-	for _, p := range navigation {
+	for _, p := range pages() {
 		list = append(list, File{Path: p.Path, MediaType: "text/html; charset=utf-8", Policy: p.policy, Content: p.draw})
+	}
+	for _, app := range Apps {
+		for _, name := range app.Files {
+			content := func(publicURL string) ([]byte, error) {
+				text, err := app.File(name, publicURL)
+				return []byte(text), err
+			}
+			list = append(list, File{Path: "/docs/" + app.Name + "/" + name, MediaType: "text/plain; charset=utf-8", Content: content})
+		}
 	}
 	return append(list,
 		File{Path: "/docs/openapi.yaml", MediaType: "application/yaml", Content: func(string) ([]byte, error) { return api.OpenAPI(), nil }},
@@ -62,20 +72,34 @@ func from(in fs.FS, name string) func(string) ([]byte, error) {
 	return func(string) ([]byte, error) { return fs.ReadFile(in, name) }
 }
 
-// page is one of those that people read, in the order of the navigation.
+// page is one of those that people read.
 type page struct {
 	Path, Title string
 	template    string
 	policy      string
+	App         App // of the page of an example
 }
 
+// navigation is what every page leads to, in its order.
 var navigation = [...]page{
-	{"/docs", "API", "viewer.html", viewerPolicy},
-	{"/docs/start", "Getting started", "start.html", readPolicy},
-	{"/docs/apps", "Apps", "apps.html", readPolicy},
-	{"/docs/front-end", "Front ends", "front_end.html", readPolicy},
-	{"/docs/resource-servers", "Resource servers", "resource_servers.html", readPolicy},
-	{"/docs/examples", "Examples", "examples.html", readPolicy},
+	{Path: "/docs", Title: "Quick start", template: "quick_start.html", policy: readPolicy},
+	{Path: "/docs/apps", Title: "Other libraries", template: "apps.html", policy: readPolicy},
+	{Path: "/docs/client-recipes", Title: "Client recipes", template: "client_recipes.html", policy: readPolicy},
+	{Path: "/docs/front-end", Title: "Front ends", template: "front_end.html", policy: readPolicy},
+	{Path: "/docs/resource-servers", Title: "Resource servers", template: "resource_servers.html", policy: readPolicy},
+	{Path: "/docs/verifier-recipes", Title: "Verifier recipes", template: "verifier_recipes.html", policy: readPolicy},
+	{Path: "/docs/start", Title: "The API by hand", template: "start.html", policy: readPolicy},
+	{Path: "/docs/examples", Title: "Calls", template: "examples.html", policy: readPolicy},
+	{Path: "/docs/api", Title: "API", template: "viewer.html", policy: viewerPolicy},
+}
+
+// pages are those of the navigation, and those of the apps.
+func pages() []page {
+	list := slices.Clone(navigation[:])
+	for _, app := range Apps {
+		list = append(list, page{Path: "/docs/" + app.Name, Title: app.Title, template: "app.html", policy: readPolicy, App: app})
+	}
+	return list
 }
 
 // view is what the templates are given.
@@ -84,27 +108,24 @@ type view struct {
 	Navigation []page
 	URL        string
 	Operations []Operation
-	Session    string // how a page keeps its session: assets/session.js
-	App        app
+	Apps       []App
+	Script     sdk.File // the newest /client.js, at the address that never changes
 }
 
-// app is the example of an app that signs people in here: the files in app, as its test runs them.
-type app struct{ Clients, Page, Server string }
+// Here is a text of an example as it is for this server.
+func (v view) Here(text string) string { return here(text, v.URL) }
 
-// readApp reads them, for a server at publicURL.
-func readApp(publicURL string) (a app, err error) {
-	for name, text := range map[string]*string{"clients.toml": &a.Clients, "index.html": &a.Page, "serve.mjs": &a.Server} {
-		content, err := files.ReadFile("app/" + name)
-		if err != nil {
-			return app{}, fmt.Errorf("read the example: %w", err)
-		}
-		*text = strings.ReplaceAll(string(content), exampleIssuer, publicURL)
+// File is a file of the page's app, for this server.
+func (v view) File(name string) (string, error) { return v.Page.App.File(name, v.URL) }
+
+// Recipe is a file of recipes, as its test runs it, for this server.
+func (v view) Recipe(name string) (string, error) {
+	text, err := files.ReadFile("recipes/" + name)
+	if err != nil {
+		return "", fmt.Errorf("read recipe: %w", err)
 	}
-	return a, nil
+	return here(string(text), v.URL), nil
 }
-
-// exampleIssuer is the server's address in the example.
-const exampleIssuer = "http://localhost:8080"
 
 // Operation is one of them, for pages that show a single example.
 func (v view) Operation(id string) (Operation, error) {
@@ -125,16 +146,8 @@ func (p page) draw(publicURL string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := files.ReadFile("assets/session.js")
-	if err != nil {
-		return nil, fmt.Errorf("read script: %w", err)
-	}
-	example, err := readApp(publicURL)
-	if err != nil {
-		return nil, err
-	}
 	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, "layout.html", view{p, navigation[:], publicURL, operations, string(session), example}); err != nil {
+	if err := t.ExecuteTemplate(&b, "layout.html", view{p, navigation[:], publicURL, operations, Apps, sdk.Newest()}); err != nil {
 		return nil, fmt.Errorf("draw page: %w", err)
 	}
 	return b.Bytes(), nil

@@ -1,15 +1,10 @@
 package apidocs_test
 
 import (
-	"encoding/json"
-	"fmt"
-	"os"
-	"os/exec"
+	"html"
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"latchkey/internal/apidocs"
 	"latchkey/internal/authtest"
@@ -50,7 +45,7 @@ func TestColoursAreThoseOfThePages(t *testing.T) {
 
 // Addresses are the server's own, and each example is on the page as it was run.
 func TestPagesSayWhatIsTrueHere(t *testing.T) {
-	for _, page := range []string{"/docs/start", "/docs/front-end", "/docs/resource-servers", "/docs/examples"} {
+	for _, page := range []string{"/docs", "/docs/page", "/docs/react", "/docs/hono", "/docs/express", "/docs/cli-go", "/docs/verify-go", "/docs/apps", "/docs/start", "/docs/client-recipes", "/docs/resource-servers", "/docs/verifier-recipes", "/docs/examples"} {
 		if !strings.Contains(file(t, page), "https://id.example.org") {
 			t.Errorf("%s does not name the server", page)
 		}
@@ -71,36 +66,21 @@ func TestPagesSayWhatIsTrueHere(t *testing.T) {
 	}
 }
 
-// The script that the page for front ends shows keeps a session through what happens to tabs.
-func TestTheScriptKeepsASession(t *testing.T) {
-	r := authtest.New(t, authtest.SQLite(t))
-	r.AddUser(t, "ada@example.com")
-	tokens, err := json.Marshal(r.In(t, "ada@example.com"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var script []byte
-	for _, name := range []string{"assets/session.js", "testdata/tabs.js"} {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
+// What an app's page shows is what it has its reader get, with this server's address and the release that it carries.
+func TestAppsShowTheirFiles(t *testing.T) {
+	for _, app := range apidocs.Apps {
+		page := file(t, "/docs/"+app.Name)
+		if strings.Contains(page, "localhost:8080") || strings.Contains(page, "/latchkey-client.tgz") {
+			t.Errorf("/docs/%s names no server, or no release", app.Name)
 		}
-		script = append(script, text...)
-	}
-	node := exec.CommandContext(t.Context(), "node", "--input-type=module", "-")
-	node.Stdin = strings.NewReader(fmt.Sprintf("const url = %q, tokens = %s;\n%s", r.HTTP.URL, tokens, script))
-	node.Stderr = os.Stderr
-	out, err := node.Output()
-	if err != nil {
-		t.Fatalf("node: %v (run `make deps` where it is missing)", err)
-	}
-	if diff := cmp.Diff(`fresh: 200,200, 0 refreshed, signed in
-two tabs at once: 200,200, 1 refreshed, signed in
-a lost answer: 200, 2 refreshed, signed in
-a busy server: 200, 2 refreshed, signed in
-signed out: 401,401, 1 refreshed, signed out
-dead tokens: 401, 1 refreshed, signed out
-`, string(out)); diff != "" {
-		t.Errorf("want (-), printed (+):\n%s", diff)
+		for _, name := range app.Files {
+			text := file(t, "/docs/"+app.Name+"/"+name)
+			if !strings.Contains(html.UnescapeString(page), `<pre id="`+name+`" tabindex="0"><code>`+text+"</code></pre>") {
+				t.Errorf("/docs/%s does not show %s as it is", app.Name, name)
+			}
+			if !strings.Contains(page, "-O https://id.example.org/docs/"+app.Name+"/"+name) {
+				t.Errorf("/docs/%s does not have its reader get %s", app.Name, name)
+			}
+		}
 	}
 }

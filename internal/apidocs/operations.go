@@ -13,7 +13,7 @@ import (
 )
 
 //go:embed examples/*.sh examples/*.js examples/*_example_test.go examples/*.txt
-var examples embed.FS
+var calls embed.FS
 
 // Operation is one method of one path.
 type Operation struct {
@@ -68,7 +68,7 @@ func (o *Operation) read() error {
 		ending string
 		into   *string
 	}{{".sh", &o.Curl}, {".js", &o.JavaScript}, {".txt", &o.Answer}, {"_example_test.go", &o.Go}} {
-		text, err := examples.ReadFile("examples/" + o.ID + example.ending)
+		text, err := calls.ReadFile("examples/" + o.ID + example.ending)
 		if err != nil {
 			return fmt.Errorf("read the example of %s: %w", o.ID, err)
 		}

@@ -78,9 +78,10 @@ func mayName(c clients.Client, resource string) bool {
 	return resource == "" || oidc.HasResource(c, resource)
 }
 
-// appTokens makes the tokens of an app's session for a granted scope: an ID token with the scope openid, and a refresh
-// token for first parties always, for third parties with offline_access alone.
+// appTokens makes the tokens of an app's session for a granted scope, less what the client may not have any more: an ID
+// token with the scope openid, and a refresh token for first parties always, for third parties with offline_access alone.
 func (s *Service) appTokens(ctx context.Context, r store.RefreshState, client clients.Client, granted, nonce string, now time.Time) (Tokens, error) {
+	granted = oidc.Join(oidc.Grantable(client, oidc.Split(granted)))
 	a := token.Access{
 		Subject:   r.UserID,
 		Audience:  r.Resource,
@@ -156,7 +157,7 @@ func (s *Service) ClientCredentials(client clients.Client, scopes []string, reso
 	if len(scopes) == 0 {
 		scopes = client.Scopes
 	}
-	granted := strings.Join(scopes, " ")
+	granted := oidc.Join(oidc.Union(nil, scopes)) // each once: a token has room for what is registered
 	if oidc.Common(granted, client.Scopes) != granted {
 		return Tokens{}, refuse(CodeInvalidScope)
 	}

@@ -77,7 +77,7 @@ func TestAuthorizeNeeds(t *testing.T) {
 			{"nobody is signed in", "shop", nil, oidc.Flow{}, "", auth.NeedSignIn, "login_required"},
 			{"signed in", "shop", nil, oidc.Flow{}, page.Token, "", ""},
 			{"the same user", "shop", []string{"id_token_hint", own}, oidc.Flow{}, page.Token, "", ""},
-			{"another user", "shop", []string{"id_token_hint", hint}, oidc.Flow{}, page.Token, auth.NeedContinue, "interaction_required"},
+			{"another user", "shop", []string{"id_token_hint", hint}, oidc.Flow{}, page.Token, auth.NeedContinue, "login_required"},
 			{"old enough", "shop", []string{"max_age", "3600"}, oidc.Flow{}, page.Token, "", ""},
 			{"too old", "shop", []string{"max_age", "59"}, oidc.Flow{}, page.Token, auth.NeedSignIn, "login_required"},
 			{"too old, proved for it", "shop", []string{"max_age", "0"}, oidc.Flow{Proved: page.Caller.SessionID}, page.Token, "", ""},
@@ -150,8 +150,6 @@ func TestEndedAppNeedsAPress(t *testing.T) {
 		if got := ask(pressedBefore, request); got.Code == "" {
 			t.Errorf("after the press: %+v", got)
 		}
-		client, _ := r.Service.ClientsNow().Lookup("shop")
-		_ = client
 		left := exchange(t, r, "shop", codeFor(t, r, page, "shop"))
 		if err := r.Service.Revoke(ctx, "shop", left.RefreshToken, peer.Peer{}); err != nil { // the app's own sign-out
 			t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"latchkey/internal/oidc"
 	"latchkey/internal/peer"
 	"latchkey/internal/store"
+	"latchkey/internal/throttle"
 )
 
 // Need is what a person still has to do before an app gets its code.
@@ -41,7 +42,8 @@ type Authorized struct {
 }
 
 // Authorize answers a request that oidc.Read found good, of the browser that shows pageToken (empty: none). flow says when
-// it began in this browser, and what was pressed since.
+// it began in this browser, and what was pressed since. CodeTooManyRequests where its page session has made as many codes
+// as it may.
 func (s *Service) Authorize(ctx context.Context, request oidc.Request, flow oidc.Flow, pageToken string, peer peer.Peer) (Authorized, error) {
 	session, user, err := s.signedIn(ctx, pageToken)
 	if err != nil {
@@ -103,8 +105,14 @@ func (s *Service) needOf(ctx context.Context, r oidc.Request, flow oidc.Flow, se
 		return NeedContinue, nil
 	case !pressed && r.IDTokenHint != "":
 		hint, err := s.readHint(ctx, r.IDTokenHint)
-		if err != nil || hint.Subject != session.UserID {
-			return NeedContinue, err
+		switch {
+		case err != nil:
+			return NeedNothing, err
+		case hint.Subject == session.UserID:
+		case r.Prompt.Has(oidc.PromptNone): // whom the app means is not signed in (OpenID Connect Core §3.1.2.1)
+			return NeedSignIn, nil
+		default:
+			return NeedContinue, nil
 		}
 	}
 	if r.Client.Consent && r.Prompt.Has(oidc.PromptConsent) && flow.Consented != session.ID {
@@ -156,7 +164,7 @@ func (s *Service) grantCode(ctx context.Context, r oidc.Request, flow oidc.Flow,
 		CreatedAt: now, ExpiresAt: now.Add(codeLife),
 		Browser: d.Browser, BrowserVersion: d.BrowserVersion, OS: d.OS, DeviceType: d.DeviceType, UserAgent: d.UserAgent, Addr: d.Addr,
 	}
-	err := s.o.Store.Write(ctx, func(tx *store.Tx) error {
+	err := s.throttle.WithinCodes(ctx, throttle.GrantLimit, user.ID, session.ID, peer, now, func(tx *store.Tx) error {
 		if _, err := tx.TakeUser(user.ID, user.Epoch); err != nil {
 			return err
 		}

@@ -12,6 +12,33 @@ import (
 	"latchkey/internal/store"
 )
 
+// Browsers groups sessions by browser: first the page session, or what has none among them and stands by itself, then what
+// came from it. Otherwise they stay in their order.
+func Browsers(list []Session) (browsers [][]Session) {
+	listed := map[string]bool{}
+	for _, s := range list {
+		listed[s.ID] = true
+	}
+	place := map[string]int{}
+	for _, s := range list {
+		if !listed[s.Parent] {
+			place[s.ID] = len(browsers)
+			browsers = append(browsers, []Session{s})
+		}
+	}
+	for _, s := range list {
+		if !listed[s.Parent] {
+			continue
+		}
+		if at, ok := place[s.Parent]; ok {
+			browsers[at] = append(browsers[at], s)
+		} else { // TakeOver lets nothing come from what came from something; but none is to be missing
+			browsers = append(browsers, []Session{s})
+		}
+	}
+	return browsers
+}
+
 // endWith does what goes with the end of a held user's session by that user: a page session takes the sessions that came
 // from it along; and an app whose session was ended from elsewhere signs nobody in from that browser again without a press.
 func (s *Service) endWith(tx *store.Tx, over store.Ended, caller Caller, peer peer.Peer, now time.Time) error {

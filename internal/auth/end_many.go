@@ -17,7 +17,9 @@ import (
 // usersABite is how many users' sessions end in one transaction: callers wait for no longer than that takes.
 const usersABite = 20
 
-// EndSelection says which live sessions to end; what is zero narrows nothing.
+// EndSelection says which live sessions to end; what is zero narrows nothing. Client and Before are asked of each session,
+// and a page session that they select takes along what came from it: with whichever client, whenever made, and also where it
+// has run out itself, for as long as its row is whole. An app's session that is selected leaves its page session as it is.
 type EndSelection struct {
 	Email  string    // of one account
 	Client string    // signed in with this client alias, which may be registered no more
@@ -43,13 +45,13 @@ func (s *Service) EndMany(ctx context.Context, which EndSelection) (ended int, e
 	for after := (store.SignedIn{}); ; {
 		var seen []store.SignedIn
 		err := s.o.Store.Read(ctx, func(tx *store.Tx) (err error) {
-			seen, err = tx.WalkSignedIn(after, store.Stride)
+			seen, err = tx.WalkSignedIn(after, which.Client, which.Before, node.ClockSlack, now, store.Stride)
 			return err
 		})
 		if err != nil || len(seen) == 0 {
 			return ended, err
 		}
-		for users := range slices.Chunk(which.usersOf(seen, now), usersABite) {
+		for users := range slices.Chunk(selectedUsers(seen), usersABite) {
 			n, err := s.endBite(ctx, users, which, now)
 			if ended += n; err != nil {
 				return ended, err
@@ -59,11 +61,10 @@ func (s *Service) EndMany(ctx context.Context, which EndSelection) (ended int, e
 	}
 }
 
-// usersOf are those who have a selected session among the ones seen, which are in the order of their users.
-func (which EndSelection) usersOf(seen []store.SignedIn, now time.Time) (users []string) {
+// selectedUsers are those who have a selected session among the ones seen, which are in the order of their users.
+func selectedUsers(seen []store.SignedIn) (users []string) {
 	for _, x := range seen {
-		made := !x.CreatedAt.After(which.Before) || x.CreatedAt.After(now.Add(node.ClockSlack))
-		if made && (which.Client == "" || x.Client == which.Client) {
+		if x.Selected {
 			users = append(users, x.UserID)
 		}
 	}
@@ -84,9 +85,6 @@ func (s *Service) endBite(ctx context.Context, users []string, which EndSelectio
 			}
 			ended += len(ids)
 			audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonAdmin, UserID: user}, audit.Operator)
-			if err := s.endOrphans(tx, user, ReasonAdmin, audit.Operator, now); err != nil {
-				return err
-			}
 		}
 		return nil
 	})

@@ -19,6 +19,7 @@ import (
 	"latchkey/internal/peer"
 	"latchkey/internal/rotation"
 	"latchkey/internal/store"
+	"latchkey/internal/throttle"
 )
 
 const (
@@ -89,7 +90,7 @@ func proves(verifier, challenge string) bool {
 // the code's, then the code: what ends the user's sessions meanwhile holds the user, too (I5).
 func (s *Service) spendCode(ctx context.Context, client clients.Client, code store.Code, peer peer.Peer, now time.Time) (made store.RefreshState, err error) {
 	id := ids.New()
-	err = s.throttle.WithinCodes(ctx, code.UserID, code.PageSession, peer, now, func(tx *store.Tx) error {
+	err = s.throttle.WithinCodes(ctx, throttle.CodeLimit, code.UserID, code.PageSession, peer, now, func(tx *store.Tx) error {
 		user, err := tx.TakeUser(code.UserID, code.Epoch)
 		if err != nil {
 			return err

@@ -25,6 +25,9 @@ func (s *Service) SealFlow(f oidc.Flow) (string, error) {
 // handleLength is that of 128 bits in base64url; no sealed flow is as short.
 const handleLength = 22
 
+// FlowOfMail says whether what came as a flow is the handle in a mailed link, which any browser may open.
+func FlowOfMail(raw string) bool { return len(raw) == handleLength }
+
 // newHandle makes a handle and what is stored of it.
 func newHandle() (handle string, hash []byte) {
 	raw := make([]byte, 16)
@@ -37,7 +40,7 @@ func newHandle() (handle string, hash []byte) {
 // has run out. CodeInvalidRequest for what is none of ours.
 func (s *Service) OpenFlow(ctx context.Context, raw string) (f oidc.Flow, fresh bool, err error) {
 	var until time.Time // of a mail's
-	if len(raw) == handleLength {
+	if FlowOfMail(raw) {
 		kept, err := s.o.Store.FlowByHash(ctx, hashCode(raw))
 		if errors.Is(err, store.ErrNotFound) {
 			return oidc.Flow{}, false, refuse(CodeInvalidRequest)

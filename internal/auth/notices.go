@@ -92,7 +92,7 @@ func (s *Service) endNamed(tx *store.Tx, e links.End, peer peer.Peer, now time.T
 		return err
 	}
 	audit.WriteEnded(tx, now, ids, audit.Event{Outcome: ReasonRevoked, UserID: e.UserID}, peer)
-	return s.endOrphans(tx, e.UserID, ReasonSignedOutElsewhere, peer, now)
+	return nil
 }
 
 // askReset asks for a reset mail to a held user, with a link to our own pages.

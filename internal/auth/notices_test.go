@@ -243,6 +243,37 @@ func TestNoticeLinkSignsOutEverywhere(t *testing.T) {
 	}
 }
 
+// It also ends what comes later from a page session of before, that of whoever changed the password there; the same once that
+// session has run out and is marked so.
+func TestNoticeLinkEndsWhatCameFromBefore(t *testing.T) {
+	authtest.Engines(t, func(t *testing.T, db authtest.Database) {
+		for name, pass := range untilRunOut {
+			r, email := authtest.New(t, db, withApps, func(o *auth.Options) { o.RefreshIdle = 2 * time.Hour }), mailboxOf("before "+name)
+			r.AddUser(t, email)
+			page := inPage(t, r, email)
+			_, err := r.Service.ChangePassword(t.Context(), &page.Caller, auth.ChangePassword{
+				Email: email, OldPassword: auth.Password{Value: authtest.Password}, NewPassword: auth.Password{Value: "another fine passphrase"},
+			}, peer.Peer{})
+			agreeCode(t, "change the password", err, "")
+			raw, err := url.QueryUnescape(endLink.FindStringSubmatch(r.Mail(t, email).Text)[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Clock.Advance(time.Minute)
+			app := exchange(t, r, "shop", codeFor(t, r, page, "shop"))
+			pass(t, r, app)
+			if got := rowOf(t, r, app.SessionID).EndReason; got != "" {
+				t.Fatalf("%s: the app's session has ended before, for %q", name, got)
+			}
+			_, err = r.Service.EndByLink(t.Context(), raw, peer.Peer{})
+			agreeCode(t, "the link", err, "")
+			if got := rowOf(t, r, app.SessionID).EndReason; got != auth.ReasonRevoked {
+				t.Errorf("%s: the app's session ended for %q", name, got)
+			}
+		}
+	})
+}
+
 // The link of a notice asks for a reset mail, to the account's own address, that leads to the hosted pages; as
 // often as anybody may ask for one, and for no refusal.
 func TestNoticeLinkAsksForReset(t *testing.T) {

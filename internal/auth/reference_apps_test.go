@@ -169,9 +169,13 @@ func (r *reference) need(f *refFlow, page *refSession) auth.Need {
 	}
 	proved := f.proved == page
 	pressed := proved || f.continued == page
+	another := f.hint != nil && f.hint.session.owner != page.owner // the app means somebody who is not signed in
 	switch {
-	case !pressed && (f.app.claimable || f.prompt == "select_account" || f.prompt == "consent" && !f.app.asks),
-		!pressed && f.hint != nil && f.hint.session.owner != page.owner:
+	case !pressed && (f.app.claimable || f.prompt == "select_account" || f.prompt == "consent" && !f.app.asks):
+		return auth.NeedContinue
+	case !pressed && another && f.prompt == "none":
+		return auth.NeedSignIn
+	case !pressed && another:
 		return auth.NeedContinue
 	case f.app.asks && f.prompt == "consent" && f.consented != page:
 		return auth.NeedConsent

@@ -1,16 +1,11 @@
 package auth_test
 
 // I9 in time: nobody without the right password can tell a known account from an unknown one by how
-// long an answer takes. Samples of both are interleaved in a random order, so that the machine's moods
-// hit them alike, and compared by rank.
+// long an answer takes.
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"math"
-	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
@@ -84,14 +79,10 @@ func TestTimingKnownAgainstUnknown(t *testing.T) {
 	} {
 		for _, kind := range endpoint.kinds {
 			t.Run(endpoint.name+"/"+kind, func(t *testing.T) {
-				// A chance of 1 in 1,000 to be unlucky is one in a million twice; a difference shows both times.
-				var p float64
-				for range 2 {
-					if p = compare(t, n, kind, endpoint.ask); p >= 0.001 {
-						return
-					}
-				}
-				t.Errorf("%s and unknown accounts are told apart by time, p = %.2g", kind, p)
+				authtest.Alike(t, n, [2]string{kind, unknown}, [2]func(int) error{
+					func(i int) error { return endpoint.ask(email(kind, i)) },
+					func(i int) error { return endpoint.ask(email(unknown, i)) },
+				})
 			})
 		}
 	}
@@ -124,60 +115,6 @@ func wanted(err error, code string) error {
 	return nil
 }
 
-// compare takes n samples of each class and returns the chance of such a difference in rank if there
-// were none. Which class comes first in each pair is left to chance: in a regular order the collector's
-// cycle, which a hash's memory drives, would fall on the same class each time.
-func compare(t *testing.T, n int, kind string, ask func(email string) error) (p float64) {
-	t.Helper()
-	var classes [2][]time.Duration
-	for i := range n {
-		first := rand.IntN(2)
-		for _, class := range [2]int{first, 1 - first} {
-			address := email([2]string{kind, unknown}[class], i)
-			began := time.Now()
-			if err := ask(address); err != nil {
-				t.Fatal(err)
-			}
-			classes[class] = append(classes[class], time.Since(began))
-		}
-	}
-	p = rankSum(classes[0], classes[1])
-	t.Logf("%s %v, unknown %v (medians of %d), p = %.3g", kind, median(classes[0]), median(classes[1]), n, p)
-	return p
-}
-
-func median(d []time.Duration) time.Duration {
-	d = slices.Clone(d)
-	slices.Sort(d)
-	return d[len(d)/2].Round(time.Microsecond)
-}
-
-// rankSum is the two-sided p of the Mann-Whitney U test, by its normal approximation.
-func rankSum(a, b []time.Duration) float64 {
-	type sample struct {
-		d     time.Duration
-		first bool
-	}
-	var all []sample
-	for _, d := range a {
-		all = append(all, sample{d, true})
-	}
-	for _, d := range b {
-		all = append(all, sample{d, false})
-	}
-	slices.SortFunc(all, func(x, y sample) int { return cmp.Compare(x.d, y.d) })
-	sum := 0.0
-	for i, s := range all {
-		if s.first {
-			sum += float64(i + 1)
-		}
-	}
-	n, m := float64(len(a)), float64(len(b))
-	u := sum - n*(n+1)/2
-	z := (u - n*m/2) / math.Sqrt(n*m*(n+m+1)/12)
-	return math.Erfc(math.Abs(z) / math.Sqrt2)
-}
-
 // The rank test itself tells a difference from none.
 func TestRankSum(t *testing.T) {
 	var same, later []time.Duration
@@ -185,13 +122,13 @@ func TestRankSum(t *testing.T) {
 		same = append(same, time.Duration(2*i))
 		later = append(later, time.Duration(2*i+1))
 	}
-	if p := rankSum(same, later); p < 0.5 {
+	if p := authtest.RankSum(same, later); p < 0.5 {
 		t.Errorf("alike: p = %g", p)
 	}
 	for i := range later {
 		later[i] += 60
 	}
-	if p := rankSum(same, later); p > 0.001 {
+	if p := authtest.RankSum(same, later); p > 0.001 {
 		t.Errorf("different: p = %g", p)
 	}
 }

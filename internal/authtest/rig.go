@@ -58,6 +58,9 @@ func (c *Clock) Stop() {
 	c.stopped.Store(&now)
 }
 
+// Start lets time pass again.
+func (c *Clock) Start() { c.stopped.Store(nil) }
+
 // Advance moves the time; back, when d is negative.
 func (c *Clock) Advance(d time.Duration) { c.ahead.Add(int64(d)) }
 

@@ -8,6 +8,7 @@ package locale
 import (
 	"embed"
 	"fmt"
+	"strings"
 	"sync"
 
 	"golang.org/x/text/language"
@@ -72,6 +73,25 @@ func Choose(set, acceptLanguage string) string {
 	}
 	_, i, _ := spoken().matcher.Match(wanted...)
 	return languages[i].Tag
+}
+
+// First returns the tag of the first language in a list that Latchkey speaks, empty where it speaks none: BCP 47 tags with
+// spaces between, the best first, as ui_locales has them (OpenID Connect Core §3.1.2.1). A region or script that is not
+// here is left off (RFC 4647 §3.4).
+func First(list string) string {
+	if len(list) > 512 { // as for Accept-Language
+		return ""
+	}
+	for _, wanted := range strings.Fields(list) {
+		tag, err := language.Parse(wanted)
+		if err != nil {
+			continue
+		}
+		if base, sure := tag.Base(); sure == language.Exact && Known(base.String()) {
+			return base.String()
+		}
+	}
+	return ""
 }
 
 // Printer writes in one language. It may be used by any number of goroutines.

@@ -74,6 +74,26 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+func TestFirst(t *testing.T) {
+	for list, want := range map[string]string{
+		"":                           "",
+		"de":                         "de",
+		"fr-CA fr en":                "fr",
+		"nl sw pt-BR de":             "pt",
+		"zh-Hant-TW en":              "zh",
+		"DE":                         "de",
+		"nl":                         "",
+		"und und-DE *":               "", // nobody's language
+		"; fr,de x-private ../en ja": "ja",
+		"  en  de ":                  "en",
+		string(make([]byte, 4096)):   "",
+	} {
+		if got := locale.First(list); got != want {
+			t.Errorf("%.40q: got %q, want %q", list, got, want)
+		}
+	}
+}
+
 func TestTimes(t *testing.T) {
 	at := time.Date(2026, 11, 25, 9, 5, 0, 0, time.FixedZone("", 3600))
 	for tag, want := range map[string]struct{ full, ago string }{

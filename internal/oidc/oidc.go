@@ -19,6 +19,8 @@ const (
 	LoginRequired       = "login_required"       // OpenID Connect Core §3.1.2.6: prompt=none, and nobody is signed in
 	InteractionRequired = "interaction_required" // the same: somebody is, and has to press a button
 	ConsentRequired     = "consent_required"     // the same: or has to consent
+
+	TemporarilyUnavailable = "temporarily_unavailable" // RFC 6749 §4.1.2.1
 )
 
 // Unknown is the error of a request that names no registered client, or no redirect URI registered for it. It is told

@@ -166,7 +166,7 @@ func TestWayBackIsOnEveryPage(t *testing.T) {
 	for _, s := range pages.Samples(brand.Brand{Name: "Shop"}, "en") {
 		want := "Cancel"
 		if s.View.App != "" {
-			want = "Cancel and return to Shop"
+			want = "Cancel and return to " + s.View.App
 		}
 		s.View.Cancel = back
 		if got := drawn(t, s.View).links()[want]; got != back {

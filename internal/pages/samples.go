@@ -113,30 +113,38 @@ func flowSamples(page func(title, name string, change func(*View)) Sample) []Sam
 	back := template.URL("https://shop.example/callback?code=sample&state=sample&iss=https%3A%2F%2Fid.example")
 	known := func(v *View) { signedIn(v); v.Onward = "/oauth/authorize?flow=sample" }
 	unknown := func(what string) func(*View) {
-		return func(v *View) { v.App, v.Cancel, v.Brand.Home, v.Data = "", "", "", AppProblem{Unknown: what} }
+		return func(v *View) { v.Here, v.Brand.Home, v.Data = "", "", AppProblem{Unknown: what} }
 	}
 	return []Sample{
 		toApp("sign in to an application", "sign_in", plain),
 		toApp("sign in to an application, signed in already", "sign_in", known),
-		toApp("sign in to an application, no cookies", "sign_in", func(v *View) { v.Problem = &Said{Key: "problem.cookies_refused"} }),
 		toApp("sign up for an application", "sign_up", plain),
 		toApp("sign up for an application, signed in already", "sign_up", known),
 		toApp("check your mail, for an application", "check_mail", func(v *View) { v.Data = CheckMail{For: "sign_up"} }),
 		toApp("continue to an application", "continue", signedIn),
-		toApp("continue to an application, a long address", "continue", func(v *View) { v.SignedIn = longAddress }),
+		toApp("continue to an application, a long name and address", "continue", func(v *View) {
+			v.App = strings.Repeat("Municipal Gardening ", 4)[:64] // as long as one may be
+			v.Brand.Name, v.SignedIn = v.App, longAddress
+		}),
 		toApp("consent", "consent", func(v *View) {
 			signedIn(v)
 			v.Data = Consent{Scopes: []string{"openid", "email", "profile", "offline_access", "account"}}
 		}),
-		toApp("back to the application", "go_on", func(v *View) { v.Cancel, v.Data = "", GoOn{URL: back} }),
+		toApp("back to the application", "go_on", func(v *View) { v.Cancel, v.Here, v.Data = "", "", GoOn{URL: back} }),
 		toApp("back to the application, by a form", "form_post", func(v *View) {
-			v.Cancel, v.Data = "", FormPost{Action: "https://shop.example/callback"}
+			v.Cancel, v.Here, v.Data = "", "", FormPost{Action: "https://shop.example/callback"}
 			v.Hidden = []Hidden{{"code", "sample"}, {"state", "sample"}, {"iss", "https://id.example"}}
 		}),
 		toApp("the application has to be started again", "done", func(v *View) {
-			v.Cancel, v.Data = "", Done{What: "flow_over", Next: "https://shop.example", Say: "done.next.go_on"}
+			v.Cancel, v.Data = "", Done{What: "flow_over", Next: "https://shop.example", Say: "done.next.go_on", App: v.App}
 		}),
-		page("sign out?", "sign_out", func(v *View) { signedIn(v); v.Hidden = []Hidden{{"request", "sample"}} }),
+		toApp("password reset, for an application in another browser", "done", func(v *View) {
+			v.Cancel, v.Data = "", Done{What: "reset", Next: "https://shop.example", Say: "done.next.go_on", App: v.App}
+		}),
+		toApp("the browser keeps no cookies", "done", func(v *View) {
+			v.Cancel, v.Data = "", Done{What: "cookies_refused", Next: "https://shop.example", Say: "done.next.go_on", App: v.App}
+		}),
+		page("sign out?", "sign_out", func(v *View) { signedIn(v); v.Here, v.Hidden = "", []Hidden{{"request", "sample"}} }),
 		page("application not registered", "app_problem", unknown("client")),
 		page("address of an application not registered", "app_problem", unknown("redirect_uri")),
 	}

@@ -61,6 +61,7 @@ type Done struct {
 	What string
 	Next template.URL // of where to go on: ours, or a registered application's, whose scheme may be its own; empty: nowhere
 	Say  string       // key of the words on that button
+	App  string       // shown name of the application that it leads to, named instead; empty: none
 }
 
 // Account is the page of a person's own sessions.

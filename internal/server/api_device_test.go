@@ -39,6 +39,7 @@ func TestDeviceToken(t *testing.T) {
 			}
 		}
 		stranger := n.enter(t)
+		a.Clock.Stop()                              // the next try would be due with time
 		a.Clock.Advance(24*time.Hour + time.Second) // by then failures are forgotten
 		stranger.guessed(func() answer { return stranger.signIn(email, "wrong") })
 		in := members{"email": email, "password": authtest.Password}
@@ -48,6 +49,8 @@ func TestDeviceToken(t *testing.T) {
 		for _, credential := range []string{bearer(shown.header.Get(header)), header + ": " + shown.header.Get(header), "Cookie: latchkey-device=" + deviceCookie(shown).Value} {
 			a.get("/auth/userinfo", credential).is("401 invalid_token") // I7
 		}
+
+		a.Clock.Start()
 
 		// Six users of one browser: the cookie keeps five.
 		jar, oldest := deviceCookie(shown).Value, ""
@@ -63,13 +66,16 @@ func TestDeviceToken(t *testing.T) {
 			t.Errorf("the cookie keeps %d", len(kept))
 		}
 		// And each of the five is known, beside the one in the header.
+		a.Clock.Stop()
 		stranger.guessed(func() answer { return stranger.signIn(oldest, "wrong") })
 		a.post("/auth/signin", members{"email": oldest, "password": authtest.Password},
 			header+": "+shown.header.Get(header), "Cookie: latchkey-device="+jar).is("200")
+		a.Clock.Start()
 
 		// A new password makes the old token nobody's, and hands out a new one.
 		changed := a.change(email, authtest.Password, newPassword, header+": "+shown.header.Get(header)).is("200")
 		reset := a.reset(email, a.ForgotCode(t, email), "another "+newPassword).is("200")
+		a.Clock.Stop()
 		a.Clock.Advance(2 * time.Second) // longer than a node repeats a "no"
 		stranger.guessed(func() answer { return stranger.signIn(email, "wrong") })
 		in["password"] = "another " + newPassword

@@ -47,8 +47,12 @@ func prove(t *testing.T, operation string, tweak func(*auth.Options), proofs []p
 		for _, p := range proofs {
 			t.Run(p.name, func(t *testing.T) {
 				a := n.enter(t)
-				p.run(a)
 				what, _, _ := strings.Cut(p.name, ":")
+				if strings.HasPrefix(what, "429") { // quotas fill up and waits end when the proof says so, however long it takes
+					a.Clock.Stop()
+					defer a.Clock.Start()
+				}
+				p.run(a)
 				if !t.Failed() && !a.door.saw(operation, what) {
 					t.Errorf("%s has not answered %s in this test", operation, what)
 				}
@@ -73,7 +77,7 @@ type node struct {
 	count atomic.Int64 // of callers and addresses, to tell them apart
 }
 
-func newNode(t *testing.T, db authtest.Database, tweak func(*auth.Options)) *node {
+func newNode(t testing.TB, db authtest.Database, tweak func(*auth.Options)) *node {
 	t.Helper()
 	if tweak == nil {
 		tweak = func(*auth.Options) {}

@@ -239,6 +239,24 @@ func TestSignUpForAnApp(t *testing.T) {
 	})
 }
 
+// A mail that is asked for on the way to an app has the app's name, as the page has on which it was asked for.
+func TestMailsOfAFlowNameItsApp(t *testing.T) {
+	onBothEngines(t, withApps, func(t *testing.T, n *node) {
+		a := n.enter(t)
+		b := a.browser().staying()
+		query := "?flow=" + url.QueryEscape(b.open(appRequest("third")).at.Query().Get("flow"))
+		for page, somebody := range map[string]func() string{"/signup": a.email, "/forgot-password": a.user} {
+			for _, query := range []string{query, ""} {
+				email := somebody()
+				b.open(page+query).is(200, page).submit(page, "email", email).is(200, "/check-mail")
+				if m := a.mailTo(email)[0]; strings.Contains(m.Text, "Third") != (query != "") {
+					t.Errorf("asked for at %s%s: %s", page, query, m.Text)
+				}
+			}
+		}
+	})
+}
+
 // What no page of another site may do: show ours in a frame, or get a code there.
 func TestFramed(t *testing.T) {
 	onBothEngines(t, withApps, func(t *testing.T, n *node) {

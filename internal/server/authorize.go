@@ -24,8 +24,8 @@ func (s *server) authorize(x *exchange) (reply, error) {
 	if err != nil {
 		return nil, malformed("The parameters are not correctly percent-encoded.")
 	}
-	if query.Has("flow") && len(query) == 1 {
-		return x.resume(query.Get("flow"))
+	if flow := query["flow"]; len(flow) == 1 && len(query) == 1 {
+		return x.resume(flow[0])
 	}
 	request, answer, err := x.readRequest(query)
 	if answer != nil || err != nil {
@@ -56,12 +56,13 @@ func (s *server) authorizePost(x *exchange) (reply, error) {
 
 // readRequest reads an app's request; what is wrong with it is the answer.
 func (x *exchange) readRequest(query url.Values) (oidc.Request, reply, error) {
+	x.uiLocales = query.Get("ui_locales")
 	request, err := oidc.Read(query, x.looks.clients)
 	if unknown, ok := errors.AsType[*oidc.Unknown](err); ok {
 		return request, x.unknownApp(unknown), nil
 	}
 	if refusal, ok := errors.AsType[*oidc.Refusal](err); ok {
-		return request, x.answerApp(request.Refuse(refusal.Code, refusal.Description, x.s.publicURL)), nil
+		return request, x.answerApp(request, request.Refuse(refusal.Code, refusal.Description, x.s.publicURL)), nil
 	}
 	return request, nil, err
 }
@@ -90,64 +91,70 @@ func (x *exchange) resume(raw string) (reply, error) {
 }
 
 // openFlow opens a flow of this browser. One that began before the browser signed in or out begins anew; one of another
-// browser, or too old, leads to where its app is. A flow of no app at all only says in which browser it began.
+// browser, or too old, leads to where its app is, and is noted in x.over. A flow of no app at all only says in which
+// browser it began.
 func (x *exchange) openFlow(raw string) (flow oidc.Flow, request oidc.Request, answer reply, err error) {
 	flow, fresh, err := x.s.auth.OpenFlow(x.r.Context(), raw)
 	if err != nil {
 		return flow, request, nil, err
 	}
-	if flow.Query != "" {
-		query, err := url.ParseQuery(flow.Query)
-		if err != nil {
-			return flow, request, nil, err
-		}
-		if request, answer, err = x.readRequest(query); answer != nil || err != nil {
-			return flow, request, answer, err
-		}
+	query, err := url.ParseQuery(flow.Query)
+	if err != nil {
+		return flow, request, nil, err
 	}
 	switch now, before := x.browsers(); {
 	case !fresh:
-		return flow, request, x.offerApp(request), nil
+		return flow, request, x.offerApp(flow, query, "flow_over"), nil
 	case flow.Browser == "":
 		flow.Browser = x.browser()
 	case flow.Browser == now:
 	case flow.Browser == before:
 		flow = oidc.Flow{Query: flow.Query, At: x.s.now(), Browser: now}
+	case x.keepsNoCookies() && !auth.FlowOfMail(raw):
+		return flow, request, x.offerApp(flow, query, "cookies_refused"), nil
 	default:
-		return flow, request, x.offerApp(request), nil
+		return flow, request, x.offerApp(flow, query, "flow_over"), nil
 	}
-	return flow, request, nil, nil
+	if flow.Query != "" {
+		request, answer, err = x.readRequest(query)
+	}
+	return flow, request, answer, err
 }
 
-// offerApp leads to the app itself, where a sign-in can begin again.
-func (x *exchange) offerApp(request oidc.Request) reply {
-	v := x.view("done", url.Values{"clientAlias": {request.Client.Alias}})
-	v.Data = pages.Done{What: "flow_over", Next: template.URL(request.Client.URL), Say: "done.next.go_on"}
-	return func(x *exchange) { x.draw(http.StatusBadRequest, v) }
+// offerApp notes that a flow ends here, and leads to the app itself, where a sign-in can begin again.
+func (x *exchange) offerApp(flow oidc.Flow, query url.Values, what string) reply {
+	x.uiLocales = query.Get("ui_locales")
+	x.over = &over{what: what, query: flow.Query}
+	x.over.client, _ = x.looks.clients.Lookup(query.Get("client_id"))
+	return x.over.page
 }
 
 // proceed takes the next step of a flow. In a frame no page is ever shown: there a request is answered as with
 // prompt=none, and one that another site frames as if nobody were signed in.
 func (x *exchange) proceed(request oidc.Request, flow oidc.Flow) (reply, error) {
-	refused := func(code string) (reply, error) {
-		return x.answerApp(request.Refuse(code, "", x.s.publicURL)), nil
+	refused := func(code, description string) (reply, error) {
+		return x.answerApp(request, request.Refuse(code, description, x.s.publicURL)), nil
 	}
 	if embedded(x.r) {
 		if x.r.Header.Get("Sec-Fetch-Site") == "cross-site" {
-			return refused(oidc.LoginRequired)
+			return refused(oidc.LoginRequired, "")
 		}
 		request.Prompt |= oidc.PromptNone
 	}
 	a, err := x.s.auth.Authorize(x.r.Context(), request, flow, x.s.cookies.get(x.r, sessionCookie), x.peer)
 	switch {
+	case auth.CodeOf(err) == auth.CodeTooManyRequests:
+		x.code = auth.CodeTooManyRequests
+		x.linger()
+		return refused(oidc.TemporarilyUnavailable, "Too many sign-ins in this browser: wait a little and try again.")
 	case err != nil:
 		return nil, err
 	case a.Refusal != "":
-		return refused(a.Refusal)
+		return refused(a.Refusal, "")
 	case a.Need != auth.NeedNothing:
 		return x.toFlow(needPages[a.Need], flow)
 	}
-	return x.answerApp(request.Grant(a.Code, x.s.publicURL)), nil
+	return x.answerApp(request, request.Grant(a.Code, x.s.publicURL)), nil
 }
 
 // needPages are where a person does what a request needs.
@@ -177,19 +184,23 @@ func (x *exchange) goOnFlow(request oidc.Request, flow oidc.Flow) (reply, error)
 	if err != nil {
 		return nil, err
 	}
-	v := x.view("go_on", url.Values{"clientAlias": {request.Client.Alias}})
-	v.Cancel = ""
-	v.Data = pages.GoOn{URL: template.URL("/oauth/authorize?" + url.Values{"flow": {sealed}}.Encode())}
-	return drawn(v), nil
+	return x.goOnTo(request.Client.Alias, "/oauth/authorize?"+url.Values{"flow": {sealed}}.Encode()), nil
 }
 
-// answerApp hands an answer to the app: by a redirect, or by a form that the browser posts.
-func (x *exchange) answerApp(a oidc.Answer) reply {
+// goOnTo is a page that leads on by itself, on the way to an app or away from it.
+func (x *exchange) goOnTo(alias, target string) reply {
+	v := x.view("go_on", url.Values{"clientAlias": {alias}})
+	v.App, v.Cancel, v.Here, v.Data = v.Brand.Name, "", "", pages.GoOn{URL: template.URL(target)}
+	return drawn(v)
+}
+
+// answerApp hands an answer to the app that asked: by a redirect, or by a form that the browser posts.
+func (x *exchange) answerApp(request oidc.Request, a oidc.Answer) reply {
 	if a.Action == "" {
 		return seeOther(a.URL)
 	}
-	v := x.view("form_post", url.Values{})
-	v.Cancel, v.Data = "", pages.FormPost{Action: template.URL(a.Action)}
+	v := x.view("form_post", url.Values{"clientAlias": {request.Client.Alias}})
+	v.App, v.Cancel, v.Data = v.Brand.Name, "", pages.FormPost{Action: template.URL(a.Action)}
 	for _, field := range a.Form {
 		v.Hidden = append(v.Hidden, pages.Hidden{Name: field.Name, Value: field.Value})
 	}

@@ -26,6 +26,12 @@ func (x *exchange) browsers() (now, before string) {
 	return nameOf(secret), before
 }
 
+// keepsNoCookies says that the browser sent none at all, where it was given one: it refuses them, or is another browser
+// than it was given to. Where it sends any it would send ours.
+func (x *exchange) keepsNoCookies() bool {
+	return x.s.cookies.allowed && x.r.Header.Get("Cookie") == ""
+}
+
 // browser is the name it has now, given to it where it has none.
 func (x *exchange) browser() string {
 	now, _ := x.browsers()

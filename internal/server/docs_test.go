@@ -23,10 +23,15 @@ const (
 func TestDocsAreServed(t *testing.T) {
 	rm := newRoom(t, nil)
 	for path, want := range map[string]struct{ mediaType, policy, cache string }{
-		"/docs":                      {"text/html; charset=utf-8", viewingPolicy, "no-store"},
+		"/docs":                      {"text/html; charset=utf-8", readingPolicy, "no-store"},
+		"/docs/api":                  {"text/html; charset=utf-8", viewingPolicy, "no-store"},
+		"/docs/page":                 {"text/html; charset=utf-8", readingPolicy, "no-store"},
+		"/docs/page/index.html":      {"text/plain; charset=utf-8", "", "no-cache"},
 		"/docs/start":                {"text/html; charset=utf-8", readingPolicy, "no-store"},
 		"/docs/front-end":            {"text/html; charset=utf-8", readingPolicy, "no-store"},
 		"/docs/resource-servers":     {"text/html; charset=utf-8", readingPolicy, "no-store"},
+		"/docs/client-recipes":       {"text/html; charset=utf-8", readingPolicy, "no-store"},
+		"/docs/verifier-recipes":     {"text/html; charset=utf-8", readingPolicy, "no-store"},
 		"/docs/examples":             {"text/html; charset=utf-8", readingPolicy, "no-store"},
 		"/docs/openapi.yaml":         {"application/yaml", "", "no-cache"},
 		"/docs/docs.css":             {"text/css; charset=utf-8", "", "no-cache"},

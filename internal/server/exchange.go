@@ -39,6 +39,8 @@ type exchange struct {
 	client    clients.Client // that asks under /oauth and proved itself; zero: nobody did
 
 	underway   *underway // the app's request that a page belongs to; nil: none
+	uiLocales  string    // the languages that an app asks for, the best first; empty: none
+	over       *over     // the flow that a page came with and that ends here; nil: none
 	browserNow string    // the name that the browser was given by this answer; empty: it keeps its own
 
 	status            int // 0: nothing is written yet

@@ -3,7 +3,6 @@ package server
 // Signing out at an app's request (OpenID Connect RP-Initiated Logout 1.0): the app sends the browser here.
 
 import (
-	"html/template"
 	"net/http"
 	"net/url"
 
@@ -13,13 +12,14 @@ import (
 )
 
 // logoutParameters go along to the page that asks.
-var logoutParameters = []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state"}
+var logoutParameters = []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
 
 // logout answers GET.
 func (s *server) logout(x *exchange, query url.Values) (reply, error) {
 	if prefetches(x.r) {
 		return nil, refuse(auth.CodeUnavailable)
 	}
+	x.uiLocales = query.Get("ui_locales")
 	return x.logout(query)
 }
 
@@ -29,6 +29,7 @@ func (s *server) logoutPost(x *exchange, values url.Values) (reply, error) {
 	if s.cross.Check(x.r) != nil {
 		return seeOther("/oauth/logout?" + keep(values, logoutParameters...).Encode()), nil
 	}
+	x.uiLocales = values.Get("ui_locales")
 	if values.Get("confirmed") != "yes" {
 		return x.logout(values)
 	}
@@ -41,11 +42,9 @@ func (s *server) logoutPost(x *exchange, values url.Values) (reply, error) {
 		return nil, err
 	}
 	if back := x.afterLogout(a.Client, values); back != "" {
-		v := x.view("go_on", url.Values{"clientAlias": {a.Client}})
-		v.App, v.Data = v.Brand.Name, pages.GoOn{URL: template.URL(back)}
-		return drawn(v), nil
+		return x.goOnTo(a.Client, back), nil
 	}
-	return seeOther("/signed-out"), nil
+	return signedOutOn(values), nil
 }
 
 func (x *exchange) logout(values url.Values) (reply, error) {
@@ -74,7 +73,12 @@ func (x *exchange) logout(values url.Values) (reply, error) {
 	if back := x.afterLogout(a.Client, values); back != "" {
 		return seeOther(back), nil
 	}
-	return seeOther("/signed-out"), nil
+	return signedOutOn(values), nil
+}
+
+// signedOutOn is the page that says so, in the language that the app asked for.
+func signedOutOn(values url.Values) reply {
+	return seeOther((&url.URL{Path: "/signed-out", RawQuery: keep(values, "ui_locales").Encode()}).String())
 }
 
 // forgetSession takes the page session's cookie back, and gives the browser another name.

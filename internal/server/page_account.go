@@ -40,24 +40,14 @@ func (x *exchange) ownView(name string) (v *pages.View, err error) {
 	return x.view(name, url.Values{"email": {x.account.Email}}), nil
 }
 
-// shownBrowsers groups live sessions: a page session with the apps that came from it is one.
+// shownBrowsers are live sessions as people see them: a page session with its apps is one.
 func (x *exchange) shownBrowsers(list []auth.Session) (shown []pages.Session) {
-	place := map[string]int{}
-	for _, s := range list {
-		if s.Parent == "" {
-			place[s.ID] = len(shown)
-			shown = append(shown, x.shownSession(s))
+	for _, browser := range auth.Browsers(list) {
+		s := x.shownSession(browser[0])
+		for _, app := range browser[1:] {
+			s.Apps = append(s.Apps, pages.App{ID: app.ID, Name: x.appName(app.Client), LastSeen: app.LastUsedAt})
 		}
-	}
-	for _, s := range list {
-		if s.Parent == "" {
-			continue
-		}
-		if at, ok := place[s.Parent]; ok {
-			shown[at].Apps = append(shown[at].Apps, pages.App{ID: s.ID, Name: x.appName(s.Client), LastSeen: s.LastUsedAt})
-		} else { // its page session has run out
-			shown = append(shown, x.shownSession(s))
-		}
+		shown = append(shown, s)
 	}
 	return shown
 }

@@ -3,9 +3,12 @@ package server
 // The pages that a flow needs beside sign-in and sign-up: "continue as", consent, and the way back to the app.
 
 import (
+	"html/template"
+	"net/http"
 	"net/url"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/clients"
 	"latchkey/internal/oidc"
 	"latchkey/internal/pages"
 )
@@ -19,10 +22,42 @@ type underway struct {
 // ofApp says whether an app waits for an answer.
 func (u *underway) ofApp() bool { return u != nil && u.flow.Query != "" }
 
-// flowHere is the flow that a mail asked for on this page leads back to: the one under way, or one of no app.
+// over is a flow that does not go on in this browser.
+type over struct {
+	what   string         // a page says of it: cookies_refused or flow_over
+	query  string         // the request
+	client clients.Client // whose request it was, as registered now; zero: nobody's
+}
+
+// noBrowser is the name of none: a flow of it only says which app to go back to.
+const noBrowser = "none"
+
+// ofApp says whether there is an app to go back to.
+func (o *over) ofApp() bool { return o != nil && o.client.Alias != "" }
+
+// needsCookies says whether nobody can be signed in: whoever types a password would be asked for it again.
+func (o *over) needsCookies() bool { return o != nil && o.what == "cookies_refused" }
+
+// page leads to the app.
+func (o *over) page(x *exchange) {
+	v := x.view("done", x.params)
+	v.Data = o.done(o.what)
+	x.draw(http.StatusBadRequest, v)
+}
+
+// done tells of something and offers the app's registered address.
+func (o *over) done(what string) pages.Done {
+	return pages.Done{What: what, Next: template.URL(o.client.URL), Say: "done.next.go_on", App: o.client.Brand.Name}
+}
+
+// flowHere is the flow that a mail asked for on this page leads back to: the one under way, or one that ends where the one
+// of this page has ended, or one of no app.
 func (x *exchange) flowHere() *oidc.Flow {
 	if x.underway != nil {
 		return &x.underway.flow
+	}
+	if x.over.ofApp() {
+		return &oidc.Flow{Query: x.over.query, At: x.s.now(), Browser: noBrowser}
 	}
 	return &oidc.Flow{At: x.s.now(), Browser: x.browser()}
 }
@@ -108,10 +143,11 @@ func (s *server) cancelFlow(x *exchange, values url.Values) (reply, error) {
 	if flow.Query == "" {
 		return nil, refuse(auth.CodeInvalidRequest)
 	}
-	return x.answerApp(request.Refuse(oidc.AccessDenied, "The person chose to go back.", s.publicURL)), nil
+	return x.answerApp(request, request.Refuse(oidc.AccessDenied, "The person chose to go back.", s.publicURL)), nil
 }
 
-// noteFlow opens the flow that comes along with a page which works without one, too. One that is of no use is left out.
+// noteFlow opens the flow that comes along with a page which works without one, too. One that is of no use is left out,
+// unless it says which app to go back to (x.over): then each page after this one says so, too.
 func (x *exchange) noteFlow(values url.Values) error {
 	if values.Get("flow") == "" {
 		return nil
@@ -121,7 +157,9 @@ func (x *exchange) noteFlow(values url.Values) error {
 		return err
 	}
 	if err != nil || answer != nil {
-		values.Del("flow")
+		if !x.over.ofApp() {
+			values.Del("flow")
+		}
 		return nil
 	}
 	x.underway = &underway{flow, request}

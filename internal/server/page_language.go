@@ -1,7 +1,8 @@
 package server
 
-// Which language a person reads: what they have chosen in this browser, else with their account, else what
-// the browser asks for.
+// Which language a person reads: what they have chosen in this browser, else what the app asks for that sent them here,
+// so that a flow speaks one language from its first page to its last, else what their account has, else what the browser
+// asks for.
 
 import (
 	"cmp"
@@ -21,7 +22,7 @@ const (
 
 // language is the tag of the caller's language.
 func (x *exchange) language() string {
-	return locale.Choose(cmp.Or(x.s.cookies.get(x.r, languageCookie), x.account.Language), x.r.Header.Get("Accept-Language"))
+	return locale.Choose(cmp.Or(x.s.cookies.get(x.r, languageCookie), locale.First(x.uiLocales), x.account.Language), x.r.Header.Get("Accept-Language"))
 }
 
 // chooseLanguage keeps a language in a cookie, and with the account of whoever is signed in.

@@ -18,7 +18,7 @@ func (s *server) forgotPage(x *exchange, query url.Values) (reply, error) {
 func (s *server) forgotPagePost(x *exchange, values url.Values) (reply, error) {
 	x.retryView = x.view("forgot_password", values)
 	_, err := s.auth.ForgotPassword(x.r.Context(), auth.ForgotPassword{
-		Email: strings.TrimSpace(values.Get("email")), ClientAlias: values.Get("clientAlias"), Hosted: true, Flow: x.flowHere(),
+		Email: strings.TrimSpace(values.Get("email")), ClientAlias: x.clientAlias(values), Hosted: true, Flow: x.flowHere(),
 	}, x.peer)
 	if err != nil {
 		return nil, err

@@ -47,6 +47,9 @@ func (x *exchange) signInAgain(runOut bool) {
 func (s *server) homePage(*exchange) (reply, error) { return seeOther("/account"), nil }
 
 func (s *server) signInPage(x *exchange, query url.Values) (reply, error) {
+	if x.over.ofApp() || x.over.needsCookies() {
+		return x.over.page, nil
+	}
 	v := x.view("sign_in", query)
 	if query.Get("ended") == "yes" {
 		v.Note = &pages.Said{Key: "sign_in.ended"}
@@ -58,9 +61,13 @@ func (s *server) signInPage(x *exchange, query url.Values) (reply, error) {
 	return drawn(v), nil
 }
 
-// sayWho notes on a sign-in or sign-up page who is signed in already, and where they go on as they are: where a new proof
-// is asked for, nowhere. The page is there also where that cannot be found out.
+// sayWho notes on a sign-in or sign-up page whom the app expects (OpenID Connect Core §3.1.2.1, login_hint), who is signed
+// in already, and where they go on as they are: where a new proof is asked for, nowhere. The page is there also where that
+// cannot be found out.
 func (x *exchange) sayWho(v *pages.View, query url.Values) {
+	if x.underway.ofApp() && v.Values["email"] == "" {
+		v.Values["email"] = x.underway.request.LoginHint
+	}
 	if x.s.cookies.get(x.r, sessionCookie) == "" || x.recognise() != nil {
 		return
 	}
@@ -78,6 +85,9 @@ func (x *exchange) sayWho(v *pages.View, query url.Values) {
 }
 
 func (s *server) signInPagePost(x *exchange, values url.Values) (reply, error) {
+	if x.over.needsCookies() {
+		return x.over.page, nil
+	}
 	x.retryView = x.view("sign_in", values)
 	if !s.cookies.allowed {
 		x.retryView.Problem = &pages.Said{Key: "problem.no_cookie"}
@@ -95,8 +105,8 @@ func (s *server) signInPagePost(x *exchange, values url.Values) (reply, error) {
 	return x.welcome(session, values, "/account")
 }
 
-// welcome gives a browser its page session and goes on: with the app that waits, or to where the person wants to be, or
-// else to the page named.
+// welcome gives a browser its page session and goes on: with the app that waits, or to the app that waits no more, or to
+// where the person wants to be, or else to the page named.
 func (x *exchange) welcome(session auth.PageSession, values url.Values, page string) (reply, error) {
 	x.identify(&session.Caller)
 	x.rememberDevice(session.Device)
@@ -105,6 +115,9 @@ func (x *exchange) welcome(session auth.PageSession, values url.Values, page str
 	if u := x.underway; u.ofApp() {
 		u.flow.Browser, u.flow.Proved = name, session.Caller.SessionID
 		return x.goOnFlow(u.request, u.flow)
+	}
+	if x.over.ofApp() { // which asks again, and has its answer at once
+		return x.goOnTo(x.over.client.Alias, x.over.client.URL), nil
 	}
 	return seeOther(cmp.Or(x.returnTo(values), page)), nil
 }
@@ -124,6 +137,7 @@ func (s *server) signOutPagePost(x *exchange, values url.Values) (reply, error) 
 }
 
 func (s *server) signedOutPage(x *exchange, query url.Values) (reply, error) {
+	x.uiLocales = query.Get("ui_locales")
 	return drawn(x.done("signed_out", query)), nil
 }
 
@@ -133,6 +147,9 @@ func (x *exchange) done(what string, values url.Values) *pages.View {
 	data := pages.Done{What: what, Next: template.URL(v.Link("/signin")), Say: "done.next.sign_in"}
 	if back := x.returnTo(values); back != "" && what != "reset" && what != "signed_up" && what != "verified" {
 		data.Next, data.Say = template.URL(back), "done.next.go_on"
+	}
+	if x.over.ofApp() {
+		data = x.over.done(what)
 	}
 	v.Data = data
 	return v

@@ -13,15 +13,21 @@ import (
 )
 
 func (s *server) signUpPage(x *exchange, query url.Values) (reply, error) {
+	if x.over.ofApp() || x.over.needsCookies() {
+		return x.over.page, nil
+	}
 	v := x.view("sign_up", query)
 	x.sayWho(v, query)
 	return drawn(v), nil
 }
 
 func (s *server) signUpPagePost(x *exchange, values url.Values) (reply, error) {
+	if x.over.needsCookies() {
+		return x.over.page, nil
+	}
 	x.retryView = x.view("sign_up", values)
 	err := s.auth.RequestVerification(x.r.Context(), auth.VerificationMail{
-		Email: strings.TrimSpace(values.Get("email")), ClientAlias: values.Get("clientAlias"), Hosted: true, Flow: x.flowHere(),
+		Email: strings.TrimSpace(values.Get("email")), ClientAlias: x.clientAlias(values), Hosted: true, Flow: x.flowHere(),
 	}, x.peer)
 	if err != nil {
 		return nil, err
@@ -64,13 +70,17 @@ func (s *server) verifyPagePost(x *exchange, values url.Values) (reply, error) {
 
 func (s *server) completeSignUpPost(x *exchange, values url.Values) (reply, error) {
 	x.retryView = x.view("complete_sign_up", values)
+	alias := values.Get("clientAlias")
+	if _, ok := x.looks.clients.Lookup(alias); !ok { // gone since the mail was sent: that keeps nobody from signing up
+		alias = ""
+	}
 	made, err := s.auth.SignUp(x.r.Context(), auth.SignUp{
 		Email:            values.Get("email"),
 		Password:         typed(values.Get("password")),
 		FirstName:        strings.TrimSpace(values.Get("firstName")),
 		LastName:         strings.TrimSpace(values.Get("lastName")),
 		VerificationCode: values.Get("verificationCode"),
-		ClientAlias:      values.Get("clientAlias"),
+		ClientAlias:      alias,
 	}, x.peer)
 	if auth.CodeOf(err) == auth.CodeEmailNotVerified { // the code is used up, expired or replaced
 		err = refuse(auth.CodeInvalidVerificationCode)
@@ -84,7 +94,7 @@ func (s *server) completeSignUpPost(x *exchange, values url.Values) (reply, erro
 		return x.goOn("/done?what=signed_up"), nil
 	}
 	session, err := s.auth.SignInPage(x.r.Context(), auth.SignIn{
-		Email: values.Get("email"), Password: typed(values.Get("password")), ClientAlias: values.Get("clientAlias"),
+		Email: values.Get("email"), Password: typed(values.Get("password")), ClientAlias: alias,
 		Replaces: s.cookies.get(x.r, sessionCookie),
 	}, x.peer)
 	if err != nil {

@@ -42,13 +42,21 @@ func keep(values url.Values, names ...string) url.Values {
 	return kept
 }
 
+// clientAlias is the client in whose look a page is shown and its mails are sent: the app under way, or the one whose flow
+// has ended, else the one that the page's address or form names.
+func (x *exchange) clientAlias(values url.Values) string {
+	switch {
+	case x.underway.ofApp():
+		return x.underway.request.Client.Alias
+	case x.over.ofApp():
+		return x.over.client.Alias
+	}
+	return values.Get("clientAlias")
+}
+
 // view begins a page: values are the request's query or form.
 func (x *exchange) view(name string, values url.Values) *pages.View {
-	alias := values.Get("clientAlias")
-	if x.underway.ofApp() {
-		alias = x.underway.request.Client.Alias
-	}
-	look := x.looks.brands.of(alias)
+	look := x.looks.brands.of(x.clientAlias(values))
 	v := &pages.View{
 		Name:        name,
 		Printer:     look.Printer(x.language()),

@@ -101,7 +101,9 @@ func (p preview) page(x *exchange) (reply, error) {
 		return nil, refuse(codeNotFound)
 	}
 	v := samples[page].View
-	v.Here = x.r.URL.Path
+	if v.Here != "" { // a page that offers other languages
+		v.Here = x.r.URL.Path
+	}
 	return drawn(&v), nil
 }
 

@@ -35,12 +35,15 @@ func cacheable(age time.Duration, r reply) reply {
 
 // asset is a file that pages load. A browser keeps it and asks each time whether it is still the same
 // (RFC 9110 §13.1.2), so that no page has the look of before an upgrade, or of an operator's older stylesheet.
-func asset(mediaType string, content []byte) reply {
+func asset(mediaType string, content []byte) reply { return kept("no-cache", mediaType, content) }
+
+// kept is a file that caches may keep as Cache-Control says.
+func kept(control, mediaType string, content []byte) reply {
 	sum := fnv.New128a()
 	_, _ = sum.Write(content)
 	tag := fmt.Sprintf(`"%x"`, sum.Sum(nil))
 	return func(x *exchange) {
-		x.Header().Set("Cache-Control", "no-cache")
+		x.Header().Set("Cache-Control", control)
 		x.Header().Set("ETag", tag)
 		if strings.Contains(x.r.Header.Get("If-None-Match"), tag) { // among others, or weak by a proxy's doing
 			x.WriteHeader(http.StatusNotModified)

@@ -14,7 +14,7 @@ import (
 )
 
 func (s *server) routes() []route {
-	return append(s.docsRoutes(), []route{
+	return append(slices.Concat(s.docsRoutes(), s.sdkRoutes()), []route{
 		{"POST", "/auth/signin", anyone, inJSON, jsonBody(s.signIn)},
 		{"POST", "/auth/refresh-token", anyone, inJSON, jsonBody(s.refresh)},
 		{"POST", "/auth/signout", leaver, inJSON, s.signOut},

@@ -9,6 +9,7 @@ import (
 
 	"latchkey/api"
 	"latchkey/internal/keyring"
+	"latchkey/internal/locale"
 	"latchkey/internal/oidc"
 )
 
@@ -60,6 +61,7 @@ func (s *server) metadata() api.AuthorizationServer {
 		RevocationsEndpoint:      s.publicURL + "/oauth/revocations",
 		Grants:                   []string{"refresh_token", "client_credentials"},
 		Scopes:                   oidc.Scopes(),
+		UILocales:                locale.Tags(),
 	}
 	if !s.cookies.allowed {
 		return m

@@ -99,7 +99,7 @@ func TestHotStatementsScanNoTable(t *testing.T) {
 			}},
 			{"hash prefixes", func(tx *store.Tx) error { _, _, err := tx.HashPrefixes("m", 10); return err }},
 			{"walk signed in", func(tx *store.Tx) error {
-				_, err := tx.WalkSignedIn(store.SignedIn{UserID: "m", ID: "m"}, 20)
+				_, err := tx.WalkSignedIn(store.SignedIn{UserID: "m", ID: "m"}, "", now, time.Minute, now, 20)
 				return err
 			}},
 			{"count live sessions", func(tx *store.Tx) error { _, _, err := tx.CountLiveSessions("m", 20, now); return err }},

@@ -167,34 +167,43 @@ func (tx *Tx) EndSessions(userID, keep, reason string, now time.Time) (ids []str
 		WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL`, userID, keep, reason, now)
 }
 
+// selected says that a session is with client $2 (empty: with any) and was made by $3, or after $4, by a clock that was
+// ahead; or that the page session which it came from is and was: also one that has ended by itself, since what came from it
+// lives on. What is selected of a browser's apps does not select the browser.
+const selected = `(($2 = '' OR client = $2) AND (created_at <= $3 OR created_at > $4)
+	OR parent <> '' AND EXISTS (
+		SELECT 1
+		FROM sessions AS parents
+		WHERE parents.id = sessions.parent
+			AND ($2 = '' OR parents.client = $2) AND (parents.created_at <= $3 OR parents.created_at > $4)))`
+
 // EndSessionsBefore ends a held user's sessions with a client (empty: with any) that were made by the given time, or
-// by a clock ahead by more than slack, and returns their ids.
+// by a clock ahead by more than slack, and with a page session what came from it. It returns their ids.
 func (tx *Tx) EndSessionsBefore(userID, client string, made time.Time, reason string, slack time.Duration, now time.Time) (ids []string, err error) {
 	return tx.endAll(`
 		UPDATE sessions
-		SET ended_at = $5, end_reason = $4
-		WHERE user_id = $1 AND ($2 = '' OR client = $2) AND (created_at <= $3 OR created_at > $6) AND ended_at IS NULL`,
-		userID, client, made, reason, now, now.Add(slack))
+		SET ended_at = $6, end_reason = $5
+		WHERE user_id = $1 AND ended_at IS NULL AND `+selected, userID, client, made, now.Add(slack), reason, now)
 }
 
 // SignedIn is a session that has not ended, as WalkSignedIn finds it.
 type SignedIn struct {
-	UserID, ID, Client string
-	CreatedAt          time.Time
+	UserID, ID string
+	Selected   bool // EndSessionsBefore with the same arguments ends it
 }
 
 // WalkSignedIn lists the next sessions that have not ended after the one given, at most stride, in the order of
 // their users and ids. The zero SignedIn comes before the first.
-func (tx *Tx) WalkSignedIn(after SignedIn, stride int64) ([]SignedIn, error) {
+func (tx *Tx) WalkSignedIn(after SignedIn, client string, made time.Time, slack time.Duration, now time.Time, stride int64) ([]SignedIn, error) {
 	return many(tx, func(scan scanner) (s SignedIn, err error) {
-		err = scan(&s.UserID, &s.ID, &s.Client, &s.CreatedAt)
+		err = scan(&s.UserID, &s.ID, &s.Selected)
 		return s, err
 	}, `
-		SELECT user_id, id, client, created_at
+		SELECT user_id, id, `+selected+`
 		FROM sessions
-		WHERE ended_at IS NULL AND (user_id, id) > ($1, $2)
+		WHERE ended_at IS NULL AND (user_id, id) > ($1, $5)
 		ORDER BY user_id, id
-		LIMIT $3`, after.UserID, after.ID, stride)
+		LIMIT $6`, after.UserID, client, made, now.Add(slack), after.ID, stride)
 }
 
 // Age says when a session is old enough to be forgotten.

@@ -326,7 +326,7 @@ func TestWalksReadAStride(t *testing.T) {
 		var after store.SignedIn
 		var seen []string
 		walk("signed in", func(tx *store.Tx) (bool, error) {
-			found, err := tx.WalkSignedIn(after, 5)
+			found, err := tx.WalkSignedIn(after, "", now, time.Minute, now, 5)
 			for _, x := range found {
 				after = x
 				seen = append(seen, x.ID)

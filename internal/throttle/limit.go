@@ -30,11 +30,12 @@ var (
 	MailLimit    = Limit{"mail", 30, time.Hour}            // mails asked for from one address
 	CheckLimit   = Limit{"check", 600, 10 * time.Minute}   // new passwords asked about from one address, one a keystroke
 	DetailsLimit = Limit{"details", 600, 10 * time.Minute} // the existing web client's look-ups from one address, one a page
+	GrantLimit   = Limit{"grant", 240, 10 * time.Minute}   // authorization codes made of one page session: some are lost on their way
+	CodeLimit    = Limit{"code", 120, 10 * time.Minute}    // those that became sessions
 
 	addressLimit = Limit{"address", 100, 10 * time.Minute} // wrong passwords from one address
 	linkLimit    = Limit{"link", 100, 10 * time.Minute}    // dead links and wrong tokens from one address
 	clientLimit  = Limit{"client", 30, 10 * time.Minute}   // wrong secrets of one client from one address
-	codeLimit    = Limit{"code", 120, 10 * time.Minute}    // authorization codes of one page session that became sessions
 	deviceLimit  = Limit{"new device", 10, time.Hour}      // devices of one account that one network makes known
 	rightLimit   = Limit{"right", 120, 10 * time.Minute}   // right passwords of one account and client network, or of one device
 )
@@ -153,13 +154,13 @@ func (t *Throttle) WithinRate(ctx context.Context, l Limit, peer peer.Peer, now 
 	return t.rejectAndRemember(ctx, full.deny("", wait, peer, now), full.key, now)
 }
 
-// WithinCodes counts an authorization code of a page session that becomes a session, and does fn, in one transaction.
-// Beyond the quota it is a Refusal, and nothing was done but that it is audited.
-func (t *Throttle) WithinCodes(ctx context.Context, userID, pageSession string, peer peer.Peer, now time.Time, fn func(*store.Tx) error) error {
+// WithinCodes counts an authorization code of a page session against GrantLimit or CodeLimit, and does fn, in one
+// transaction. Beyond the quota it is a Refusal, and nothing was done but that it is audited.
+func (t *Throttle) WithinCodes(ctx context.Context, l Limit, userID, pageSession string, peer peer.Peer, now time.Time, fn func(*store.Tx) error) error {
 	if !t.o.On {
 		return t.o.Store.Write(ctx, fn)
 	}
-	return t.within(ctx, bucket{codeLimit, t.counterName(codeLimit.Name, pageSession)}, userID, peer, now, fn)
+	return t.within(ctx, bucket{l, t.counterName(l.Name, pageSession)}, userID, peer, now, fn)
 }
 
 // within counts an event against one counter, never from memory, and does fn, in one transaction.

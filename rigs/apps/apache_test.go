@@ -5,7 +5,6 @@ package apps
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,15 +14,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"text/template"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"latchkey/internal/authtest"
-	"latchkey/rigs/stage"
 )
 
 func TestModAuthOpenIDC(t *testing.T) {
@@ -43,7 +39,7 @@ func TestModAuthOpenIDC(t *testing.T) {
 // liveBehindApache is an application's life with one person.
 func liveBehindApache(t *testing.T, p *provider, app registration) {
 	t.Helper()
-	startApache(t, p, app)
+	startApache(t, app, apacheRecipe(t, p, app))
 	if end := refusedBehindApache(newVisitor(t, ""), app); !strings.HasPrefix(end.at.String(), app.callback+"?") {
 		t.Errorf("a refusal ended at %s, want the callback:\n%s", end.at, end.text)
 	}
@@ -162,81 +158,58 @@ const (
 // apacheModules are what Apache loads.
 var apacheModules = []string{"mpm_event", "authn_core", "authz_core", "authz_user", "proxy", "proxy_http", "auth_openidc"}
 
-// apacheConfiguration is the recipe: OIDCPKCEMethod S256 is the one line that the module needs beside what it needs for
-// every provider. OIDCDefaultURL is left out: the module takes a refusal, which has iss in it (RFC 9207), for the choice
-// of a provider; with that line it starts over, and without it it says that something went wrong.
+// apacheConfiguration is an Apache of its own around the recipe of /docs/client-recipes.
 var apacheConfiguration = template.Must(template.New("").Parse(`
 ServerName "{{.Host}}"
 Listen 127.0.0.1:{{.Port}}
 PidFile "{{.Dir}}/apache.pid"
 Mutex "file:{{.Dir}}" default
-ErrorLog "{{.Dir}}/error.log"
+ErrorLog "/dev/stderr"
 DocumentRoot "{{.Dir}}"
 {{if .User}}User "{{.User}}"
 Group "{{.Group}}"
 {{end}}
 {{- range .Modules}}LoadModule {{.}}_module "{{$.Folder}}/mod_{{.}}.so"
 {{end}}
-OIDCProviderMetadataURL "{{.Issuer}}/.well-known/openid-configuration"
-OIDCClientID "{{.App.Alias}}"
-OIDCClientSecret "{{index .App.Secrets 0}}"
-OIDCRedirectURI "{{.App.Callback}}"
-OIDCScope "openid email profile"
-OIDCPKCEMethod S256
-OIDCCryptoPassphrase "of this test alone"
-
-<Location "/app">
-  AuthType openid-connect
-  Require valid-user
-</Location>
+{{.Recipe}}
 ProxyPass "/app/callback" "!"
 ProxyPass "/" "{{.Application}}/"
 `))
 
-// Callback is for the template.
-func (r registration) Callback() string { return r.callback }
+// apacheRecipe is what the page shows, for the application of the test, and lines of the test's own.
+func apacheRecipe(t *testing.T, p *provider, app registration, lines ...string) string {
+	t.Helper()
+	recipe := documented(t, p, "/docs/client-recipes")["apache.conf"]
+	for shown, here := range map[string]string{`"shop"`: `"` + app.Alias + `"`, "https://shop.example": app.URL, "of the clients file": app.Secrets[0]} {
+		if !strings.Contains(recipe, shown) {
+			t.Fatalf("the recipe for Apache does not name %s:\n%s", shown, recipe)
+		}
+		recipe = strings.ReplaceAll(recipe, shown, here)
+	}
+	return strings.Join(append(lines, recipe), "\n")
+}
 
 // startApache runs Apache at the registration's address until the test ends.
-func startApache(t *testing.T, p *provider, app registration) {
+func startApache(t *testing.T, app registration, recipe string) {
 	t.Helper()
 	for _, file := range []string{apacheProgram, apacheModuleFolder + "/mod_auth_openidc.so"} {
 		if _, err := os.Stat(file); err != nil {
 			t.Fatalf("Apache with mod_auth_openidc, as Debian has them, is part of the tests and is not installed: make deps (%v)", err)
 		}
 	}
-	dir := apacheFolder(t, p, app)
-	log, err := os.Create(filepath.Join(dir, "said.log"))
+	dir := apacheFolder(t, app, recipe)
+	apache := exec.Command(apacheProgram, "-D", "FOREGROUND", "-d", dir, "-f", filepath.Join(dir, "apache.conf"))
+	apache.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TMPDIR=" + dir}
+	at, err := url.Parse(app.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close()
-	apache := exec.Command(apacheProgram, "-D", "FOREGROUND", "-d", dir, "-f", filepath.Join(dir, "apache.conf"))
-	apache.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TMPDIR=" + dir}
-	apache.Stdout, apache.Stderr = log, log
-	if err := stage.Guard(apache); err != nil {
-		t.Fatal(err)
-	}
-	if err := apache.Start(); err != nil {
-		t.Fatalf("start Apache: %v", err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		_ = apache.Wait() // its log says why
-		close(ended)
-	}()
-	t.Cleanup(func() {
-		_ = apache.Process.Signal(syscall.SIGTERM) // it may have ended
-		<-ended
-		if t.Failed() {
-			t.Logf("Apache's log:\n%s%s", logOf(dir, "said.log"), logOf(dir, "error.log"))
-		}
-	})
-	awaitApache(t, strings.TrimPrefix(app.URL, "http://"), ended)
+	background(t, apache, at.Port())
 }
 
 // apacheFolder has the configuration. Apache's workers run as another user than the tests' where those run as root, and
 // must get in.
-func apacheFolder(t *testing.T, p *provider, app registration) string {
+func apacheFolder(t *testing.T, app registration, recipe string) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "latchkey-apache-")
 	if err != nil {
@@ -259,7 +232,7 @@ func apacheFolder(t *testing.T, p *provider, app registration) string {
 		t.Fatal(err)
 	}
 	values := map[string]any{
-		"Dir": dir, "Host": at.Host, "Port": at.Port(), "Folder": apacheModuleFolder, "Modules": apacheModules, "Issuer": p.issuer, "App": app,
+		"Dir": dir, "Host": at.Host, "Port": at.Port(), "Folder": apacheModuleFolder, "Modules": apacheModules, "Recipe": recipe,
 		"Application": newApplication(t).URL, "User": "", "Group": "",
 	}
 	if os.Getuid() == 0 {
@@ -286,29 +259,4 @@ func apacheUser(t *testing.T) (name, group string) {
 		t.Fatal(err)
 	}
 	return u.Username, g.Name
-}
-
-func awaitApache(t *testing.T, address string, ended <-chan struct{}) {
-	t.Helper()
-	for end := time.Now().Add(stage.ReadyWithin); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		conn, err := net.DialTimeout("tcp", address, time.Second)
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		select {
-		case <-ended:
-			t.Fatal("Apache ended instead of starting")
-		default:
-		}
-	}
-	t.Fatalf("Apache did not listen within %v", stage.ReadyWithin)
-}
-
-func logOf(dir, name string) string {
-	text, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		return err.Error() + "\n"
-	}
-	return stage.Tail(string(text), 30)
 }

@@ -26,6 +26,8 @@ type registration struct {
 	URL       string   `toml:"url"`
 	Redirects []string `toml:"redirect_uris"`
 	SignedOut []string `toml:"post_logout_redirect_uris"`
+	Ended     string   `toml:"backchannel_logout_uri,omitempty"`
+	Audiences []string `toml:"audiences,omitempty"`
 	Secrets   []string `toml:"secrets,omitempty"` // none: a public client
 
 	callback string // as the application sends it

@@ -13,7 +13,7 @@ import (
 func TestDocumentationCanBeRead(t *testing.T) {
 	h, p := newHouse(t, nil), newPerson(t, true)
 	for _, file := range apidocs.Files() {
-		if !file.Page() || file.Path == "/docs" { // the viewer is Swagger UI's: below
+		if !file.Page() || file.Path == "/docs/api" { // the viewer is Swagger UI's: below
 			continue
 		}
 		p.record.forget()
@@ -31,7 +31,7 @@ func TestDocumentationCanBeRead(t *testing.T) {
 // sees to that) and asks nobody else.
 func TestDocumentationCanBeTried(t *testing.T) {
 	h, p := newHouse(t, nil), newPerson(t, true)
-	p.open(h.url + "/docs")
+	p.open(h.url + "/docs/api")
 	p.await(`document.querySelectorAll(".opblock").length > 10`)
 	p.do(click("[id$='-clientAliases'] .opblock-summary-control"))
 	p.await(`document.querySelector(".try-out__btn") !== null`)
@@ -39,7 +39,7 @@ func TestDocumentationCanBeTried(t *testing.T) {
 	p.await(`document.querySelector(".execute") !== null`)
 	p.do(click(".execute"))
 	p.await(`document.querySelector(".live-responses-table tbody .response-col_status")?.textContent.startsWith("200") ?? false`)
-	h.staysHere(p, "/docs")
+	h.staysHere(p, "/docs/api")
 }
 
 // staysHere asserts that all requests went to the house.

@@ -3,6 +3,7 @@ package browser
 // The keyboard alone will do: everything is reached in the order in which it is read, and where one is shows.
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 
@@ -26,6 +27,40 @@ func (p *person) on(css string) {
 		return s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 2 && r.top >= 0 && r.left >= 0 && r.width > 0; })(document.activeElement)`) {
 		p.t.Errorf("nobody sees that the focus is on %s", css)
 	}
+}
+
+// stops are what Tab stops at on a page, in order: before what is its own come the header's, and after it the footer's.
+func stops(own ...string) []string {
+	return slices.Concat([]string{"a.skip", "a.brand"}, own, []string{"#language", ".languages button"})
+}
+
+// walks goes with Tab to the last of a page's stops, and from there with Shift+Tab to the one that is wanted. On the way it
+// asserts the order, that the focus shows at each, and that the page has no others.
+func (p *person) walks(to string, stops []string) {
+	p.t.Helper()
+	if !p.script {
+		stops = slices.DeleteFunc(stops, func(css string) bool { return css == ".show" }) // which script brings
+	}
+	seen := eval[int](p, `[...document.querySelectorAll("a[href], button:enabled, input:not([type=hidden]), select, summary")].filter(e => e.checkVisibility()).length`)
+	if seen != len(stops) {
+		p.t.Errorf("%s has %d stops, want %q\n%s", p.location(), seen, stops, p.shown())
+	}
+	at := slices.IndexFunc(stops, func(css string) bool { return eval[bool](p, "document.activeElement.matches("+quoted(css)+")") })
+	for at++; at < len(stops); at++ {
+		p.typed(kb.Tab)
+		p.on(stops[at])
+	}
+	for at--; stops[at] != to; {
+		at--
+		p.do(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
+		p.on(stops[at])
+	}
+}
+
+// strikes presses a key on what has the focus, which leads to another page.
+func (p *person) strikes(key string) {
+	p.t.Helper()
+	p.load(chromedp.KeyEvent(key))
 }
 
 func TestKeyboardAlone(t *testing.T) {

@@ -17,12 +17,15 @@ import (
 	"latchkey/rigs/stage"
 )
 
-// screens are the widths that pages are looked at; 320 is what WCAG 1.4.10 asks for.
-var screens = []struct {
+// screen is a size of a window.
+type screen struct {
 	name          string
 	width, height int64
 	pictured      bool
-}{{"narrow", 320, 640, false}, {"phone", 390, 844, true}, {"desktop", 1280, 800, true}}
+}
+
+// screens are the widths that pages are looked at; 320 is what WCAG 1.4.10 asks for.
+var screens = []screen{{"narrow", 320, 640, false}, {"phone", 390, 844, true}, {"desktop", 1280, 800, true}}
 
 // overflowing names what reaches past the edge of the window.
 const overflowing = `[...document.querySelectorAll("body *")].filter(e => {
@@ -31,7 +34,7 @@ const overflowing = `[...document.querySelectorAll("body *")].filter(e => {
 }).map(e => e.tagName + "." + e.className).concat(document.documentElement.scrollWidth > document.documentElement.clientWidth ? ["the page"] : [])`
 
 func TestEveryPageFits(t *testing.T) {
-	show, folder := newShow(t), os.Getenv("LATCHKEY_SCREENSHOTS")
+	show := newShow(t)
 	for _, l := range locale.Languages() {
 		t.Run(l.Tag, func(t *testing.T) {
 			t.Parallel()
@@ -44,18 +47,25 @@ func TestEveryPageFits(t *testing.T) {
 			for _, e := range exhibits {
 				p.open(e.url)
 				p.do(chromedp.Evaluate[chromedp.Void]("document.querySelectorAll('details').forEach(d => d.open = true)"))
-				for _, s := range widths {
-					p.do(chromedp.EmulateViewport(s.width, s.height))
-					if over := eval[[]string](p, overflowing); len(over) > 0 {
-						t.Errorf("%s, %d wide: past the edge: %v", e.title, s.width, over)
-					}
-					if folder != "" && s.pictured {
-						p.do(chromedp.EmulateViewport(s.width, max(s.height, eval[int64](p, "document.documentElement.scrollHeight"))))
-						p.picture(folder, e.title+"-"+l.Tag+"-"+s.name)
-					}
-				}
+				p.fits(e.title+"-"+l.Tag, widths)
 			}
 		})
+	}
+}
+
+// fits asserts that the page that is shown fits into windows of those widths.
+func (p *person) fits(title string, widths []screen) {
+	p.t.Helper()
+	folder := os.Getenv("LATCHKEY_SCREENSHOTS")
+	for _, s := range widths {
+		p.do(chromedp.EmulateViewport(s.width, s.height))
+		if over := eval[[]string](p, overflowing); len(over) > 0 {
+			p.t.Errorf("%s, %d wide: past the edge: %v", title, s.width, over)
+		}
+		if folder != "" && s.pictured {
+			p.do(chromedp.EmulateViewport(s.width, max(s.height, eval[int64](p, "document.documentElement.scrollHeight"))))
+			p.picture(folder, title+"-"+s.name)
+		}
 	}
 }
 

@@ -39,8 +39,13 @@ type person struct {
 // newPerson opens a private window. Its requests come from an address of its own, as another person's would.
 func newPerson(t *testing.T, script bool) *person {
 	t.Helper()
+	return newPersonIn(t, stage.Chromium(t), script)
+}
+
+func newPersonIn(t *testing.T, chromium context.Context, script bool) *person {
+	t.Helper()
 	record := &record{}
-	ctx, cancel := chromedp.NewContext(stage.Chromium(t), chromedp.WithNewBrowserContext(), chromedp.WithListener(record.hear))
+	ctx, cancel := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext(), chromedp.WithListener(record.hear))
 	return open(t, ctx, cancel, &person{
 		script: script, words: locale.For("en"), record: record,
 		headers: network.Headers{"X-Forwarded-For": fmt.Sprintf("10.%d.%d.%d", rand.IntN(256), rand.IntN(256), 1+rand.IntN(254))},
@@ -138,19 +143,19 @@ func (p *person) anchor(key string) string {
 // press presses a button that leads to another page, and follow follows a link.
 func (p *person) press(key string, args ...any) {
 	p.t.Helper()
-	p.load(chromedp.Click(p.button(key, args...)))
+	p.load(stage.Click(p.button(key, args...)))
 }
 
 func (p *person) follow(key string) {
 	p.t.Helper()
-	p.load(chromedp.Click(p.anchor(key)))
+	p.load(stage.Click(p.anchor(key)))
 }
 
 // fill types into a field in place of what it holds.
 func (p *person) fill(field, text string) {
 	p.t.Helper()
 	sel := chromedp.ID(field)
-	p.do(chromedp.Click(sel))
+	p.do(stage.Click(sel))
 	p.edits("selectAll")
 	p.do(chromedp.SendKeys(sel, text))
 }
@@ -162,9 +167,9 @@ func (p *person) value(field string) string {
 }
 
 // at asserts which page is shown, by its heading.
-func (p *person) at(key string) {
+func (p *person) at(key string, args ...any) {
 	p.t.Helper()
-	if got, want := eval[string](p, "document.querySelector('h1')?.textContent.trim() ?? ''"), p.word(key); got != want {
+	if got, want := eval[string](p, "document.querySelector('h1')?.textContent.trim() ?? ''"), p.word(key, args...); got != want {
 		p.t.Fatalf("the page is %q, want %q\n%s", got, want, p.shown())
 	}
 }
@@ -257,4 +262,4 @@ func call[P, R any](p *person, command cdp.Command[P, R], params P) R {
 }
 
 // click clicks the first element that a CSS selector finds.
-func click(css string) chromedp.Action[chromedp.Void] { return chromedp.Click(chromedp.CSS(css)) }
+func click(css string) chromedp.Action[chromedp.Void] { return stage.Click(chromedp.CSS(css)) }

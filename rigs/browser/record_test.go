@@ -5,6 +5,7 @@ package browser
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -153,11 +154,17 @@ func (r *record) forget() {
 func (r *record) complaints() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	found := append([]string(nil), r.said...)
+	found := slices.DeleteFunc(slices.Clone(r.said), tooLate)
 	for _, q := range r.requests {
 		if q.Status >= 400 && q.Type != network.ResourceTypeDocument && q.Type != network.ResourceTypeOther { // other: the icon that a browser looks for by itself
 			found = append(found, fmt.Sprintf("%s %s: %d", q.Method, q.URL, q.Status))
 		}
 	}
 	return found
+}
+
+// tooLate says whether Chromium launched no program for an app's own scheme since more than five seconds had passed since
+// the press, as on a busy machine: that is its rule, and the page has a button for it.
+func tooLate(complaint string) bool {
+	return strings.Contains(complaint, "Not allowed to launch '") && strings.Contains(complaint, "a user gesture is required")
 }

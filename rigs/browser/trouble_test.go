@@ -79,7 +79,7 @@ func TestDoubleClick(t *testing.T) {
 			at := eval[[2]float64](p, "(r => [r.x + r.width / 2, r.y + r.height / 2])(document.querySelector('main form > button').getBoundingClientRect())")
 			again := chromedp.Func(func(context.Context, *chromedp.Target) error { time.Sleep(50 * time.Millisecond); return nil })
 			before := p.location()
-			p.do(chromedp.Click(p.button(key)), again, chromedp.MouseClickXY(at[0], at[1]))
+			p.do(stage.Click(p.button(key)), again, chromedp.MouseClickXY(at[0], at[1]))
 			p.await("location.href !== " + quoted(before))
 			p.settle()
 			if got := posts(); script && got != 1 {

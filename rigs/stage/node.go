@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -33,7 +34,8 @@ type Node struct {
 	Data       string // folder
 	URL, Admin string
 	Settings   Settings
-	Race       bool // run the binary that was built with the race detector
+	Race       bool   // run the binary that was built with the race detector
+	Binary     string // another release's; empty: this one's
 	LogFile    string
 	Process    *os.Process
 	Exited     chan struct{} // closed when the process is gone
@@ -126,6 +128,13 @@ func (n *Node) environment() []string {
 	return env
 }
 
+func (n *Node) binary() string {
+	if n.Binary != "" {
+		return n.Binary
+	}
+	return serverBinary(n.t, n.Race)
+}
+
 // Spawn starts the process and does not wait for it to be ready. It runs under a umask that forbids
 // nothing: the modes of its files are its own doing.
 func (n *Node) Spawn() {
@@ -135,7 +144,7 @@ func (n *Node) Spawn() {
 		n.t.Fatal(err)
 	}
 	defer out.Close()
-	cmd := exec.Command("/bin/sh", "-c", `umask 0; exec "$0" serve`, serverBinary(n.t, n.Race))
+	cmd := exec.Command("/bin/sh", "-c", `umask 0; exec "$0" serve`, n.binary())
 	cmd.Env, cmd.Stdout, cmd.Stderr = n.environment(), out, out
 	if err := Guard(cmd); err != nil {
 		n.t.Fatal(err)
@@ -257,9 +266,10 @@ func (n *Node) Log() string {
 // Command runs another of the binary's commands in the server's environment.
 func (n *Node) Command(stdin string, args ...string) (stdout, stderr string, code int) {
 	n.t.Helper()
+	binary := n.binary() // which may have to be built first
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/bin/sh", slices.Concat([]string{"-c", `umask 0; exec "$0" "$@"`, serverBinary(n.t, n.Race)}, args)...)
+	cmd := exec.CommandContext(ctx, "/bin/sh", slices.Concat([]string{"-c", `umask 0; exec "$0" "$@"`, binary}, args)...)
 	var out, said bytes.Buffer
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = n.environment(), bytes.NewBufferString(stdin), &out, &said
 	err := cmd.Run()
@@ -269,14 +279,19 @@ func (n *Node) Command(stdin string, args ...string) (stdout, stderr string, cod
 	return out.String(), said.String(), cmd.ProcessState.ExitCode()
 }
 
-// Must is command for what has to succeed.
+// Must is command for what has to succeed. Where a busy machine has kept it from opening the database in time, nothing was
+// done, and it is run again, for a minute.
 func (n *Node) Must(stdin string, args ...string) string {
 	n.t.Helper()
-	out, said, code := n.Command(stdin, args...)
-	if code != 0 {
-		n.t.Fatalf("latchkey %v: exit code %d: %s", args, code, said)
+	for began := time.Now(); ; {
+		out, said, code := n.Command(stdin, args...)
+		if code == 0 {
+			return out
+		}
+		if !strings.Contains(said, "open PostgreSQL: database unavailable") || time.Since(began) > time.Minute {
+			n.t.Fatalf("latchkey %v: exit code %d: %s", args, code, said)
+		}
 	}
-	return out
 }
 
 // Body GETs a URL that must answer 200.

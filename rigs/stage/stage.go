@@ -1,6 +1,6 @@
 // Package stage is what rigs need around a real server: the binary, built once a run and started as a
-// process that never outlives the tests, a real SMTP server, and Chromium. Tests alone import it; End must
-// come after the last of them.
+// process that never outlives the tests, a real SMTP server, and browsers of three engines. Tests alone import
+// it; End must come after the last of them.
 package stage
 
 import (
@@ -24,19 +24,40 @@ var run struct {
 	binaries map[bool]string // with and without the race detector
 	warden   *warden
 	chromium *chromium
+	firefox  *firefox
+	xvfb     *program
+	display  string // Xvfb's
 }
 
-// End ends every server that still runs, and Chromium, and removes the binaries.
+// End ends every server that still runs, and the browsers, and removes the binaries.
 func End() (err error) {
 	run.Lock()
 	defer run.Unlock()
 	if run.chromium != nil {
 		err = run.chromium.end()
 	}
+	if run.firefox != nil {
+		err = errors.Join(err, run.firefox.end())
+	}
+	if run.xvfb != nil {
+		err = errors.Join(err, run.xvfb.end())
+	}
 	if run.warden != nil {
 		err = errors.Join(err, run.warden.end())
 	}
 	return errors.Join(err, os.RemoveAll(run.dir))
+}
+
+// runFolder makes a new folder for one part of the run, whose lock the caller holds.
+func runFolder(name string) (string, error) {
+	if run.dir == "" {
+		dir, err := os.MkdirTemp("", "latchkey-rigs-")
+		if err != nil {
+			return "", err
+		}
+		run.dir = dir
+	}
+	return os.MkdirTemp(run.dir, name+"-")
 }
 
 // serverBinary builds cmd/latchkey, once, the way `make build` does; or with the race detector, whose
@@ -48,14 +69,11 @@ func serverBinary(t testing.TB, race bool) string {
 	if file := run.binaries[race]; file != "" {
 		return file
 	}
-	if run.dir == "" {
-		dir, err := os.MkdirTemp("", "latchkey-rigs-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		run.dir, run.binaries = dir, map[bool]string{}
+	dir, err := runFolder("bin")
+	if err != nil {
+		t.Fatal(err)
 	}
-	file := filepath.Join(run.dir, "latchkey")
+	file := filepath.Join(dir, "latchkey")
 	build, cgo := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w"), "CGO_ENABLED=0"
 	if race {
 		file += "-race"
@@ -65,6 +83,9 @@ func serverBinary(t testing.TB, race bool) string {
 	build.Env = append(os.Environ(), cgo)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build cmd/latchkey: %v\n%s", err, out)
+	}
+	if run.binaries == nil {
+		run.binaries = map[bool]string{}
 	}
 	run.binaries[race] = file
 	return file
