@@ -9,6 +9,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"latchkey/rigs/stage"
 )
 
 func quoted(text string) string { return strconv.Quote(text) }
@@ -16,7 +18,7 @@ func quoted(text string) string { return strconv.Quote(text) }
 // typed presses keys, wherever the focus is.
 func (p *person) typed(keys string) {
 	p.t.Helper()
-	p.do(chromedp.KeyEvent(keys))
+	p.do(stage.Press(keys))
 }
 
 // on asserts what has the focus, or gets it in a moment, and that one can see it.
@@ -52,7 +54,7 @@ func (p *person) walks(to string, stops []string) {
 	}
 	for at--; stops[at] != to; {
 		at--
-		p.do(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
+		p.do(stage.Press(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
 		p.on(stops[at])
 	}
 }
@@ -60,7 +62,7 @@ func (p *person) walks(to string, stops []string) {
 // strikes presses a key on what has the focus, which leads to another page.
 func (p *person) strikes(key string) {
 	p.t.Helper()
-	p.load(chromedp.KeyEvent(key))
+	p.load(stage.Press(key))
 }
 
 func TestKeyboardAlone(t *testing.T) {
@@ -75,7 +77,7 @@ func TestKeyboardAlone(t *testing.T) {
 		p.open(h.url + "/signup")
 		p.on("#email")
 		p.typed(email)
-		p.load(chromedp.KeyEvent(kb.Enter))
+		p.load(stage.Press(kb.Enter))
 		p.at("check_mail.title")
 		p.open(h.mailed(email, "/verify-email-success"))
 		p.on("#firstName")
@@ -93,13 +95,13 @@ func TestKeyboardAlone(t *testing.T) {
 		}
 		pastShow()
 		p.on("main form > button")
-		p.load(chromedp.KeyEvent(kb.Enter))
+		p.load(stage.Press(kb.Enter))
 		p.at("account.title")
 		for _, stop := range []string{"a.skip", "a[href='/change-password']", "form[action='/signout'] button"} {
 			p.typed(kb.Tab)
 			p.on(stop)
 		}
-		p.load(chromedp.KeyEvent(kb.Enter))
+		p.load(stage.Press(kb.Enter))
 		p.open(h.url + "/signin")
 		p.on("#email")
 		p.typed(email + kb.Tab)
@@ -109,7 +111,7 @@ func TestKeyboardAlone(t *testing.T) {
 		p.on("a[href^='/forgot-password']")
 		p.typed(kb.Tab)
 		p.on("main form > button")
-		p.load(chromedp.KeyEvent(kb.Enter))
+		p.load(stage.Press(kb.Enter))
 		p.at("account.title")
 		for _, stop := range []string{"a.skip", "a[href='/change-password']", "form[action='/signout'] button", "summary", "#language", "form[action='/language'] button"} {
 			p.typed(kb.Tab)

@@ -98,22 +98,30 @@ func (tab *chromiumTab) click(ctx context.Context, css string) error {
 	return tab.do(ctx, Click(chromedp.CSS(css)))
 }
 
-// Click clicks what a page shows, once the page has been drawn: until then Chromium drops what a mouse does.
+// Click clicks what a page shows, once it can be.
 func Click[S chromedp.Selectable](sel S) chromedp.Action[chromedp.Void] {
-	drawn := chromedp.Evaluate[bool]("performance.getEntriesByName('first-contentful-paint').length > 0")
-	return chromedp.Steps(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		for ctx.Err() == nil {
-			if is, err := drawn(ctx, target); err == nil && is { // an error where a page ends
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		return ctx.Err()
-	}), chromedp.Click(sel))
+	return chromedp.Steps(drawn, chromedp.Click(sel))
 }
 
+// Press presses keys, wherever the focus is, once that has an effect.
+func Press(keys string, options ...chromedp.KeyOption) chromedp.Action[chromedp.Void] {
+	return chromedp.Steps(drawn, chromedp.KeyEvent(keys, options...))
+}
+
+// drawn waits until the page has been drawn: until then Chromium drops what a mouse does, and keys.
+var drawn = chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+	is := chromedp.Evaluate[bool]("performance.getEntriesByName('first-contentful-paint').length > 0")
+	for ctx.Err() == nil {
+		if yes, err := is(ctx, target); err == nil && yes { // an error where a page ends
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return ctx.Err()
+})
+
 func (tab *chromiumTab) write(ctx context.Context, css, text string) error {
-	return tab.do(ctx, chromedp.SendKeys(chromedp.CSS(css), text))
+	return tab.do(ctx, drawn, chromedp.SendKeys(chromedp.CSS(css), text))
 }
 
 func (tab *chromiumTab) close(context.Context) error { return chromedp.Cancel(tab.ctx) }
