@@ -28,7 +28,8 @@ func TestCallbacksInABrowser(t *testing.T) {
 	bothWays(t, func(t *testing.T, script bool) {
 		t.Parallel()
 		web, six := newApp(t, "127.0.0.1", "web", "Web", ""), newApp(t, "[::1]", "six", "Six", "")
-		h, p := newMall(t, web, six), newPerson(t, script)
+		h, window := newMall(t, web, six), newPerson(t, script)
+		p := window
 		h.node.Must(goodPassword+"\n", "user", "add", "--email", ada, "--first-name", "Ada", "--last-name", "Lovelace", "--password-stdin")
 		for _, try := range []struct {
 			app         *app
@@ -38,12 +39,16 @@ func TestCallbacksInABrowser(t *testing.T) {
 			{six, six.url + "/callback"},
 			{web, "com.example.web:/callback"},
 		} {
+			// Each press has a tab of its own: Chromium asks whether it may start a program in a box that keeps the mouse from the
+			// tab, and from the page that comes next there.
+			p = window.newTab()
 			p.open(try.app.asks(url.Values{"redirect_uri": {try.redirectURI}, "prompt": {"login"}}))
 			p.fill("email", ada)
 			p.fill("password", goodPassword)
 			p.record.forget()
 			p.press("sign_in.button")
 			p.sentTo(try.redirectURI, "the password")
+			p = window.newTab()
 			p.open(try.app.asks(url.Values{"redirect_uri": {try.redirectURI}}))
 			p.record.forget()
 			p.press("continue.button", ada) // without a secret, the person is asked each time
@@ -54,8 +59,7 @@ func TestCallbacksInABrowser(t *testing.T) {
 			t.Error("another language is offered, which would lose the way")
 		}
 		p.record.forget()
-		// By script: Chromium asks whether it may start a program, in a box that keeps the mouse from the page.
-		eval[bool](p, "document.querySelector('main a.button').click() ?? true")
+		eval[bool](p, "document.querySelector('main a.button').click() ?? true") // the box is there
 		p.sentTo("com.example.web:/callback", "the page's own button")
 		web.answered()
 		six.answered()
