@@ -243,7 +243,7 @@ func greenWithout(t *testing.T, tree string, trees chan<- string) {
 		}
 	}
 	for pkg, names := range tests {
-		out, err := runTest(t, tree, pkg, strings.Join(names, "|"))
+		out, err := runTests(t, tree, pkg, names...)
 		for _, name := range names {
 			if err != nil || !bytes.Contains(out, []byte("\n--- PASS: "+name+" (")) {
 				t.Fatalf("%s %s is not green before anything is broken: %v\n%s", pkg, name, err, out)
@@ -262,12 +262,12 @@ func (m mutation) mustTurnRed(t *testing.T, tree string) {
 		defer e.apply(t, tree)()
 	}
 	pkg := packageOf(t, m.test)
-	out, err := runTest(t, tree, pkg, m.test)
+	out, err := runTests(t, tree, pkg, m.test)
 	for range racesToLose { // what only a race shows is not lost at each try
 		if err != nil {
 			break
 		}
-		out, err = runTest(t, tree, pkg, m.test)
+		out, err = runTests(t, tree, pkg, m.test)
 	}
 	failed := bytes.Contains(out, []byte("\n--- FAIL: "+m.test+" ("))
 	switch {
@@ -364,12 +364,12 @@ func (e edit) apply(t *testing.T, tree string) (unmake func()) {
 	return func() { write(original) }
 }
 
-// runTest runs tests of the tree in their short form.
-func runTest(t *testing.T, tree, pkg, tests string) ([]byte, error) {
+// runTests runs tests of the tree in their short form. One failure is enough: a second engine is not asked.
+func runTests(t *testing.T, tree, pkg string, tests ...string) ([]byte, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-v", "-count=1", "-vet=off", "-trimpath", "-timeout=2m", "-run", "^("+tests+")$", pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-v", "-count=1", "-vet=off", "-trimpath", "-timeout=2m", "-failfast", "-run", "^("+strings.Join(tests, "|")+")$", pkg)
 	cmd.Dir = tree
 	// As the server's binary is built, and wherever the tree lies: most packages are in the build cache.
 	cmd.Env = append(os.Environ(), "LATCHKEY_RIG=", "CGO_ENABLED=0")
