@@ -180,6 +180,22 @@ func TestR8ASignInThatCannotBeKept(t *testing.T) {
 	})
 }
 
+// What has run out, and can be neither renewed nor taken away, is in nobody's way.
+func TestR8ASignInBesideARunOutFile(t *testing.T) {
+	onADisk(t, func(d disk) {
+		n := newNode(t)
+		app, _ := n.on(d)
+		app.ClientID = "third"
+		mustStart(t, app)
+		n.pass(n.until(t, app.File, -time.Second))
+		d.remount(syscall.MS_RDONLY)
+		s := mustStart(t, app)
+		if n.whose(t, mustToken(t, s)) != ada {
+			t.Error("nobody is signed in")
+		}
+	})
+}
+
 // A file that cannot be read is an error, before anybody is asked to sign in.
 func TestAFileThatCannotBeRead(t *testing.T) {
 	t.Parallel()

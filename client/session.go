@@ -276,6 +276,7 @@ func (s *Session) look() {
 		_ = s.keep(s.held, false)
 	}
 	if s.held != nil && s.held.RefreshToken == "" && !s.lives() {
+		_ = s.file.end(s.held.SessionID) // else a file that nobody may write would stand in the way of the next sign-in
 		s.drop(fmt.Errorf("%w: the access token has run out, and there is no refresh token", ErrSignedOut))
 	}
 }
@@ -368,12 +369,13 @@ func (s *Session) tokens(ctx context.Context, grant string, form url.Values, non
 		IssuedAt  int64  `json:"iat"`
 		ExpiresAt int64  `json:"exp"`
 	}
-	server, err := http.ParseTime(header.Get("Date"))
 	if !readClaims(r.AccessToken, &access) {
 		return nil, errTokens
 	}
-	if err != nil {
-		server = time.Unix(access.IssuedAt, 0)
+	issued := time.Unix(access.IssuedAt, 0)
+	server, err := http.ParseTime(header.Get("Date"))
+	if err != nil || server.Sub(issued).Abs() > wrongDate {
+		server = issued
 	}
 	r.SessionID, r.EndsAt, r.Offset = access.SessionID, access.ExpiresAt*1000, server.Sub(s.app.now()).Milliseconds()
 	if !r.sound() || !s.fits(r, nonce) {
@@ -387,5 +389,8 @@ func (s *Session) tokens(ctx context.Context, grant string, form url.Values, non
 	}
 	return r, nil
 }
+
+// wrongDate is how far the Date of an answer may be from its access token's iat: beyond it is a proxy's, or a cache's.
+const wrongDate = time.Minute
 
 var errTokens = errors.New("client: the tokens of the answer are not of this issuer, client, request and session")

@@ -139,11 +139,16 @@ func TestR5WhenARefreshComes(t *testing.T) {
 	t.Parallel()
 	for _, life := range []time.Duration{10 * time.Minute, time.Minute} {
 		for _, off := range []time.Duration{-5 * time.Minute, 0, 5 * time.Minute} {
-			for _, dated := range []bool{true, false} {
-				t.Run(fmt.Sprint(life, " off ", off, " dated ", dated), func(t *testing.T) {
+			for dated, tell := range map[string]func(*node){
+				"dated":         func(*node) {},
+				"undated":       func(n *node) { n.undated = true },
+				"dated too far": func(n *node) { n.ahead = 15 * time.Minute }, // by a proxy whose clock is wrong
+				"dated too old": func(n *node) { n.ahead = -15 * time.Minute },
+			} {
+				t.Run(fmt.Sprint(life, " off ", off, " ", dated), func(t *testing.T) {
 					t.Parallel()
 					n := newNode(t, func(o *auth.Options) { o.AccessTTL = life })
-					n.undated = !dated
+					tell(n)
 					n.Clock.Stop()
 					n.Clock.Advance(off)
 					app, s := n.signedIn(t)
