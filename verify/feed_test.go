@@ -109,6 +109,23 @@ func TestTheFeedIsAway(t *testing.T) {
 	}
 }
 
+// A poll waits for as long as the server has it wait, whatever other calls of the program's client may take.
+func TestAClientsTimeoutCutsNoPoll(t *testing.T) {
+	n := newNode(t)
+	n.calm.Store(true)
+	c := n.withFeed(0)
+	c.HTTP.Timeout = 100 * time.Millisecond
+	v := newVerifier(t, c)
+	if got := code(t, v, n.token()); got != "" {
+		t.Fatal(got)
+	}
+	until(t, "it polls for more", func() bool { return n.polled.Load() > 1 })
+	time.Sleep(5 * c.HTTP.Timeout)
+	if polls := n.polled.Load(); polls != 2 {
+		t.Errorf("it has polled %d times", polls)
+	}
+}
+
 // What ended before the feed went away stays refused, whatever the time.
 func TestEndsAreRememberedWhileTheFeedIsAway(t *testing.T) {
 	n := newNode(t)

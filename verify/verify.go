@@ -28,7 +28,7 @@ type Config struct {
 	Issuer   string           // LATCHKEY_PUBLIC_URL, spelt as there
 	Audience string           // LATCHKEY_AUDIENCE (the issuer, unless set), or the resource that apps ask for
 	Feed     *Feed            // nil: whose session has ended is let in until the token runs out
-	HTTP     *http.Client     // nil: one with connections of its own. It follows no redirects
+	HTTP     *http.Client     // nil: one with connections of its own. No redirects are followed, and its Timeout is not used
 	Log      *slog.Logger     // hears when keys or feed cannot be had, and when they can again; nil: slog.Default
 	Now      func() time.Time // nil: time.Now
 }
@@ -173,6 +173,7 @@ func newIssuer(c Config) *issuer {
 	i := &issuer{url: strings.TrimRight(c.Issuer, "/"), http: &http.Client{}, log: c.Log, idle: func() {}}
 	if c.HTTP != nil {
 		*i.http = *c.HTTP
+		i.http.Timeout = 0 // each request has its own: a poll of the feed waits for longer than callers like to
 	} else {
 		own := &http.Transport{
 			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: keysTime, IdleConnTimeout: time.Minute,
