@@ -44,9 +44,17 @@ export function makeBackend({ server, issuer, channel = true }: ServerClientOpti
   if (server[0] !== "/") throw new TypeError('server is a path, such as "/auth"');
   const { document, location } = tab;
   const listeners = new Set<(change: Change) => void>();
-  const tabs = document && channel ? new tab.BroadcastChannel("latchkey:" + server) : null;
+  let tabs: InstanceType<Tab["BroadcastChannel"]> | null = null;
+  try {
+    if (document && channel) tabs = new tab.BroadcastChannel("latchkey:" + server);
+  } catch {
+    // the browser's settings keep tabs apart
+  }
   let session: Session | null | undefined; // undefined: nobody has said yet
   let asked = 0;
+  /** Up to which question answers come too late. */
+  let past = 0;
+  let waits = false;
   let open!: () => void;
   const ready = new Promise<void>((resolve) => (open = resolve));
 
@@ -56,17 +64,24 @@ export function makeBackend({ server, issuer, channel = true }: ServerClientOpti
     return { ...(await answer.catch(() => null)) };
   }
 
-  /** Asks who is signed in; `lost` is the reason where nobody is any more. Of several questions the latest counts. */
+  /** Asks who is signed in; `lost` is the reason where nobody is any more. No answer counts after that to a later question. */
   async function look(lost: Reason): Promise<void> {
     const mine = ++asked;
-    if (session === undefined) tab.setTimeout(() => session === undefined && look(lost), patience);
+    if (session === undefined && !waits) {
+      waits = true;
+      tab.setTimeout(() => {
+        waits = false;
+        if (session === undefined) void look(lost);
+      }, patience);
+    }
     const { session: next, issuer: at } = await ask("/session", { cache: "no-store" });
-    if (mine !== asked || (next !== null && !next?.user?.id)) return;
+    if (mine <= past || (next !== null && !next?.user?.id)) return;
     issuer ??= at;
-    hold(next, lost);
+    hold(next, lost, mine);
   }
 
-  function hold(next: Session | null, lost: Reason): void {
+  /** Holds what is known since a question: without one, since just now. */
+  function hold(next: Session | null, lost: Reason, since = asked): void {
     const reason =
       session === undefined ? "initial"
       : !next ? lost
@@ -75,7 +90,7 @@ export function makeBackend({ server, issuer, channel = true }: ServerClientOpti
       : "switched";
     const same = JSON.stringify(next) === JSON.stringify(session);
     session = next;
-    ++asked;
+    past = since;
     open();
     if (same) return;
     tabs?.postMessage(next && next.sid);
@@ -163,10 +178,12 @@ export function makeBackend({ server, issuer, channel = true }: ServerClientOpti
     sessions: { list: refuse, end: refuse, endOthers: refuse },
     dispose() {
       session ??= null;
-      asked = NaN; // no answer counts any more
+      past = Infinity;
       open();
       document?.removeEventListener("visibilitychange", wake);
       tabs?.close();
+      tabs = null;
+      listeners.clear();
     },
   };
 }

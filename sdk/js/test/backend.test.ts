@@ -25,6 +25,7 @@ class Origin {
   /** Answers instead of the back end, where there is one. */
   instead: (() => Promise<Response>) | null = null;
   status = 200;
+  channel: Tab["BroadcastChannel"] = BroadcastChannel;
   readonly asked: { url: string; init: RequestInit | undefined }[] = [];
 
   constructor(readonly t: TestContext) {}
@@ -68,7 +69,7 @@ class Page {
       location: { origin, href: url, assign: (to) => void this.gone.push(String(to)) },
       fetch: (input, init) => browser.answer(input, init),
       setTimeout: (run) => this.timers.push(run),
-      BroadcastChannel,
+      BroadcastChannel: browser.channel,
     };
     this.client = makeBackend({ server: browser.server, ...options }, tab);
     this.client.subscribe(({ session, reason }: Change) => this.told.push([reason, session?.user.name].join(" ").trim()));
@@ -139,6 +140,36 @@ test("no answer signs nobody out, and before ready it is asked again", async (t)
     waits.timers.forEach((run) => run());
     assert.equal(browser.questions(), before, "and then no more");
   }
+});
+
+test("the first answer counts while nobody has said, however late, and no older one after it", async (t) => {
+  const browser = new Origin(t);
+  const answers: ((answer: Response) => void)[] = [];
+  browser.instead = () => new Promise((resolve) => answers.push(resolve));
+  const page = browser.open();
+  page.timers.shift()!();
+  page.listening.get("visibilitychange")!();
+  page.listening.get("visibilitychange")!();
+  assert.deepEqual([answers.length, page.timers.length], [4, 1], "one chain of questions");
+  const bob = sessionOf("bob", "s2");
+  answers[1]!(Response.json({ session: ada }));
+  await page.hears("initial ada");
+  answers[3]!(Response.json({ session: bob }));
+  await page.hears("initial ada", "switched bob");
+  for (const i of [0, 2]) answers[i]!(Response.json({ session: null }));
+  await settled();
+  assert.deepEqual([page.client.session, page.told], [bob, ["initial ada", "switched bob"]]);
+});
+
+test("where the browser keeps tabs apart, each has its session all the same", async (t) => {
+  const browser = new Origin(t);
+  browser.session = ada;
+  browser.channel = class {
+    constructor() {
+      throw new DOMException("denied", "SecurityError");
+    }
+  } as never;
+  await browser.open().hears("initial ada");
 });
 
 test("sign-ins and sign-ups go to the back end", async (t) => {
@@ -301,6 +332,17 @@ test("nothing is left of a client that was disposed of", async (t) => {
   await page.client.fetch("/api");
   await settled();
   assert.deepEqual([page.told, page.client.session, page.listening.size], [[], null, 0]);
+});
+
+test("a sign-out that was asked for is done, though the client is disposed of at once", async (t) => {
+  const browser = new Origin(t);
+  browser.session = ada;
+  const page = browser.open();
+  await page.client.ready;
+  const out = page.client.signOut();
+  page.client.dispose();
+  await out;
+  assert.deepEqual([page.gone, page.told], [[issuer + "/oauth/logout?x"], ["initial ada"]]);
 });
 
 test("without a document nothing is touched, and nobody is signed in", async (t) => {

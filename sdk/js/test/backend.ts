@@ -36,6 +36,8 @@ export class Back {
   patience = 60_000;
   /** The server's clock less ours, in milliseconds. */
   offset = 0;
+  /** By how much the Date of answers, a proxy's, is off. */
+  misdated = 0;
   readonly asked: { path: string; form: Record<string, string> }[] = [];
   /** The token endpoint, revocation and keys. */
   serve: (path: string, form: Record<string, string>) => Response | Promise<Response> = () => Promise.reject(new TypeError("away"));
@@ -72,7 +74,7 @@ export class Back {
       this.serve(path, form),
       new Promise<never>((_, reject) => init.signal?.addEventListener("abort", () => reject(init.signal!.reason))),
     ]);
-    answer.headers.set("Date", new Date(this.now).toUTCString());
+    answer.headers.set("Date", new Date(this.now + this.misdated).toUTCString());
     return answer;
   }
 

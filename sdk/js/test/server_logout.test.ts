@@ -108,8 +108,17 @@ for (const stored of [false, true]) {
   test(`${kind}: who is not signed in goes on`, async () => {
     const back = new Back(stored ? { store: memoryStore(), postLogoutRedirectUri: home + "/bye" } : { postLogoutRedirectUri: home + "/bye" });
     const answer = await new Browser(back.server).post("/auth/logout");
-    assert.equal(answer.headers.get("Location"), home + "/bye");
+    assert.equal(answer.headers.get("Location"), `${issuer}/oauth/logout?client_id=shop&post_logout_redirect_uri=${encodeURIComponent(home + "/bye")}`);
+    assert.equal((await new Browser(back.server).post("/auth/logout?here=1")).headers.get("Location"), home + "/");
     assert.equal(back.asked.length, 0);
+  });
+
+  test(`${kind}: pressed twice, the issuer signs out`, async () => {
+    const { browser } = await signedIn(stored ? memoryStore() : undefined);
+    const twice = browser.copy();
+    for (const answer of await Promise.all([browser, twice].map((one) => one.post("/auth/logout")))) {
+      assert.ok(answer.headers.get("Location")!.startsWith(issuer + "/oauth/logout?"));
+    }
   });
 }
 

@@ -46,9 +46,10 @@ for (const stored of [false, true]) {
   });
 
   test(`${kind}: a token is refreshed in its last 90 seconds alone, by the server's clock`, async () => {
-    for (const offset of [0, 5 * minute, -5 * minute]) {
+    for (const [offset, misdated] of [[0, 0], [5 * minute, 0], [-5 * minute, 0], [0, 15 * minute], [0, -15 * minute], [5 * minute, -15 * minute]] as const) {
       const { back, browser, get } = await signedIn(stored);
       back.offset = offset;
+      back.misdated = misdated;
       await back.signIn(browser); // with the clock that the server has now
       back.rotates();
       back.ahead += 600 * second - 92 * second;

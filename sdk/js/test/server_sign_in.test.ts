@@ -8,6 +8,9 @@ import { Back, Browser, home, issuer, type Spec } from "./backend.js";
 const session = "__Host-latchkey-shop";
 const login = "__Host-latchkey-shop-login";
 
+/** The state of the request that an answer sends the browser on with. */
+const stateOf = (answer: Response) => new URL(answer.headers.get("Location")!).searchParams.get("state")!;
+
 test("login goes to the issuer with what the link asks for, and nothing of it is in the cookie in plain", async () => {
   const back = new Back({ resource: "https://api.example" });
   const browser = new Browser(back.server);
@@ -84,16 +87,17 @@ test("login CSRF: the state must be in this browser's login cookie", async () =>
   const way = await attacker.get("/auth/login");
   const state = new URL(way.headers.get("Location")!).searchParams.get("state");
   const link = `/auth/callback?code=attackers&state=${state}&iss=${issuer}`;
-  for (const prepare of [() => {}, () => victim.get("/auth/login")]) {
-    await prepare();
-    const answer = await victim.get(link);
-    assert.equal(answer.status, 400);
-    const page = await answer.text();
-    assert.match(page, /state_unknown/);
-    assert.match(page, /href="\/auth\/login\?returnTo=%2F"/);
-    assert.equal(answer.headers.get("Referrer-Policy"), "no-referrer");
-    assert.equal(victim.cookies.has(session), false);
-  }
+  const answered = await victim.get(link);
+  assert.equal(answered.status, 400);
+  const page = await answered.text();
+  assert.match(page, /state_unknown/);
+  assert.match(page, /href="\/auth\/login\?returnTo=%2F"/);
+  assert.equal(answered.headers.get("Referrer-Policy"), "no-referrer");
+  await victim.get("/auth/login");
+  const asked = new URL((await victim.get(link)).headers.get("Location")!);
+  assert.equal(asked.origin + asked.pathname, issuer + "/oauth/authorize", "who is signing in begins anew");
+  assert.notEqual(asked.searchParams.get("state"), state);
+  assert.deepEqual([victim.cookies.has(session), back.asked.length], [false, 0]);
   await back.signIn(victim);
   const kept = victim.cookies.get(session);
   const answer = await victim.get(link);
@@ -257,6 +261,30 @@ test("a callback that a browser sends twice exchanges once, and both are signed 
   }
 });
 
+test("tabs that begin at once all sign in, though the last one's cookie is the one that is kept", async () => {
+  const back = new Back();
+  const browser = new Browser(back.server);
+  const tabs = [browser.copy(), browser];
+  const [first] = await Promise.all(tabs.map(async (tab) => stateOf(await tab.get("/auth/login?returnTo=/cart"))));
+  const callback = (state: string) => browser.get(`/auth/callback?code=c0de&state=${state}&iss=${issuer}`);
+  const asked = new URL((await callback(first!)).headers.get("Location")!).searchParams;
+  assert.equal(back.asked.length, 0);
+  back.serve = () => back.json(200, back.tokens({ nonce: asked.get("nonce")! }));
+  const done = await callback(asked.get("state")!);
+  assert.equal(done.headers.get("Location"), home + "/");
+  assert.equal((await back.server.getSession(browser.request("/"))).session?.sid, "s1");
+});
+
+test("a browser that keeps no cookie is sent round once", async () => {
+  const back = new Back();
+  const browser = new Browser(back.server);
+  await browser.get("/auth/login");
+  const old = browser.copy(); // shows the first request for ever
+  const again = stateOf(await old.copy().get(`/auth/callback?code=c0de&state=lost&iss=${issuer}`));
+  const answer = await old.copy().get(`/auth/callback?code=c0de&state=${again}&iss=${issuer}`);
+  assert.deepEqual([answer.status, back.asked.length], [400, 0]);
+});
+
 test("of sign-ins under way the newest five are kept, for a day", async () => {
   const back = new Back();
   const browser = new Browser(back.server);
@@ -268,8 +296,8 @@ test("of sign-ins under way the newest five are kept, for a day", async () => {
   for (let i = 0; i < 6; i++) {
     states.push(new URL((await browser.get("/auth/login")).headers.get("Location")!).searchParams.get("state")!);
   }
-  const outcome = async (state: string) => (await (await browser.copy().get(`/auth/callback?error=access_denied&state=${state}&iss=${issuer}`)).text()).match(/Code: (\w+)/)![1];
-  assert.deepEqual(await Promise.all(states.slice(6).map(outcome)), ["state_unknown", ...Array(5).fill("access_denied")]);
+  const outcome = async (state: string) => (await (await browser.copy().get(`/auth/callback?error=access_denied&state=${state}&iss=${issuer}`)).text()).match(/Code: (\w+)/)?.[1];
+  assert.deepEqual(await Promise.all(states.slice(6).map(outcome)), [undefined, ...Array(5).fill("access_denied")]);
   back.ahead += 86_400_000;
   assert.equal(await outcome(states.at(-1)!), "state_unknown");
 });

@@ -77,13 +77,13 @@ test("stored: of two answers that come in the other order the newer stays", asyn
   back.ahead += 11 * minute;
   let first = true;
   back.serve = async (_, form) => {
-    const answer = back.json(200, back.tokens({ gen: generation(form.refresh_token!) + 1 }));
-    if (!first) return answer;
+    const answer = () => back.json(200, back.tokens({ gen: generation(form.refresh_token!) + 1 }));
+    if (!first) return answer();
     first = false;
     await back.other.getSession(browser.request("/"));
     back.ahead += 9 * minute;
     await back.other.getSession(browser.request("/")); // and once more
-    return answer;
+    return answer();
   };
   await get();
   back.serve = (_, form) => back.json(200, back.tokens({ gen: generation(form.refresh_token!) + 1 }));

@@ -1,6 +1,7 @@
 // Requests to the issuer, and the clock that its answers show.
 
 import { LatchkeyError } from "../error.js";
+import { claims } from "../stored.js";
 import type { Settings } from "./settings.js";
 
 /** What tests replace. */
@@ -50,15 +51,31 @@ export interface Issuer {
   time(offset: number): number;
 }
 
+/** How far the Date of an answer may be from its access token's `iat`, in milliseconds. */
+const minute = 60_000;
+
 export function makeIssuer({ issuer, clientId, clientSecret }: Settings, world: World): Issuer {
   /** The issuer's clock less this machine's two: one may be set, the other stands still while the machine sleeps. */
   let clock: { now: number; mono: number } | null = null;
+  /** Whether its answers are dated by it, and not by a proxy whose clock is wrong. */
+  let dated = true;
+
+  const dateOf = ({ headers }: Response) => Date.parse(headers.get("Date") ?? "") + Number(headers.get("Age")) * 1000;
+  const set = (time: number) => (clock = { now: time - world.now(), mono: time - world.mono() });
 
   async function ask(url: string, init: RequestInit): Promise<Response> {
     const response = await world.fetch(url, init);
-    const date = Date.parse(response.headers.get("Date") ?? "") + Number(response.headers.get("Age")) * 1000;
-    if (date) clock = { now: date - world.now(), mono: date - world.mono() };
+    const date = dateOf(response);
+    if (dated && date) set(date);
     return response;
+  }
+
+  /** New tokens say when they were made. */
+  function compare(response: Response, token: unknown): void {
+    const made = claims(token).iat * 1000;
+    if (!Number.isFinite(made)) return;
+    dated = Math.abs(dateOf(response) - made) < minute;
+    if (!dated) set(made);
   }
 
   return {
@@ -69,7 +86,9 @@ export function makeIssuer({ issuer, clientId, clientSecret }: Settings, world: 
       const body = new URLSearchParams({ ...fields, client_id: clientId, client_secret: clientSecret });
       try {
         const response = await ask(issuer + path, { method: "POST", body, signal: AbortSignal.timeout(world.patience) });
-        return read(response.status, response.headers, await response.text());
+        const answer = read(response.status, response.headers, await response.text());
+        compare(response, answer.body?.access_token);
+        return answer;
       } catch (error) {
         throw (error as Error).name === "TimeoutError"
           ? new LatchkeyError("timeout", "No answer of the issuer in time")

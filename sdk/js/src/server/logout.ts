@@ -30,7 +30,8 @@ export function makeSignOut(settings: Settings, issuer: Issuer, place: Place, se
     let location = here ? settings.baseUrl + "/" : settings.postLogoutRedirectUri;
     const found = await sessions.find(request);
     const hint = found && (await end(found));
-    if (found && !here) {
+    // Also for whoever is signed in no more, as when the button was pressed twice: the issuer asks whom no hint names.
+    if (!here) {
       const query = new URLSearchParams({
         client_id: settings.clientId,
         post_logout_redirect_uri: given("post_logout_redirect_uri") ?? location,

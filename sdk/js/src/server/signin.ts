@@ -22,8 +22,6 @@ interface Pending {
   returnTo: string;
   /** What it asks for, as authorize is told. */
   asks: Record<string, string>;
-  /** Whether it stands for one whose exchange had no answer. */
-  again: boolean;
 }
 
 export interface SignIn {
@@ -35,6 +33,8 @@ export interface SignIn {
 const day = 86_400_000;
 /** How many are kept, and in how many bytes with the cookie's name: with the session's, proxies let it through. */
 const most = { requests: 5, bytes: 2500, returnTo: 800 };
+/** How the state begins of a request that stands for one before, which is asked anew once. */
+const anew = "again.";
 /** What an app may ask for in its link, and in how many bytes as JSON: one request fits the cookie, whatever it asks for. */
 const parameters = { prompt: 30, login_hint: 330, max_age: 15, acr_values: 200, ui_locales: 100 };
 
@@ -62,7 +62,8 @@ export function makeSignIn(settings: Settings, world: World, issuer: Issuer, pla
   }
 
   async function begin(others: Pending[], returnTo: string, asks: Record<string, string>, again = false): Promise<Response> {
-    const request: Pending = { state: secret(16), verifier: secret(32), nonce: secret(16), at: world.now(), returnTo, asks, again };
+    const state = (again ? anew : "") + secret(16);
+    const request: Pending = { state, verifier: secret(32), nonce: secret(16), at: world.now(), returnTo, asks };
     const challenge = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(request.verifier));
     const query = new URLSearchParams({
       response_type: "code",
@@ -101,10 +102,13 @@ export function makeSignIn(settings: Settings, world: World, issuer: Issuer, pla
   async function callback(request: Request, url: URL): Promise<Response> {
     const said = url.searchParams;
     const all = await pending(request);
-    const ours = all.find(({ state }) => state === said.get("state"));
+    const answers = said.get("state") ?? "";
+    const ours = all.find(({ state }) => state === answers);
     if (!ours) {
-      // A reload, or the way back. To whom else this happens, a link of somebody else's was given.
+      // A reload, or the way back. To whom else this happens, a link of somebody else's was given,
       if (await sessions.find(request)) return redirect(settings.baseUrl + "/");
+      // or tabs have begun at once, and the last one's cookie has taken the place of the others'.
+      if (all.length && !answers.startsWith(anew)) return begin(all, "/", {}, true);
       return failed(settings, new LatchkeyError("state_unknown", "This browser has not begun this sign-in, or a day ago"));
     }
     const others = all.filter((one) => one !== ours);
@@ -122,7 +126,7 @@ export function makeSignIn(settings: Settings, world: World, issuer: Issuer, pla
     if (!code) return over(new LatchkeyError(refused ?? "invalid_request", said.get("error_description") ?? "The answer has no code"));
 
     const { made, error, lost } = await exchange(code, ours);
-    if (lost && !ours.again) {
+    if (lost && !answers.startsWith(anew)) {
       const { prompt, ...asks } = ours.asks;
       // Whoever signed up has an account now.
       return begin(others, ours.returnTo, prompt && prompt !== "create" ? { prompt, ...asks } : asks, true);
